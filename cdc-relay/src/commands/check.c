@@ -1,0 +1,352 @@
+/*
+ * check.c - `cdc-relay check`: everything that would stop `run`, and everything that will hurt later, each with the statement that mends it.
+ *
+ *   error     catalog_problems(), and what cannot be reached: decides the exit code
+ *   warning   the settings and tables below, topics, limits: the relay runs, and somebody should look
+ *
+ * Only looks: nothing is written, created or locked. A question that the role may not ask is left out rather than guessed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/commands.h"
+#include "commands/database.h"
+#include "commands/kafka_admin.h"
+#include "commands/report.h"
+#include "moment.h"
+#include "stream/pg_connection.h"
+
+enum {
+  CHECK_SENDER_TIMEOUT_MIN_US = 10 * US_PER_S, /* below, a long transaction of others can cost the connection */
+  CHECK_OLD_TRANSACTION_S = 60,
+  CHECK_SLOTS_SPARE = 1,
+};
+
+static const char help[] = "usage: cdc-relay check\n"
+                           "\n"
+                           "Looks at the database, the slot, the publication, the tables, Kafka and its topics. Explains each problem\n"
+                           "with the statement that mends it. Changes nothing.\n"
+                           "\n"
+                           "Exit code: 0 no problem (warnings do not count), else that of the worst: 1 something could not be reached,\n"
+                           "2 configuration, 3 the database refuses, 4 the position cannot be trusted, 6 Kafka refuses.\n"
+                           "\n"
+                           "Example:\n"
+                           "  cdc-relay --config shop.json check\n";
+
+struct check {
+  const struct config *config;
+  int code;
+  size_t errors;
+  size_t warnings;
+};
+
+static void check_error(struct check *check, enum verdict verdict, const struct problem *problem)
+{
+  check->errors++;
+  check->code = report_worse(check->code, report_problem(verdict, problem));
+}
+
+static void take_problem(void *context, const struct problem *problem)
+{
+  check_error(context, VERDICT_FATAL, problem);
+}
+
+/* WARN(check, hint or NULL, format, ...) */
+#define WARN(check, ...)                                                                                                                                       \
+  do {                                                                                                                                                         \
+    (check)->warnings++;                                                                                                                                       \
+    report_warning(__VA_ARGS__);                                                                                                                               \
+  } while (0)
+
+/* The first value of a query's first row, malloc'ed; NULL when there is none, or the question is refused. */
+static char *ask(PGconn *connection, const char *sql)
+{
+  struct problem ignored;
+  PGresult *result = NULL;
+  char *answer = NULL;
+
+  if (database_run(connection, sql, "ask", &result, &ignored) == VERDICT_OK && PQntuples(result) > 0 && !PQgetisnull(result, 0, 0)) {
+    answer = strdup(PQgetvalue(result, 0, 0));
+  }
+  PQclear(result);
+  return answer;
+}
+
+static int64_t ask_number(PGconn *connection, const char *sql, int64_t none)
+{
+  char *answer = ask(connection, sql);
+  int64_t number = answer != NULL ? strtoll(answer, NULL, 10) : none;
+
+  free(answer);
+  return number;
+}
+
+static void print_catalog(const struct config *config, const struct catalog *catalog)
+{
+  printf("database \"%s\": PostgreSQL %d.%d, role \"%s\"\n", catalog->database, catalog->server_version / 10000, catalog->server_version % 10000,
+         catalog->role != NULL ? catalog->role : "");
+  if (catalog->slot_exists) {
+    printf("slot \"%s\": %s, confirmed to %s, status %s\n", config->postgres.slot, catalog->slot_is_active ? "in use" : "not in use",
+           lsn_text(catalog->slot_confirmed).text, slot_status_name(catalog->slot_status));
+  }
+  for (size_t i = 0; i < catalog->table_count; i++) {
+    const struct catalog_table *table = &catalog->tables[i];
+
+    if (table->is_message) {
+      printf("outbox[%zu]: logical messages with prefix \"%s\"\n", i, config->outbox[i].message_prefix);
+    } else if (table->exists) {
+      printf("outbox[%zu]: table %s, %zu columns%s\n", i, config->outbox[i].table, table->column_count, table->is_partitioned ? ", partitioned" : "");
+    }
+  }
+}
+
+static void check_tables(struct check *check, const struct catalog *catalog)
+{
+  for (size_t i = 0; i < catalog->table_count; i++) {
+    const struct config_outbox *outbox = &check->config->outbox[i];
+    const struct catalog_table *table = &catalog->tables[i];
+    char hint[512];
+
+    if (table->is_message || !table->exists) {
+      continue;
+    }
+    if (!table->has_payload_limit) {
+      (void)snprintf(hint, sizeof(hint), "ALTER TABLE %s ADD CHECK (octet_length(%s::text) <= 900000); (for bytea without ::text)", outbox->table,
+                     outbox->field_payload);
+      WARN(check, hint, "table %s does not limit the payload: a row that is too large for Kafka stops the relay, and costs it twice its size in memory",
+           outbox->table);
+    }
+    if (table->has_row_filter_or_column_list) {
+      WARN(check, NULL, "publication \"%s\" has a row filter or a column list for table %s: rows that it leaves out are not published",
+           check->config->postgres.publication, outbox->table);
+    }
+    if (!catalog_table_has_identity(table) && (catalog->publishes_update || catalog->publishes_delete)) {
+      (void)snprintf(hint, sizeof(hint), "ALTER TABLE %s REPLICA IDENTITY FULL; or let the publication publish inserts only", outbox->table);
+      WARN(check, hint, "publication \"%s\" publishes more than inserts, and table %s has no replica identity: an UPDATE or DELETE by anybody fails",
+           check->config->postgres.publication, outbox->table);
+    }
+  }
+}
+
+/* A published table that no entry names is read and dropped in silence: fine while it is empty. */
+static void check_unread_tables(struct check *check, PGconn *connection)
+{
+  char *publication = sql_literal(check->config->postgres.publication);
+  char *sql = NULL;
+  PGresult *result = NULL;
+  struct problem ignored;
+
+  if (asprintf(
+          &sql,
+          "SELECT v.schemaname || '.' || v.tablename, v.schemaname, v.tablename FROM pg_catalog.pg_publication_tables v JOIN pg_catalog.pg_stat_all_tables s"
+          " ON s.schemaname = v.schemaname AND s.relname = v.tablename WHERE v.pubname = %s AND s.n_tup_ins > 0",
+          publication) < 0) {
+    abort();
+  }
+  if (database_run(connection, sql, "ask", &result, &ignored) == VERDICT_OK) {
+    for (int row = 0; row < PQntuples(result); row++) {
+      bool is_read = false;
+
+      for (size_t i = 0; i < check->config->outbox_count; i++) {
+        const struct config_outbox *outbox = &check->config->outbox[i];
+
+        is_read = is_read || (outbox->message_prefix == NULL && strcmp(outbox->table_schema, PQgetvalue(result, row, 1)) == 0 &&
+                              strcmp(outbox->table_name, PQgetvalue(result, row, 2)) == 0);
+      }
+      if (!is_read) {
+        WARN(check, "add an outbox entry for it, or take it out of the publication",
+             "table %s is in publication \"%s\" and has been written to, but no outbox entry names it: its rows are not published", PQgetvalue(result, row, 0),
+             check->config->postgres.publication);
+      }
+    }
+  }
+  PQclear(result);
+  free(sql);
+  free(publication);
+}
+
+static void check_messages(struct check *check, const struct catalog *catalog, PGconn *connection)
+{
+  bool any = false;
+
+  for (size_t i = 0; i < catalog->table_count; i++) {
+    any = any || catalog->tables[i].is_message;
+  }
+  if (any && ask_number(connection,
+                        "SELECT count(*) FROM pg_catalog.pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a"
+                        " WHERE p.proname = 'pg_logical_emit_message' AND a.grantee = 0",
+                        0) > 0) {
+    WARN(check, "apply sql/roles.sql as a superuser, which leaves outbox_emit() as the only way",
+         "every role may call pg_logical_emit_message(), and so forge any event");
+  }
+}
+
+/* Commits would wait for the relay, and the relay waits for Kafka. */
+static void check_synchronous(struct check *check, const struct catalog *catalog)
+{
+  const char *names = catalog->synchronous_standby_names != NULL ? catalog->synchronous_standby_names : "";
+  size_t length = strlen(check->config->name);
+  bool matches = strchr(names, '*') != NULL;
+
+  for (const char *at = strcasestr(names, check->config->name); at != NULL && !matches && length > 0; at = strcasestr(at + 1, check->config->name)) {
+    matches = (at == names || strchr(" ,(\"", at[-1]) != NULL) && (at[length] == '\0' || strchr(" ,)\"", at[length]) != NULL);
+  }
+  if (matches) {
+    WARN(check, "name the standbys in synchronous_standby_names one by one, without the relay's application_name (its `name`)",
+         "synchronous_standby_names \"%s\" matches the relay, whose application_name is \"%s\": every commit of the cluster would wait for Kafka", names,
+         check->config->name);
+  }
+}
+
+static void check_server(struct check *check, const struct catalog *catalog, PGconn *connection)
+{
+  int64_t keep_mb = ask_number(connection, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size'", -2);
+  int64_t idle = ask_number(connection, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'idle_replication_slot_timeout'", 0);
+  int64_t slots_left =
+      ask_number(connection, "SELECT current_setting('max_replication_slots')::bigint - (SELECT count(*) FROM pg_catalog.pg_replication_slots)", INT64_MAX);
+  int64_t senders_left =
+      ask_number(connection, "SELECT current_setting('max_wal_senders')::bigint - (SELECT count(*) FROM pg_catalog.pg_stat_replication)", INT64_MAX);
+  char *pinning;
+
+  check_synchronous(check, catalog);
+  if (catalog->wal_sender_timeout_us > 0 && catalog->wal_sender_timeout_us < CHECK_SENDER_TIMEOUT_MIN_US) {
+    WARN(check, "ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_reload_conf();",
+         "wal_sender_timeout is %" PRId64 " ms: a short stall of the network or the machine costs the connection", catalog->wal_sender_timeout_us / US_PER_MS);
+  }
+  if (keep_mb == -1) {
+    WARN(check, "ALTER SYSTEM SET max_slot_wal_keep_size = '<what the disk can spare>'; and watch cdc_relay_slot_seconds_to_loss: beyond it the slot is lost",
+         "max_slot_wal_keep_size is unlimited: while the relay is stopped, WAL grows until the disk of the database is full");
+  }
+  if (idle > 0) {
+    WARN(check, "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();",
+         "idle_replication_slot_timeout is %" PRId64 " s: a relay that is stopped for longer loses its slot, and with it events", idle);
+  }
+  if (slots_left < CHECK_SLOTS_SPARE + (catalog->slot_exists ? 0 : 1)) {
+    WARN(check, "ALTER SYSTEM SET max_replication_slots = <more>; then restart the server", "only %" PRId64 " of max_replication_slots are left", slots_left);
+  }
+  if (senders_left < (catalog->slot_is_active ? 1 : 2)) {
+    WARN(check, "ALTER SYSTEM SET max_wal_senders = <more>; then restart the server", "only %" PRId64 " of max_wal_senders are left", senders_left);
+  }
+  if (catalog->slot_exists && catalog->slot_status == SLOT_UNRESERVED) {
+    WARN(check, "start the relay now, or raise max_slot_wal_keep_size first",
+         "replication slot \"%s\" is behind by more than max_slot_wal_keep_size: the next checkpoint may remove what it needs", check->config->postgres.slot);
+  }
+  pinning = database_open_transactions(connection, CHECK_OLD_TRANSACTION_S);
+  if (pinning[0] != '\0') {
+    WARN(check, "end them: COMMIT, ROLLBACK, ROLLBACK PREPARED, or SELECT pg_terminate_backend(<pid>);",
+         "transactions that have been open for more than %d s hold back every slot's WAL: %s", CHECK_OLD_TRANSACTION_S, pinning);
+  }
+  free(pinning);
+}
+
+static void check_database(struct check *check)
+{
+  struct problem problem;
+  struct catalog catalog;
+  PGconn *connection = NULL;
+  enum verdict verdict = pg_connect(check->config, PG_ORDINARY, &connection, &problem);
+
+  if (verdict != VERDICT_OK) {
+    check_error(check, verdict, &problem);
+    return;
+  }
+  catalog_init(&catalog);
+  verdict = database_read_catalog(connection, check->config, &catalog, &problem);
+  if (verdict != VERDICT_OK) {
+    check_error(check, verdict, &problem);
+  } else {
+    PGconn *walsender = NULL;
+
+    print_catalog(check->config, &catalog);
+    catalog_problems(&catalog, check->config, take_problem, check);
+    check_tables(check, &catalog);
+    check_unread_tables(check, connection);
+    check_messages(check, &catalog, connection);
+    check_server(check, &catalog, connection);
+    /* pg_hba.conf may let a role in and its replication not. */
+    if (catalog.role_may_replicate && strcmp(catalog.wal_level, "logical") == 0) {
+      verdict = pg_connect(check->config, PG_REPLICATION, &walsender, &problem);
+      if (verdict != VERDICT_OK) {
+        check_error(check, verdict, &problem);
+      } else {
+        PQfinish(walsender);
+      }
+    }
+  }
+  catalog_done(&catalog);
+  PQfinish(connection);
+}
+
+static void check_topic(struct check *check, const struct kafka_admin *admin, const struct kafka_topic *topic)
+{
+  int64_t batch = kafka_admin_setting(admin, "batch.size");
+  char hint[512];
+
+  if (!topic->exists) {
+    (void)snprintf(hint, sizeof(hint),
+                   "cdc-relay init --create-topics, or: kafka-topics.sh --create --topic %s --partitions 3; or allow the relay to Describe and Write it",
+                   topic->name);
+    WARN(check, hint, "topic \"%s\" does not exist, or the relay may not see it: the first event for it holds the relay", topic->name);
+    return;
+  }
+  printf("topic \"%s\": %d partitions\n", topic->name, topic->partitions);
+  if (topic->max_message_bytes >= 0 && batch > topic->max_message_bytes) {
+    (void)snprintf(hint, sizeof(hint), "set kafka.batch.size to %" PRId64 " or less, or raise the topic's max.message.bytes", topic->max_message_bytes);
+    WARN(check, hint, "topic \"%s\" takes %" PRId64 " bytes at once, but batch.size is %" PRId64 ": the broker would refuse a full batch of small events",
+         topic->name, topic->max_message_bytes, batch);
+  }
+}
+
+static void check_kafka(struct check *check)
+{
+  struct problem problem;
+  struct kafka_admin *admin = NULL;
+  size_t count;
+  size_t patterns;
+  const char **names = kafka_topic_names(check->config, &count, &patterns);
+  struct kafka_topic *topics = calloc(count + 1, sizeof(*topics));
+  enum verdict verdict = kafka_admin_open(check->config, &admin, &problem);
+
+  if (topics == NULL) {
+    abort();
+  }
+  for (size_t i = 0; i < count; i++) {
+    topics[i].name = names[i];
+  }
+  if (verdict == VERDICT_OK) {
+    verdict = kafka_admin_describe(admin, topics, count, &problem);
+  }
+  if (verdict != VERDICT_OK) {
+    check_error(check, verdict, &problem);
+  } else {
+    printf("Kafka: reachable\n");
+    for (size_t i = 0; i < count; i++) {
+      check_topic(check, admin, &topics[i]);
+    }
+    if (patterns > 0) {
+      printf("topics by pattern: %zu patterns in allow lists, whose topics are not checked\n", patterns);
+    }
+  }
+  kafka_admin_close(admin);
+  free(topics);
+  free(names);
+}
+
+int command_check(const struct config *config, int argc, char **argv)
+{
+  struct check check = {.config = config, .code = EXIT_DONE};
+
+  if (command_wants_help(argc, argv)) {
+    fputs(help, stdout);
+    return EXIT_DONE;
+  }
+  if (argc > 1) {
+    return report_usage(argv[0], "unexpected argument %s", argv[1]);
+  }
+  check_database(&check);
+  check_kafka(&check);
+  printf("%zu problems, %zu warnings\n", check.errors, check.warnings);
+  return check.code;
+}

@@ -1,0 +1,14 @@
+/* commands.c - what the one-shot commands share about their arguments. */
+#include "commands/commands.h"
+
+#include <string.h>
+
+bool command_wants_help(int argc, char *const *argv)
+{
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+      return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,246 @@
+/*
+ * slot_setup.c - publication, then slot, then what lies before it.
+ *
+ *   ordinary or admin connection   CREATE PUBLICATION
+ *   walsender                      SET lock_timeout; CREATE_REPLICATION_SLOT, which exports the snapshot of its start ...
+ *   ordinary or admin connection   ... in which the rows that are not going to be published are counted, exactly, while the walsender stays idle
+ */
+#include "commands/slot_setup.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/database.h"
+#include "stream/pg_connection.h"
+
+static FILE *text_open(char **text, size_t *size)
+{
+  FILE *out = open_memstream(text, size);
+
+  if (out == NULL) {
+    abort();
+  }
+  return out;
+}
+
+static void put_identifier(FILE *out, const char *name)
+{
+  char *identifier = sql_identifier(name);
+
+  (void)fputs(identifier, out);
+  free(identifier);
+}
+
+static void put_table(FILE *out, const struct config_outbox *entry)
+{
+  put_identifier(out, entry->table_schema);
+  (void)fputc('.', out);
+  put_identifier(out, entry->table_name);
+}
+
+char *slot_setup_publication_sql(const struct config *config)
+{
+  char *sql;
+  size_t size;
+  FILE *out = text_open(&sql, &size);
+  const char *before = " FOR TABLE ";
+  bool updates = false;
+
+  (void)fputs("CREATE PUBLICATION ", out);
+  put_identifier(out, config->postgres.publication);
+  for (size_t i = 0; i < config->outbox_count; i++) {
+    const struct config_outbox *entry = &config->outbox[i];
+
+    if (entry->message_prefix == NULL) {
+      (void)fputs(before, out);
+      put_table(out, entry);
+      before = ", ";
+      updates = updates || entry->invalid_operation == INVALID_OPERATION_ERROR || entry->invalid_operation == INVALID_OPERATION_FATAL;
+    }
+  }
+  (void)fprintf(out, " WITH (publish = '%s', publish_via_partition_root = true);", updates ? "insert, update" : "insert");
+  (void)fclose(out);
+  return sql;
+}
+
+enum verdict slot_setup_create_publication(const struct config *config, struct problem *problem)
+{
+  PGconn *connection = NULL;
+  char *sql = slot_setup_publication_sql(config);
+  enum verdict verdict = pg_connect(config, PG_ADMIN, &connection, problem);
+
+  if (verdict == VERDICT_OK) {
+    verdict = database_run(connection, sql, "create the publication", NULL, problem);
+    if (verdict == VERDICT_FATAL) {
+      problem_hint(problem, "as the tables' owner, or with postgres.admin_url set to that role: %s", sql);
+    }
+    PQfinish(connection);
+  }
+  free(sql);
+  return verdict;
+}
+
+void slot_setup_undo_publication(const struct config *config)
+{
+  struct problem ignored;
+  PGconn *connection = NULL;
+  char *sql;
+  size_t size;
+  FILE *out = text_open(&sql, &size);
+
+  (void)fputs("DROP PUBLICATION ", out);
+  put_identifier(out, config->postgres.publication);
+  (void)fclose(out);
+  if (pg_connect(config, PG_ADMIN, &connection, &ignored) == VERDICT_OK) {
+    PQclear(PQexec(connection, sql));
+    PQfinish(connection);
+  }
+  free(sql);
+}
+
+/* Whether `connection` reads all rows of the table, row policies included; then how many there are in the snapshot. */
+static bool count_table(PGconn *connection, const char *snapshot, const struct config_outbox *entry, int64_t *ret_rows)
+{
+  struct problem ignored;
+  PGresult *result = NULL;
+  char *sql;
+  size_t size;
+  FILE *out;
+  char *table;
+  char *literal;
+  bool may;
+
+  out = text_open(&table, &size);
+  put_table(out, entry);
+  (void)fclose(out);
+  literal = sql_literal(table);
+  out = text_open(&sql, &size);
+  (void)fprintf(out, "SELECT has_table_privilege(%s, 'SELECT') AND NOT row_security_active(%s)", literal, literal);
+  (void)fclose(out);
+  free(literal);
+  may = database_run(connection, sql, "ask for privileges", &result, &ignored) == VERDICT_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+  PQclear(result);
+  free(sql);
+  if (may) {
+    literal = sql_literal(snapshot);
+    out = text_open(&sql, &size);
+    (void)fprintf(out,
+                  "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '%ds'; SET TRANSACTION SNAPSHOT %s;"
+                  " SELECT count(*) FROM %s",
+                  SLOT_SETUP_COUNT_TIMEOUT_S, literal, table);
+    (void)fclose(out);
+    free(literal);
+    result = NULL;
+    may = database_run(connection, sql, "count rows", &result, &ignored) == VERDICT_OK && PQntuples(result) == 1;
+    if (may) {
+      *ret_rows = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+    }
+    PQclear(result);
+    PQclear(PQexec(connection, "ROLLBACK"));
+    free(sql);
+  }
+  free(table);
+  return may;
+}
+
+static void count_rows(const struct config *config, const struct catalog *catalog, const char *snapshot, struct rows_before *rows)
+{
+  static const enum pg_role roles[] = {PG_ORDINARY, PG_ADMIN};
+
+  for (size_t i = 0; i < config->outbox_count; i++) {
+    rows[i] =
+        (struct rows_before){.is_known = !catalog->tables[i].is_message && catalog->tables[i].rows_estimate >= 0, .rows = catalog->tables[i].rows_estimate};
+  }
+  for (size_t r = 0; r < sizeof(roles) / sizeof(*roles); r++) {
+    struct problem ignored;
+    PGconn *connection = NULL;
+
+    if ((roles[r] == PG_ADMIN && config->postgres.admin_url == NULL) || pg_connect(config, roles[r], &connection, &ignored) != VERDICT_OK) {
+      continue;
+    }
+    for (size_t i = 0; i < config->outbox_count; i++) {
+      if (config->outbox[i].message_prefix == NULL && !rows[i].is_exact && count_table(connection, snapshot, &config->outbox[i], &rows[i].rows)) {
+        rows[i].is_known = true;
+        rows[i].is_exact = true;
+      }
+    }
+    PQfinish(connection);
+  }
+}
+
+/* Says who is in the way, in place of "canceling statement due to lock timeout". */
+static enum verdict explain_timeout(const struct config *config, struct problem *problem)
+{
+  struct problem ignored;
+  PGconn *connection = NULL;
+  char *words = NULL;
+  enum verdict verdict;
+
+  if (pg_connect(config, PG_ORDINARY, &connection, &ignored) == VERDICT_OK) {
+    words = database_open_transactions(connection, 0);
+    PQfinish(connection);
+  }
+  verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "lock_timeout",
+                        "could not create replication slot \"%s\" within %d s: it has to wait for every open transaction that has written%s%s",
+                        config->postgres.slot, SLOT_SETUP_LOCK_TIMEOUT_S, words != NULL && words[0] != '\0' ? ", at present " : "", words != NULL ? words : "");
+  problem_hint(problem, "end those transactions (COMMIT, ROLLBACK, or SELECT pg_terminate_backend(<pid>);) and try again");
+  free(words);
+  return verdict;
+}
+
+enum verdict slot_setup_create_slot(const struct config *config, const struct catalog *catalog, struct rows_before *rows, Lsn *ret_start,
+                                    struct problem *problem)
+{
+  PGconn *walsender = NULL;
+  PGresult *result = NULL;
+  char *sql = NULL;
+  const char *point;
+  enum verdict verdict = pg_connect(config, PG_REPLICATION, &walsender, problem);
+
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  if (asprintf(&sql, "SET lock_timeout = '%ds'", SLOT_SETUP_LOCK_TIMEOUT_S) < 0) {
+    abort();
+  }
+  verdict = database_run(walsender, sql, "set lock_timeout", NULL, problem);
+  free(sql);
+  if (verdict == VERDICT_OK) {
+    /* The name was validated: [a-z0-9_]. A snapshot is exported by default, in every version's syntax. */
+    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s", config->postgres.slot,
+                 config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput") < 0) {
+      abort();
+    }
+    verdict = database_run(walsender, sql, "create the replication slot", &result, problem);
+    free(sql);
+    if (verdict == VERDICT_RETRY && strcmp(problem->cause, "lock_timeout") == 0) {
+      verdict = explain_timeout(config, problem);
+    }
+  }
+  if (verdict == VERDICT_OK) {
+    point = PQntuples(result) == 1 && PQnfields(result) == 4 ? PQgetvalue(result, 0, 1) : "";
+    if (lsn_parse(point, strlen(point), ret_start) != VERDICT_OK) {
+      verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "protocol", "unexpected answer to CREATE_REPLICATION_SLOT");
+    } else if (rows != NULL) {
+      count_rows(config, catalog, PQgetvalue(result, 0, 2), rows);
+    }
+  }
+  PQclear(result);
+  PQfinish(walsender);
+  return verdict;
+}
+
+void slot_setup_print_sql(const struct config *config, FILE *out)
+{
+  char *publication = slot_setup_publication_sql(config);
+  char *slot = sql_literal(config->postgres.slot);
+
+  (void)fprintf(out, "-- 1. as the tables' owner, who needs CREATE on the database:\n%s\n\n", publication);
+  (void)fprintf(out,
+                "-- 2. as the relay's role (LOGIN REPLICATION), after the publication has been committed. It waits for open transactions.\n"
+                "SET lock_timeout = '%ds';\nSELECT pg_create_logical_replication_slot(%s, '%s');\n",
+                SLOT_SETUP_LOCK_TIMEOUT_S, slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput");
+  free(publication);
+  free(slot);
+}

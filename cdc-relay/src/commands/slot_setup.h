@@ -1,0 +1,42 @@
+/*
+ * slot_setup.h - creating publication and slot, in this order: a slot decodes with the catalog as it was, and a publication made later does not exist for it.
+ */
+#ifndef COMMANDS_SLOT_SETUP_H
+#define COMMANDS_SLOT_SETUP_H
+
+#include <stdio.h>
+
+#include "stream/catalog.h"
+
+enum {
+  SLOT_SETUP_LOCK_TIMEOUT_S = 10,  /* a slot's creation waits for every transaction that is running; longer than this needs a person */
+  SLOT_SETUP_COUNT_TIMEOUT_S = 15, /* counting rows is a courtesy */
+};
+
+/* The statement that creates the publication; malloc'ed. Updates are published where an entry refuses them. */
+char *slot_setup_publication_sql(const struct config *config);
+
+/* Creates the publication as postgres.admin_url's role, or the relay's own. FATAL 3 with the statement as the hint when that role may not. */
+enum verdict MUST_CHECK slot_setup_create_publication(const struct config *config, struct problem *problem);
+
+/* Takes the publication back, as far as it can, when no slot could be created after it: left behind, it would look like the trace of a lost slot. */
+void slot_setup_undo_publication(const struct config *config);
+
+/* Rows of one entry's table that were committed before the slot's start, and so are not published. */
+struct rows_before {
+  bool is_known;
+  bool is_exact; /* counted in the slot's own snapshot; otherwise the server's estimate */
+  int64_t rows;
+};
+
+/*
+ * Creates the slot as the relay's role. `rows` has one element per outbox entry, filled, or is NULL; `catalog` gives the estimates. OK with *ret_start. RETRY
+ * (cause `lock_timeout`, text naming who is in the way) or FATAL: no slot is left behind.
+ */
+enum verdict MUST_CHECK slot_setup_create_slot(const struct config *config, const struct catalog *catalog, struct rows_before *rows, Lsn *ret_start,
+                                               struct problem *problem);
+
+/* All of it as SQL for a person, with the role for each part. */
+void slot_setup_print_sql(const struct config *config, FILE *out);
+
+#endif

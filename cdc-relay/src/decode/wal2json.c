@@ -1,0 +1,494 @@
+/*
+ * wal2json.c - reads the plugin wal2json, format-version 2, with xids, timestamps, LSNs and type OIDs. One line of JSON per message:
+ *
+ *   action  what       members besides "action" (those in parentheses are not read)
+ *   B       begin      xid, timestamp, lsn (of the commit record), (nextlsn)
+ *   C       commit     (xid), timestamp, lsn, nextlsn (behind the commit record)
+ *   I U     new row    (xid, timestamp, lsn), schema, table, columns, (identity)
+ *   D       old row    (xid, timestamp, lsn), schema, table, identity (may be missing)
+ *   T       truncate   (xid, timestamp, lsn), schema, table: a line for each table
+ *   M       message    (xid, timestamp: null when not transactional; lsn), transactional, prefix, content
+ *
+ *   columns, identity  [{"name":"id","typeoid":23,"value":1}, ...]   value: null, true, false, a number as PostgreSQL prints it, or a string
+ *
+ * Members may come in any order and unknown ones are skipped, so that a later version of the plugin may say more. No relation is ever announced: the shape of a row is
+ * read off the row, and compared where it lies with the shapes met so far. What the plugin leaves out, nobody can tell:
+ *
+ *   an unchanged toasted value in an update    its column is missing: another shape
+ *   a delete's columns beyond its key          missing as well
+ *   the columns of a truncated table           a relation without columns
+ *   NaN and infinity of a number               null
+ *
+ * Invariant: a value points into the line, or into the arena when it had escapes.
+ */
+#include <stdlib.h>
+
+#include "decode/decoder_priv.h"
+#include "decode/json_scanner.h"
+#include "decode/relation_store.h"
+#include "decode/timestamp.h"
+
+/* One row's columns as they are read, before it is known whether their shape is an old one. */
+struct row {
+  size_t count;
+  struct column columns[COLUMNS_MAX]; /* names without a zero, borrowed from line or arena */
+  struct value values[COLUMNS_MAX];
+};
+
+struct wal2json {
+  struct decoder decoder;
+  struct relation_store relations;
+  const struct relation *last; /* of the row before; mostly also of the next */
+  struct row columns;
+  struct row identity;
+};
+
+/* Members of a line that are read. */
+enum member {
+  MEMBER_ACTION,
+  MEMBER_XID,
+  MEMBER_TIMESTAMP,
+  MEMBER_LSN,
+  MEMBER_NEXTLSN,
+  MEMBER_SCHEMA,
+  MEMBER_TABLE,
+  MEMBER_COLUMNS,
+  MEMBER_IDENTITY,
+  MEMBER_TRANSACTIONAL,
+  MEMBER_PREFIX,
+  MEMBER_CONTENT,
+  MEMBER_COUNT,
+};
+
+#define LITERAL(text)                                                                                                                                          \
+  {                                                                                                                                                            \
+    text, sizeof(text) - 1                                                                                                                                     \
+  }
+
+static const struct span member_names[MEMBER_COUNT] = {
+    [MEMBER_ACTION] = LITERAL("action"),       [MEMBER_XID] = LITERAL("xid"),
+    [MEMBER_TIMESTAMP] = LITERAL("timestamp"), [MEMBER_LSN] = LITERAL("lsn"),
+    [MEMBER_NEXTLSN] = LITERAL("nextlsn"),     [MEMBER_SCHEMA] = LITERAL("schema"),
+    [MEMBER_TABLE] = LITERAL("table"),         [MEMBER_COLUMNS] = LITERAL("columns"),
+    [MEMBER_IDENTITY] = LITERAL("identity"),   [MEMBER_TRANSACTIONAL] = LITERAL("transactional"),
+    [MEMBER_PREFIX] = LITERAL("prefix"),       [MEMBER_CONTENT] = LITERAL("content"),
+};
+
+/* What the functions below are handed. */
+struct line {
+  struct wal2json *wal2json;
+  struct json_scanner scanner;
+  struct arena *arena;
+  struct problem *problem;
+  unsigned seen; /* a bit per member */
+  struct json_value values[MEMBER_COUNT];
+};
+
+#define DAMAGED(line, ...) problem_set((line)->problem, VERDICT_RETRY, EXIT_UNEXPECTED, "damaged_message", "damaged wal2json message: " __VA_ARGS__)
+
+/* Whether a name in the line is `word`, which needs no escapes. */
+static bool is_named(const struct json_value *name, struct span word)
+{
+  return name->raw.length == word.length + 2 && memcmp(name->raw.data + 1, word.data, word.length) == 0;
+}
+
+/* An integer from..to written without fraction or exponent. */
+static bool read_integer(struct json_value value, int64_t from, int64_t to, int64_t *ret_integer)
+{
+  bool is_negative = value.raw.data[0] == '-';
+  int64_t integer = 0;
+
+  if (value.kind != JSON_KIND_NUMBER) {
+    return false;
+  }
+  for (size_t i = is_negative; i < value.raw.length; i++) {
+    char c = value.raw.data[i];
+
+    if (c < '0' || c > '9' || integer > UINT32_MAX) {
+      return false;
+    }
+    integer = integer * 10 + (c - '0');
+  }
+  integer = is_negative ? -integer : integer;
+  if (integer < from || integer > to) {
+    return false;
+  }
+  *ret_integer = integer;
+  return true;
+}
+
+/* The members of a column that are read. */
+enum { COLUMN_NAME, COLUMN_TYPE, COLUMN_VALUE, COLUMN_MEMBER_COUNT };
+
+/* As the plugin writes a column, byte for byte: nine of ten columns are found so, in half the time. False: not so, nothing happened. */
+static bool read_plain_column(struct json_scanner *scanner, struct json_value *items)
+{
+  static const struct span before[COLUMN_MEMBER_COUNT] = {LITERAL("{\"name\":"), LITERAL(",\"typeoid\":"), LITERAL(",\"value\":")};
+  struct json_scanner ahead = *scanner;
+
+  for (size_t i = 0; i < COLUMN_MEMBER_COUNT; i++) {
+    if (!json_pass(&ahead, before[i]) || !json_read(&ahead, &items[i])) {
+      return false;
+    }
+  }
+  if (!json_pass(&ahead, span_of("}", 1))) {
+    return false;
+  }
+  *scanner = ahead;
+  return true;
+}
+
+/* Any object that has the three members once. */
+static bool read_any_column(struct json_scanner *scanner, struct json_value *items)
+{
+  static const struct span names[COLUMN_MEMBER_COUNT] = {LITERAL("name"), LITERAL("typeoid"), LITERAL("value")};
+  struct json_value name;
+  struct json_value item;
+  unsigned seen = 0;
+
+  json_object_begin(scanner);
+  while (json_object_next(scanner, &name)) {
+    if (!json_read(scanner, &item)) {
+      return false;
+    }
+    for (size_t i = 0; i < COLUMN_MEMBER_COUNT; i++) {
+      if (is_named(&name, names[i])) {
+        if ((seen & 1U << i) != 0) {
+          return false;
+        }
+        seen |= 1U << i;
+        items[i] = item;
+      }
+    }
+  }
+  return !scanner->has_failed && seen == (1U << COLUMN_MEMBER_COUNT) - 1;
+}
+
+static bool read_column(struct line *line, struct column *column, struct value *value)
+{
+  struct json_value items[COLUMN_MEMBER_COUNT];
+  int64_t type_oid;
+
+  if (!read_plain_column(&line->scanner, items) && !read_any_column(&line->scanner, items)) {
+    return false;
+  }
+  /* wal2json 2.5 prints OIDs as signed. */
+  if (!json_unescape(items[COLUMN_NAME], line->arena, &column->name) || !read_integer(items[COLUMN_TYPE], INT32_MIN, UINT32_MAX, &type_oid)) {
+    return false;
+  }
+  column->type_oid = (uint32_t)type_oid;
+  if (items[COLUMN_VALUE].kind == JSON_KIND_NULL) {
+    *value = (struct value){.state = VALUE_NULL};
+    return true;
+  }
+  *value = (struct value){.state = VALUE_PRESENT, .text = items[COLUMN_VALUE].raw};
+  if (items[COLUMN_VALUE].kind == JSON_KIND_STRING) {
+    return json_unescape(items[COLUMN_VALUE], line->arena, &value->text);
+  }
+  return items[COLUMN_VALUE].kind != JSON_KIND_ARRAY && items[COLUMN_VALUE].kind != JSON_KIND_OBJECT;
+}
+
+static bool read_row(struct line *line, struct row *row)
+{
+  row->count = 0;
+  if (!json_array_begin(&line->scanner)) {
+    return false;
+  }
+  while (json_array_next(&line->scanner)) {
+    if (row->count == COLUMNS_MAX || !read_column(line, &row->columns[row->count], &row->values[row->count])) {
+      return false;
+    }
+    row->count++;
+  }
+  return !line->scanner.has_failed;
+}
+
+/* MEMBER_COUNT: one that is not read. The plugin writes them in the order of the enum, so the search begins at `expected`. */
+static enum member member_of(const struct json_value *name, enum member expected)
+{
+  for (enum member i = 0; i < MEMBER_COUNT; i++) {
+    enum member member = (expected + i) % MEMBER_COUNT;
+
+    if (is_named(name, member_names[member])) {
+      return member;
+    }
+  }
+  return MEMBER_COUNT;
+}
+
+/* Takes the line apart; no member is judged yet. */
+static enum verdict read_members(struct line *line)
+{
+  struct json_scanner *scanner = &line->scanner;
+  struct json_value name;
+  struct json_value skipped;
+  enum member expected = 0;
+
+  json_object_begin(scanner);
+  while (json_object_next(scanner, &name)) {
+    enum member member = member_of(&name, expected);
+
+    if (member == MEMBER_COUNT) {
+      json_read(scanner, &skipped);
+      continue;
+    }
+    if ((line->seen & 1U << member) != 0) {
+      return DAMAGED(line, "\"%s\" comes twice", member_names[member].data);
+    }
+    line->seen |= 1U << member;
+    expected = member + 1;
+    if (member == MEMBER_COLUMNS || member == MEMBER_IDENTITY) {
+      struct row *row = member == MEMBER_COLUMNS ? &line->wal2json->columns : &line->wal2json->identity;
+
+      if (!read_row(line, row)) {
+        return DAMAGED(line, "column %zu of \"%s\" cannot be read", row->count + 1, member_names[member].data);
+      }
+    } else {
+      json_read(scanner, &line->values[member]);
+    }
+  }
+  if (!json_finish(scanner)) {
+    return DAMAGED(line, "no whole JSON object");
+  }
+  return VERDICT_OK;
+}
+
+static enum verdict text_of(struct line *line, enum member member, struct span *ret_text)
+{
+  if (!json_unescape(line->values[member], line->arena, ret_text)) {
+    return DAMAGED(line, "\"%s\" is no text", member_names[member].data);
+  }
+  return VERDICT_OK;
+}
+
+static enum verdict lsn_of(struct line *line, enum member member, Lsn *ret_lsn)
+{
+  struct span text;
+
+  if (!json_unescape(line->values[member], line->arena, &text) || lsn_parse(text.data, text.length, ret_lsn) != VERDICT_OK) {
+    return DAMAGED(line, "\"%s\" is no position", member_names[member].data);
+  }
+  return VERDICT_OK;
+}
+
+static enum verdict time_of(struct line *line, int64_t *ret_us)
+{
+  struct span text;
+
+  if (!json_unescape(line->values[MEMBER_TIMESTAMP], line->arena, &text) || !timestamp_parse(text, ret_us)) {
+    return DAMAGED(line, "\"timestamp\" is no time");
+  }
+  return VERDICT_OK;
+}
+
+/* FNV-1a over both names; a collision costs a comparison. */
+static uint64_t key_of(const struct relation *shape)
+{
+  uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+  for (size_t i = 0; i < shape->schema.length; i++) {
+    hash = (hash ^ (unsigned char)shape->schema.data[i]) * UINT64_C(0x100000001b3);
+  }
+  for (size_t i = 0; i < shape->table.length; i++) {
+    hash = (hash ^ (unsigned char)shape->table.data[i]) * UINT64_C(0x100000001b3);
+  }
+  return hash;
+}
+
+/* The relation of the table that the line names, with these columns. */
+static enum verdict relation_of(struct line *line, const struct column *columns, size_t count, const struct relation **ret_relation)
+{
+  struct wal2json *wal2json = line->wal2json;
+  struct relation shape = {.columns = columns, .column_count = count};
+  enum verdict verdict = text_of(line, MEMBER_SCHEMA, &shape.schema);
+
+  if (verdict == VERDICT_OK) {
+    verdict = text_of(line, MEMBER_TABLE, &shape.table);
+  }
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  if (wal2json->last == NULL || !relation_is_same_shape(wal2json->last, &shape)) {
+    const struct relation *relation = relation_store_intern(&wal2json->relations, key_of(&shape), &shape);
+
+    if (relation == NULL) {
+      return problem_set(line->problem, VERDICT_RETRY, EXIT_UNEXPECTED, "relation_limit",
+                         "too many different relations in one session: \"%.*s.%.*s\" would exceed %d bytes", (int)shape.schema.length, shape.schema.data,
+                         (int)shape.table.length, shape.table.data, RELATIONS_MAX_BYTES);
+    }
+    wal2json->last = relation;
+  }
+  *ret_relation = wal2json->last;
+  return VERDICT_OK;
+}
+
+static enum verdict fill_row(struct line *line, const struct row *row, struct change *change)
+{
+  struct value *values;
+  enum verdict verdict = relation_of(line, row->columns, row->count, &change->relation);
+
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  values = arena_array(line->arena, row->count, sizeof(*values));
+  memcpy(values, row->values, row->count * sizeof(*values));
+  change->values = values;
+  return VERDICT_OK;
+}
+
+static enum verdict fill_begin(struct line *line, struct change *change)
+{
+  int64_t xid;
+  enum verdict verdict = lsn_of(line, MEMBER_LSN, &change->commit_lsn);
+
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  if (!read_integer(line->values[MEMBER_XID], 0, UINT32_MAX, &xid)) {
+    return DAMAGED(line, "\"xid\" is no transaction id");
+  }
+  change->xid = (uint32_t)xid;
+  return time_of(line, &change->commit_time_us);
+}
+
+static enum verdict fill_commit(struct line *line, struct change *change)
+{
+  enum verdict verdict = lsn_of(line, MEMBER_LSN, &change->commit_lsn);
+
+  if (verdict == VERDICT_OK) {
+    verdict = lsn_of(line, MEMBER_NEXTLSN, &change->end_lsn);
+  }
+  return verdict == VERDICT_OK ? time_of(line, &change->commit_time_us) : verdict;
+}
+
+static enum verdict fill_new_row(struct line *line, struct change *change)
+{
+  return fill_row(line, &line->wal2json->columns, change);
+}
+
+static enum verdict fill_old_row(struct line *line, struct change *change)
+{
+  if ((line->seen & 1U << MEMBER_IDENTITY) == 0) {
+    return relation_of(line, NULL, 0, &change->relation);
+  }
+  return fill_row(line, &line->wal2json->identity, change);
+}
+
+static enum verdict fill_truncate(struct line *line, struct change *change)
+{
+  const struct relation **truncated = arena_array(line->arena, 1, sizeof(*truncated));
+  enum verdict verdict = relation_of(line, NULL, 0, truncated);
+
+  if (verdict == VERDICT_OK) {
+    change->relation = truncated[0];
+    change->truncated = truncated;
+    change->truncated_count = 1;
+  }
+  return verdict;
+}
+
+static enum verdict fill_message(struct line *line, struct change *change)
+{
+  enum json_kind transactional = line->values[MEMBER_TRANSACTIONAL].kind;
+  enum verdict verdict = text_of(line, MEMBER_PREFIX, &change->prefix);
+
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  if (transactional != JSON_KIND_TRUE && transactional != JSON_KIND_FALSE) {
+    return DAMAGED(line, "\"transactional\" is neither true nor false");
+  }
+  change->transactional = transactional == JSON_KIND_TRUE;
+  return text_of(line, MEMBER_CONTENT, &change->content);
+}
+
+#define BIT(member) (1U << MEMBER_##member)
+
+static const struct {
+  char letter;
+  enum change_kind kind;
+  unsigned needs; /* members, as bits */
+  enum verdict (*fill)(struct line *line, struct change *change);
+} actions[] = {
+    {'I', CHANGE_INSERT, BIT(SCHEMA) | BIT(TABLE) | BIT(COLUMNS), fill_new_row},
+    {'B', CHANGE_BEGIN, BIT(XID) | BIT(TIMESTAMP) | BIT(LSN), fill_begin},
+    {'C', CHANGE_COMMIT, BIT(TIMESTAMP) | BIT(LSN) | BIT(NEXTLSN), fill_commit},
+    {'U', CHANGE_UPDATE, BIT(SCHEMA) | BIT(TABLE) | BIT(COLUMNS), fill_new_row},
+    {'D', CHANGE_DELETE, BIT(SCHEMA) | BIT(TABLE), fill_old_row},
+    {'T', CHANGE_TRUNCATE, BIT(SCHEMA) | BIT(TABLE), fill_truncate},
+    {'M', CHANGE_MESSAGE, BIT(TRANSACTIONAL) | BIT(PREFIX) | BIT(CONTENT), fill_message},
+};
+
+static enum verdict fill_change(struct line *line, struct change *change)
+{
+  struct span action;
+
+  if ((line->seen & BIT(ACTION)) == 0 || !json_unescape(line->values[MEMBER_ACTION], line->arena, &action) || action.length != 1) {
+    return DAMAGED(line, "no action");
+  }
+  for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+    if (actions[i].letter != action.data[0]) {
+      continue;
+    }
+    for (enum member member = 0; member < MEMBER_COUNT; member++) {
+      if ((actions[i].needs & ~line->seen & 1U << member) != 0) {
+        return DAMAGED(line, "action %c without \"%s\"", actions[i].letter, member_names[member].data);
+      }
+    }
+    change->kind = actions[i].kind;
+    return actions[i].fill(line, change);
+  }
+  return DAMAGED(line, "unknown action 0x%02x", (unsigned char)action.data[0]);
+}
+
+static enum verdict wal2json_read(struct decoder *decoder, struct span body, struct arena *arena, struct change *ret_change, struct problem *problem)
+{
+  struct line line;
+  struct change change = {.kind = CHANGE_NONE};
+  enum verdict verdict = VERDICT_OK;
+
+  if (body.length > 0) {
+    line.wal2json = (struct wal2json *)decoder;
+    line.arena = arena;
+    line.problem = problem;
+    line.seen = 0;
+    json_scanner_init(&line.scanner, body);
+    verdict = read_members(&line);
+    if (verdict == VERDICT_OK) {
+      verdict = fill_change(&line, &change);
+    }
+  }
+  if (verdict == VERDICT_OK) {
+    *ret_change = change;
+  }
+  return verdict;
+}
+
+static void wal2json_reset(struct decoder *decoder)
+{
+  struct wal2json *wal2json = (struct wal2json *)decoder;
+
+  relation_store_reset(&wal2json->relations);
+  wal2json->last = NULL;
+}
+
+static void wal2json_free(struct decoder *decoder)
+{
+  wal2json_reset(decoder);
+  free(decoder);
+}
+
+static const struct decoder_ops wal2json_ops = {.read = wal2json_read, .reset = wal2json_reset, .free = wal2json_free};
+
+struct decoder *wal2json_new(void)
+{
+  struct wal2json *wal2json = malloc(sizeof(*wal2json));
+
+  if (wal2json == NULL) {
+    abort();
+  }
+  wal2json->decoder.ops = &wal2json_ops;
+  relation_store_init(&wal2json->relations);
+  wal2json->last = NULL;
+  return &wal2json->decoder;
+}

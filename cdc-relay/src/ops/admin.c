@@ -1,0 +1,338 @@
+/*
+ * admin.c - a small, deaf HTTP server: fixed paths, GET and HEAD, no bodies in, no state. libmicrohttpd does the protocol in the loop's own thread; its
+ * sockets hang on one epoll fd, which the loop polls.
+ *
+ *   connection slots    [ fd 12, due 17:03:20 ] [ free ] [ fd 15, due 17:03:24 ] ...
+ *
+ * libmicrohttpd's own timeout counts silence, so a client that sends a byte a second would stay for ever. Here each connection has a time by which its next
+ * answer must be out; past it the socket is shut down and libmicrohttpd clears it away. With that and the limits on connections, whoever holds all of them
+ * is gone after ADMIN_TIMEOUT_S, and new clients wait in the kernel's queue meanwhile.
+ *
+ * libmicrohttpd says nothing on stderr: its log is not switched on. Paths are compared as they came, without decoding `%`.
+ */
+#include "ops/admin.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "moment.h"
+
+struct connection_slot {
+  int fd; /* -1: free */
+  int64_t due_us;
+};
+
+struct admin {
+  struct MHD_Daemon *daemon;
+  int epoll_fd;
+  uint16_t port;
+  const struct admin_route *routes;
+  void *context;
+  struct connection_slot connections[ADMIN_CONNECTIONS_MAX];
+};
+
+static const char text_plain[] = "text/plain; charset=utf-8";
+
+/* Sends `body`, which the response takes (`mode` MHD_RESPMEM_MUST_FREE) or leaves. */
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned int status, const char *content_type, const char *allow, char *body, size_t length,
+                              enum MHD_ResponseMemoryMode mode)
+{
+  struct MHD_Response *response = MHD_create_response_from_buffer(length, body, mode);
+  enum MHD_Result result;
+
+  if (response == NULL) {
+    if (mode == MHD_RESPMEM_MUST_FREE) {
+      free(body);
+    }
+    return MHD_NO; /* closes the connection */
+  }
+  (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+  (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  if (allow != NULL) {
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+  }
+  result = MHD_queue_response(connection, status, response);
+  MHD_destroy_response(response);
+  return result;
+}
+
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status, const char *allow, const char *text)
+{
+  return answer(connection, status, text_plain, allow, (char *)(uintptr_t)text, strlen(text), MHD_RESPMEM_PERSISTENT);
+}
+
+static bool has_header(struct MHD_Connection *connection, const char *name)
+{
+  return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name) != NULL;
+}
+
+/*
+ * Called by libmicrohttpd when a request's head is there, and again behind its end. Answering in the first call makes it stop reading and close the connection
+ * behind the answer, which is right for a request with a body or with a method that may have one; a plain one gets its answer in the second, and the
+ * connection stays.
+ */
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+                              const char *upload_data, size_t *upload_data_size, void **request_context)
+{
+  static char head_was_seen;
+  const struct admin *admin = context;
+  const struct admin_route *route = admin->routes;
+  bool is_read = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+  bool has_body = has_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH) || has_header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+  struct admin_page page = {.status = MHD_HTTP_OK, .content_type = text_plain};
+  const char *accept;
+
+  (void)version;
+  (void)upload_data;
+  (void)upload_data_size;
+  if (*request_context == NULL && is_read && !has_body) {
+    *request_context = &head_was_seen;
+    return MHD_YES;
+  }
+  while (route->path != NULL && strcmp(route->path, url) != 0) {
+    route++;
+  }
+  if (route->path == NULL) {
+    return answer_text(connection, MHD_HTTP_NOT_FOUND, NULL, "not found\n");
+  }
+  if (!is_read) {
+    return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD", "only GET and HEAD are allowed\n");
+  }
+  accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+  route->page(admin->context, accept != NULL ? accept : "", &page);
+  return answer(connection, page.status, page.content_type, NULL, page.body, page.length, MHD_RESPMEM_MUST_FREE);
+}
+
+static size_t leave_escapes(void *context, struct MHD_Connection *connection, char *text)
+{
+  (void)context;
+  (void)connection;
+  return strlen(text);
+}
+
+static int64_t due_from_now(void)
+{
+  return moment_now().mono_us + (int64_t)ADMIN_TIMEOUT_S * US_PER_S;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **slot_of_connection, enum MHD_ConnectionNotificationCode code)
+{
+  struct admin *admin = context;
+  struct connection_slot *slot = *slot_of_connection;
+
+  if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+    if (slot != NULL) {
+      slot->fd = -1;
+    }
+    return;
+  }
+  for (slot = admin->connections; slot < admin->connections + ADMIN_CONNECTIONS_MAX; slot++) {
+    if (slot->fd < 0) {
+      slot->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+      slot->due_us = due_from_now();
+      *slot_of_connection = slot;
+      return;
+    }
+  }
+}
+
+/* An answer is out: the next request of the connection has its own time. */
+static void on_completed(void *context, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code)
+{
+  struct connection_slot *slot = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+  (void)context;
+  (void)request_context;
+  (void)code;
+  if (slot != NULL) {
+    slot->due_us = due_from_now();
+  }
+}
+
+static void shut_overdue(struct admin *admin, int64_t now_us)
+{
+  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    struct connection_slot *slot = &admin->connections[i];
+
+    if (slot->fd >= 0 && slot->due_us <= now_us) {
+      (void)shutdown(slot->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes it */
+      slot->due_us = INT64_MAX;
+    }
+  }
+}
+
+static enum verdict cannot_listen(struct problem *problem, const char *host, uint16_t port, int error)
+{
+  enum verdict verdict =
+      problem_set(problem, VERDICT_FATAL, EXIT_USAGE, "admin_listen", "could not listen on %s, port %u: %s", host, (unsigned int)port, strerror(error));
+
+  if (error == EADDRINUSE) {
+    problem_hint(problem, "port %u is taken: stop the program that listens on it, or set admin.listen to another port (port 0 takes a free one)",
+                 (unsigned int)port);
+  } else if (error == EADDRNOTAVAIL) {
+    problem_hint(problem, "%s is no address of this machine: set admin.listen to one, for instance 127.0.0.1:%u", host, (unsigned int)port);
+  } else if (error == EACCES) {
+    problem_hint(problem, "port %u needs a privilege: set admin.listen to a port from 1024 up", (unsigned int)port);
+  }
+  return verdict;
+}
+
+/* One socket, bound and listening; -1 and errno when not. */
+static int listen_on(const struct addrinfo *address)
+{
+  int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int saved;
+
+  if (fd < 0) {
+    return -1;
+  }
+  /* A restart must not wait for old connections in TIME_WAIT; two listeners on one port are refused all the same. */
+  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+  if (address->ai_family == AF_INET6) {
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
+  }
+  if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, ADMIN_CONNECTIONS_MAX) == 0) {
+    return fd;
+  }
+  saved = errno;
+  (void)close(fd);
+  errno = saved;
+  return -1;
+}
+
+/* The first of the name's addresses that this machine has; IPv4 first, since clients that say 127.0.0.1 are the usual ones. */
+static enum verdict listen_socket(const char *host, uint16_t port, int *ret_fd, struct problem *problem)
+{
+  static const int families[] = {AF_INET, AF_INET6};
+  int error = EADDRNOTAVAIL;
+  char service[8];
+  char bare[256];
+  bool has_brackets = host[0] == '[' && host[strlen(host) - 1] == ']';
+
+  (void)snprintf(service, sizeof(service), "%u", (unsigned int)port);
+  (void)snprintf(bare, sizeof(bare), "%.*s", (int)(strlen(host) - (has_brackets ? 2 : 0)), host + (has_brackets ? 1 : 0));
+  for (size_t i = 0; i < sizeof(families) / sizeof(*families) && (error == EADDRNOTAVAIL || error == EAFNOSUPPORT); i++) {
+    struct addrinfo wanted = {.ai_family = families[i], .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *addresses = NULL;
+
+    if (getaddrinfo(bare, service, &wanted, &addresses) != 0) {
+      continue;
+    }
+    for (const struct addrinfo *address = addresses; address != NULL; address = address->ai_next) {
+      *ret_fd = listen_on(address);
+      if (*ret_fd >= 0) {
+        freeaddrinfo(addresses);
+        return VERDICT_OK;
+      }
+      error = errno;
+    }
+    freeaddrinfo(addresses);
+  }
+  return cannot_listen(problem, host, port, error);
+}
+
+static struct MHD_Daemon *start_daemon(struct admin *admin, int listen_fd)
+{
+  return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, admin,                                    /**/
+                          MHD_OPTION_LISTEN_SOCKET, listen_fd,                                            /**/
+                          MHD_OPTION_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_MAX,               /**/
+                          MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_PER_IP_MAX, /**/
+                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)ADMIN_TIMEOUT_S,                   /**/
+                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY_BYTES,      /**/
+                          MHD_OPTION_STRICT_FOR_CLIENT, 1,                                                /**/
+                          MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,                              /**/
+                          MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin,                             /**/
+                          MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+}
+
+static uint16_t bound_port(int fd)
+{
+  struct sockaddr_storage address;
+  socklen_t length = sizeof(address);
+
+  if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+    return 0;
+  }
+  return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+enum verdict admin_open(const char *host, uint16_t port, const struct admin_route *routes, void *context, struct admin **ret_admin, struct problem *problem)
+{
+  struct admin *admin;
+  int fd = -1;
+
+  if (listen_socket(host, port, &fd, problem) != VERDICT_OK) {
+    return VERDICT_FATAL;
+  }
+  admin = calloc(1, sizeof(*admin));
+  if (admin == NULL) {
+    abort();
+  }
+  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    admin->connections[i].fd = -1;
+  }
+  admin->routes = routes;
+  admin->context = context;
+  admin->port = bound_port(fd);
+  admin->daemon = start_daemon(admin, fd);
+  if (admin->daemon == NULL) {
+    (void)close(fd);
+    free(admin);
+    return problem_set(problem, VERDICT_FATAL, EXIT_USAGE, "admin_listen", "could not start the HTTP server on %s, port %u", host, (unsigned int)port);
+  }
+  admin->epoll_fd = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+  *ret_admin = admin;
+  return VERDICT_OK;
+}
+
+void admin_close(struct admin *admin)
+{
+  if (admin != NULL) {
+    MHD_stop_daemon(admin->daemon); /* closes the listening socket too */
+    free(admin);
+  }
+}
+
+int admin_fd(const struct admin *admin)
+{
+  return admin->epoll_fd;
+}
+
+uint16_t admin_port(const struct admin *admin)
+{
+  return admin->port;
+}
+
+void admin_step(struct admin *admin)
+{
+  shut_overdue(admin, moment_now().mono_us);
+  (void)MHD_run(admin->daemon);
+}
+
+int64_t admin_timeout_ms(const struct admin *admin)
+{
+  int64_t now_us = moment_now().mono_us;
+  int64_t due_us = INT64_MAX;
+  MHD_UNSIGNED_LONG_LONG daemon_ms;
+
+  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    if (admin->connections[i].fd >= 0 && admin->connections[i].due_us < due_us) {
+      due_us = admin->connections[i].due_us;
+    }
+  }
+  if (MHD_get_timeout(admin->daemon, &daemon_ms) == MHD_YES && (due_us == INT64_MAX || (int64_t)daemon_ms < (due_us - now_us) / US_PER_MS)) {
+    return (int64_t)daemon_ms;
+  }
+  if (due_us == INT64_MAX) {
+    return -1;
+  }
+  return due_us <= now_us ? 0 : (due_us - now_us) / US_PER_MS + 1;
+}

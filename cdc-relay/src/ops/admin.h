@@ -1,0 +1,53 @@
+/*
+ * admin.h - GET and HEAD on /livez, /readyz, /metrics, /status by libmicrohttpd, without threads: its epoll fd is polled by our loop.
+ * The pages are made by callbacks, so that this module knows HTTP and nothing of the relay.
+ */
+#ifndef OPS_ADMIN_H
+#define OPS_ADMIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "verdict.h"
+
+enum {
+  ADMIN_CONNECTIONS_MAX = 64,
+  ADMIN_CONNECTIONS_PER_IP_MAX = 32,
+  ADMIN_TIMEOUT_S = 10, /* from connecting, or from the answer before, to the end of the next answer; however busily the client trickles */
+  ADMIN_CONNECTION_MEMORY_BYTES = 16384,
+};
+
+struct admin_page {
+  unsigned int status;      /* 200 or 503 */
+  const char *content_type; /* static */
+  char *body;               /* malloc'ed; taken by the server */
+  size_t length;
+};
+
+/* Fills *ret_page; `accept` is the request's Accept header or "". Called from admin_step(). */
+typedef void (*AdminPageFunction)(void *context, const char *accept, struct admin_page *ret_page);
+
+struct admin_route {
+  const char *path;
+  AdminPageFunction page;
+};
+
+struct admin;
+
+/*
+ * Listens. `host` is an IP address (IPv6 with or without brackets) or a name, which is resolved here and may block; `::` takes IPv4 too. `routes` ends with a NULL path and is borrowed, as is `context`. OK: *ret_admin. FATAL code 2: address taken or not ours, with a hint.
+ * Port 0 takes a free one: admin_port().
+ */
+enum verdict MUST_CHECK admin_open(const char *host, uint16_t port, const struct admin_route *routes, void *context, struct admin **ret_admin,
+                                   struct problem *problem);
+void admin_close(struct admin *admin); /* takes NULL */
+
+int admin_fd(const struct admin *admin); /* readable: call admin_step() */
+uint16_t admin_port(const struct admin *admin);
+/* Serves what is ready; never blocks. */
+void admin_step(struct admin *admin);
+/* Milliseconds until admin_step() is due by time alone, or -1. */
+int64_t admin_timeout_ms(const struct admin *admin);
+
+#endif

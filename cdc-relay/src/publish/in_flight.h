@@ -1,0 +1,37 @@
+/*
+ * in_flight.h - a fixed number of places for records that were handed to the client and not yet reported. A place is the message's opaque value. Pure.
+ */
+#ifndef PUBLISH_IN_FLIGHT_H
+#define PUBLISH_IN_FLIGHT_H
+
+#include <stdint.h>
+
+#include "route/record.h"
+
+struct in_flight {
+  uint64_t token;
+  struct position position;
+  size_t entry;
+  int32_t partition; /* asked for; RECORD_PARTITION_BY_KEY: by key. Read by the partitioner, on the client's threads too */
+  uint32_t bytes;    /* key, value and headers */
+  int error;         /* the publisher's, while it keeps a report back */
+  struct in_flight *next_free;
+};
+
+struct in_flight_pool {
+  struct in_flight *places;
+  struct in_flight *free; /* given back, newest first */
+  uint32_t capacity;
+  uint32_t untouched; /* places from here on were never used, so their memory is not resident */
+  uint32_t count;
+  int64_t bytes;
+};
+
+void in_flight_pool_init(struct in_flight_pool *pool, uint32_t capacity);
+void in_flight_pool_done(struct in_flight_pool *pool);
+
+/* A place for this record, or NULL when all are taken. `bytes` is added up in the pool. */
+struct in_flight *in_flight_take(struct in_flight_pool *pool, const struct record *record, uint64_t token);
+void in_flight_give(struct in_flight_pool *pool, struct in_flight *place);
+
+#endif

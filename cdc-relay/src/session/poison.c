@@ -1,0 +1,83 @@
+/*
+ * poison.c - the table of poison.h, and the mark up to which rows are sent alone.
+ *
+ *   rows        1   2   3   4   5   6   7          refused in one batch: 2 to 5
+ *   again       1   2   3   4   5   | 6   7        each alone up to the mark, which lies behind 5; only 3 is refused alone: poison
+ *
+ * A row that the router or the publisher refuses by itself never was in a batch, so isolation would tell nothing new about it.
+ */
+#include "session/poison.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_named_once(const struct config *config, struct position position)
+{
+  return config->delivery.poison_once_is_set && position_compare(config->delivery.poison_once, position) == 0;
+}
+
+/* Adds a way out to the hint that the row's own problem may have already. */
+static void hint_also(struct problem *problem, const char *way_out)
+{
+  char before[PROBLEM_HINT_MAX];
+
+  if (problem == NULL) {
+    return;
+  }
+  memcpy(before, problem->hint, sizeof(before));
+  problem_hint(problem, "%s%s%s", before, before[0] != '\0' ? "; or " : "", way_out);
+}
+
+enum poison_decision poison_decide(const struct config *config, const struct config_outbox *entry, const struct poison_row *row, struct problem *problem)
+{
+  const bool has_topic = entry->dead_letter_topic != NULL && entry->dead_letter_topic[0] != '\0';
+  const bool is_wanted = entry->poison == POISON_DEAD_LETTER || is_named_once(config, row->position);
+  const struct position_text at = position_text(row->position);
+  char way_out[PROBLEM_HINT_MAX];
+
+  /* Also where poison_once names it: the session has to end in any case, and alone it may well pass. */
+  if (row->reason == ROUTE_REASON_REFUSED_BY_BROKER && !row->was_alone) {
+    return POISON_DECISION_ISOLATE;
+  }
+  if (is_wanted && has_topic) {
+    return POISON_DECISION_DEAD_LETTER;
+  }
+  if (is_wanted) {
+    (void)snprintf(way_out, sizeof(way_out), "set delivery.dead.letter.topic: the row at %s is to be dead-lettered and there is no topic for it", at.text);
+  } else {
+    (void)snprintf(way_out, sizeof(way_out), "mend the topic or the configuration, or set delivery.poison_once=%s%s to dead-letter this row only", at.text,
+                   has_topic ? "" : " and delivery.dead.letter.topic");
+  }
+  if (problem != NULL) {
+    problem->code = EXIT_POISON;
+  }
+  hint_also(problem, way_out);
+  return POISON_DECISION_HOLD;
+}
+
+void isolation_init(struct isolation *isolation)
+{
+  *isolation = (struct isolation){0};
+}
+
+void isolation_begin(struct isolation *isolation, struct position position)
+{
+  if (!isolation->is_on || position_compare(position, isolation->until) > 0) {
+    isolation->until = position;
+  }
+  isolation->is_on = true;
+}
+
+bool isolation_covers(const struct isolation *isolation, struct position position)
+{
+  return isolation->is_on && position_compare(position, isolation->until) <= 0;
+}
+
+bool isolation_passed(struct isolation *isolation, struct position position)
+{
+  if (!isolation->is_on || position_compare(position, isolation->until) <= 0) {
+    return false;
+  }
+  isolation->is_on = false;
+  return true;
+}

@@ -1,0 +1,447 @@
+/*
+ * session.c - the life of a session: open, connect, start, stream (session_stream.c), and every way to end and begin again.
+ *
+ *            +-------------------------------- look again ----------------------------------+
+ *            v                                                                              |
+ *   OPENING -> CONNECTING -> STARTING -> STREAMING -> FINISHING -> STOPPED          WAITING <-> PROBING
+ *      ^          |    \_______ any failure ___/ \_____ a person is needed _____________^
+ *      |          v                |
+ *      |       STANDBY             v
+ *      +----------+------------ BACKOFF
+ *
+ * There is one way back, whatever failed: close the stream, wait, connect, let the server say where we are (I5). A broken publisher is replaced on that way.
+ * While held, the machine may be connecting underneath; users see `held` until streaming has begun.
+ */
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/session_priv.h"
+
+enum {
+  BACKOFF_FIRST_US = 100000,
+  BACKOFF_MAX_US = 15000000,
+  LOOK_FIRST_US = 5000000,
+  LOOK_MAX_US = 60000000,
+  ARENA_FIRST_BYTES = 65536,
+};
+
+static enum relay_state visible_state(const struct session *session)
+{
+  if (session->is_held) {
+    return RELAY_HELD;
+  }
+  if (session->is_stopping) {
+    return RELAY_DRAINING;
+  }
+  switch (session->phase) {
+  case PHASE_OPENING:
+  case PHASE_CONNECTING:
+  case PHASE_STARTING:
+    return RELAY_CONNECTING;
+  case PHASE_STREAMING:
+    return session->full_since_us != 0 && session->now.mono_us - session->full_since_us >= SESSION_PAUSED_AFTER_US ? RELAY_PAUSED : RELAY_STREAMING;
+  case PHASE_FINISHING:
+  case PHASE_STOPPED:
+    return RELAY_DRAINING;
+  case PHASE_BACKOFF:
+    return RELAY_BACKOFF;
+  case PHASE_STANDBY:
+    return RELAY_STANDBY;
+  case PHASE_WAITING:
+  case PHASE_PROBING:
+    return RELAY_HELD;
+  }
+  return RELAY_CONNECTING;
+}
+
+static void show_state(struct session *session)
+{
+  enum relay_state before = session->state;
+
+  session->state = visible_state(session);
+  if (session->state != before) {
+    session->state_since_wall_us = session->now.wall_us;
+    session->observer->state_changed(session->observer->context, before, session->state, session->has_problem ? &session->problem : NULL);
+  }
+}
+
+void session_enter(struct session *session, enum phase phase, int64_t deadline_us)
+{
+  session->phase = phase;
+  session->deadline_us = deadline_us;
+  show_state(session);
+}
+
+static void connect_again(struct session *session)
+{
+  session_enter(session, PHASE_OPENING, session->now.mono_us + SESSION_CONNECT_TIMEOUT_US);
+}
+
+static void wait_for_next_look(struct session *session)
+{
+  int64_t delay_us = backoff_next_us(&session->look_backoff, chance_next(&session->chance));
+
+  session_enter(session, PHASE_WAITING, session->look_is_useless ? INT64_MAX : session->now.mono_us + delay_us);
+}
+
+void session_hold(struct session *session, const struct problem *why, const struct record *kept, bool look_is_useless)
+{
+  session->problem = *why;
+  session->has_problem = true;
+  session->look_is_useless = look_is_useless;
+  if (kept != NULL) {
+    struct arena fresh;
+    struct header *headers;
+
+    /* The record may itself lie in the old kept arena. */
+    arena_init(&fresh, ARENA_FIRST_BYTES);
+    session->kept = *kept;
+    session->kept.topic = arena_copy(&fresh, kept->topic);
+    session->kept.key = arena_copy(&fresh, kept->key);
+    session->kept.value = arena_copy(&fresh, kept->value);
+    session->kept.event_id = arena_copy(&fresh, kept->event_id);
+    headers = arena_array(&fresh, kept->header_count, sizeof(*headers));
+    for (size_t i = 0; i < kept->header_count; i++) {
+      headers[i] = (struct header){arena_copy(&fresh, kept->headers[i].name), arena_copy(&fresh, kept->headers[i].value)};
+    }
+    session->kept.headers = headers;
+    arena_done(&session->kept_arena);
+    session->kept_arena = fresh;
+  }
+  session->has_kept = kept != NULL;
+  session->kept_is_published = false;
+  session->hand = HAND_EMPTY;
+  stream_close(session->ports.stream); /* only now: the record lay in its message */
+  if (session->is_stopping) {
+    session_enter(session, PHASE_STOPPED, INT64_MAX);
+    return;
+  }
+  if (!session->is_held) {
+    session->is_held = true;
+    backoff_reset(&session->look_backoff);
+  }
+  wait_for_next_look(session);
+}
+
+void session_fail(struct session *session, enum session_side side, const struct problem *why)
+{
+  struct backoff *backoff = side == SESSION_KAFKA ? &session->kafka_backoff : &session->postgres_backoff;
+  int64_t delay_us;
+
+  stream_close(session->ports.stream);
+  session->hand = HAND_EMPTY;
+  if (side == SESSION_KAFKA) {
+    session->publisher_is_open = false;
+  }
+  if (session->is_stopping) {
+    session_enter(session, PHASE_STOPPED, INT64_MAX);
+    return;
+  }
+  if (session->is_held) {
+    wait_for_next_look(session);
+    return;
+  }
+  if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_STEADY_US) {
+    backoff_reset(&session->postgres_backoff);
+    backoff_reset(&session->kafka_backoff);
+  }
+  delay_us = backoff_next_us(backoff, chance_next(&session->chance));
+  session->problem = *why;
+  session->has_problem = true;
+  session->observer->failed(session->observer->context, side, why, delay_us);
+  session_enter(session, PHASE_BACKOFF, session->now.mono_us + delay_us);
+}
+
+void session_end(struct session *session, enum session_side side, enum verdict verdict, const struct problem *why)
+{
+  if (verdict == VERDICT_FATAL) {
+    session_hold(session, why, NULL, false);
+  } else {
+    session_fail(session, side, why);
+  }
+}
+
+static bool timed_out(struct session *session, const char *doing)
+{
+  struct problem problem;
+
+  if (session->now.mono_us < session->deadline_us) {
+    return false;
+  }
+  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "timeout", "could not %s: no answer in %d s", doing, SESSION_CONNECT_TIMEOUT_US / US_PER_S);
+  session_fail(session, SESSION_POSTGRES, &problem);
+  return true;
+}
+
+static void turn_opening(struct session *session)
+{
+  if (!session->publisher_is_open) {
+    struct problem problem;
+    enum verdict verdict = publisher_open(session->ports.publisher, &problem);
+
+    if (verdict == VERDICT_WAIT) {
+      (void)timed_out(session, "end the Kafka producer before");
+      return;
+    }
+    if (verdict != VERDICT_OK) {
+      session_end(session, SESSION_KAFKA, verdict, &problem);
+      return;
+    }
+    session->publisher_is_open = true;
+  }
+  session_enter(session, PHASE_CONNECTING, session->deadline_us);
+}
+
+static void turn_connecting(struct session *session)
+{
+  struct problem problem;
+  enum verdict verdict = stream_connect(session->ports.stream, session->now, &session->facts, &problem);
+
+  if (verdict == VERDICT_WAIT) {
+    (void)timed_out(session, "connect to PostgreSQL");
+    return;
+  }
+  if (verdict == VERDICT_OK) {
+    verdict = witness_judge(&session->witness, &session->facts, &problem);
+  }
+  if (verdict != VERDICT_OK) {
+    session_end(session, SESSION_POSTGRES, verdict, &problem);
+    return;
+  }
+  if (session->facts.slot_is_active) {
+    int64_t jitter_us = (int64_t)(chance_next(&session->chance) % (SESSION_STANDBY_US / 2));
+
+    stream_close(session->ports.stream);
+    witness_forget_position(&session->witness);
+    session->is_held = false;
+    session->has_problem = false;
+    session_enter(session, PHASE_STANDBY, session->now.mono_us + SESSION_STANDBY_US / 2 + jitter_us);
+    return;
+  }
+  session_enter(session, PHASE_STARTING, session->deadline_us);
+}
+
+static void turn_starting(struct session *session)
+{
+  struct problem problem;
+  enum verdict verdict = stream_start(session->ports.stream, session->facts.confirmed, &problem);
+
+  if (verdict == VERDICT_WAIT) {
+    (void)timed_out(session, "start replication");
+    return;
+  }
+  if (verdict != VERDICT_OK) {
+    session_end(session, SESSION_POSTGRES, verdict, &problem);
+    return;
+  }
+  witness_started(&session->witness, &session->facts);
+  session->is_held = false;
+  session->has_problem = false;
+  session->started_us = session->now.mono_us;
+  session_stream_begin(session);
+  session->observer->started(session->observer->context, &session->facts);
+  session_enter(session, PHASE_STREAMING, INT64_MAX);
+}
+
+/* Held by Kafka's word or by a refused record: a fresh producer, and the record (or the bare connection) is tried alone, away from the stream. */
+static void turn_probing(struct session *session)
+{
+  struct problem problem;
+  struct publisher_figures figures;
+  enum verdict verdict = VERDICT_OK;
+
+  if (session->now.mono_us >= session->deadline_us) {
+    session->publisher_is_open = false;
+    wait_for_next_look(session);
+    return;
+  }
+  if (!session->publisher_is_open) {
+    verdict = publisher_open(session->ports.publisher, &problem);
+    session->publisher_is_open = verdict == VERDICT_OK;
+  }
+  if (verdict == VERDICT_OK && session->has_kept && !session->kept_is_published) {
+    verdict = publisher_publish(session->ports.publisher, &session->kept, 0, &problem);
+    session->kept_is_published = verdict == VERDICT_OK;
+  }
+  if (verdict == VERDICT_WAIT || (verdict == VERDICT_OK && session->has_kept)) {
+    return; /* its report tells */
+  }
+  if (verdict != VERDICT_OK) {
+    session->publisher_is_open = false;
+    wait_for_next_look(session);
+    return;
+  }
+  publisher_figures(session->ports.publisher, &figures);
+  if (figures.is_connected) {
+    connect_again(session);
+  }
+}
+
+static void look_again(struct session *session)
+{
+  if (session->problem.code == EXIT_KAFKA_REFUSES || session->has_kept) {
+    session->publisher_is_open = false;
+    session->kept_is_published = false;
+    session_enter(session, PHASE_PROBING, session->now.mono_us + SESSION_PROBE_TIMEOUT_US);
+  } else {
+    connect_again(session);
+  }
+}
+
+static void turn_finishing(struct session *session)
+{
+  struct problem problem;
+
+  if (stream_finish(session->ports.stream, &problem) != VERDICT_WAIT || session->now.mono_us >= session->deadline_us) {
+    stream_close(session->ports.stream);
+    session_enter(session, PHASE_STOPPED, INT64_MAX);
+  }
+}
+
+void session_step(struct session *session, struct moment now, bool stream_is_ready)
+{
+  enum phase before;
+
+  session->now = now;
+  if (session->publisher_is_open) {
+    session_serve_reports(session);
+  }
+  do {
+    before = session->phase;
+    switch (session->phase) {
+    case PHASE_OPENING:
+      turn_opening(session);
+      break;
+    case PHASE_CONNECTING:
+      turn_connecting(session);
+      break;
+    case PHASE_STARTING:
+      turn_starting(session);
+      break;
+    case PHASE_STREAMING:
+      session_stream_turn(session, stream_is_ready);
+      break;
+    case PHASE_FINISHING:
+      turn_finishing(session);
+      break;
+    case PHASE_BACKOFF:
+    case PHASE_STANDBY:
+      if (now.mono_us >= session->deadline_us) {
+        connect_again(session);
+      }
+      break;
+    case PHASE_WAITING:
+      if (now.mono_us >= session->deadline_us) {
+        look_again(session);
+      }
+      break;
+    case PHASE_PROBING:
+      turn_probing(session);
+      break;
+    case PHASE_STOPPED:
+      break;
+    }
+  } while (session->phase != before && session->phase != PHASE_BACKOFF && session->phase != PHASE_WAITING);
+  show_state(session);
+}
+
+struct session *session_new(const struct config *config, const struct session_ports *ports, const struct session_observer *observer, uint64_t seed)
+{
+  struct session *session = calloc(1, sizeof(*session));
+  struct publisher_figures figures;
+
+  if (session == NULL) {
+    abort();
+  }
+  session->config = config;
+  session->ports = *ports;
+  session->observer = observer;
+  session->chance = seed;
+  session->phase = PHASE_BACKOFF; /* one that is over: the first turn connects */
+  session->state = RELAY_CONNECTING;
+  session->deadline_us = INT64_MIN;
+  witness_init(&session->witness);
+  isolation_init(&session->isolation);
+  backoff_init(&session->postgres_backoff, BACKOFF_FIRST_US, BACKOFF_MAX_US);
+  backoff_init(&session->kafka_backoff, BACKOFF_FIRST_US, BACKOFF_MAX_US);
+  backoff_init(&session->look_backoff, LOOK_FIRST_US, LOOK_MAX_US);
+  arena_init(&session->arena, ARENA_FIRST_BYTES);
+  arena_init(&session->kept_arena, ARENA_FIRST_BYTES);
+  publisher_figures(ports->publisher, &figures);
+  session->ledger = ledger_new((uint32_t)figures.max_events + 1);
+  txn_init(&session->txn, session->ledger);
+  return session;
+}
+
+void session_free(struct session *session)
+{
+  if (session == NULL) {
+    return;
+  }
+  ledger_free(session->ledger);
+  arena_done(&session->arena);
+  arena_done(&session->kept_arena);
+  free(session);
+}
+
+void session_on_slot_activity(struct session *session, bool is_active, struct moment now)
+{
+  session->now = now;
+  session->server_is_stopping = false; /* the second connection is up again, and answers */
+  if (session->phase == PHASE_STANDBY && !is_active) {
+    connect_again(session);
+  }
+}
+
+void session_on_server_shutdown(struct session *session, struct moment now)
+{
+  session->now = now;
+  session->server_is_stopping = true;
+}
+
+void session_reload(struct session *session, struct moment now)
+{
+  struct problem problem;
+
+  session->now = now;
+  if (session->is_stopping) {
+    return;
+  }
+  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "reload", "secrets were read again");
+  session->publisher_is_open = false;
+  if (session->is_held) {
+    stream_close(session->ports.stream);
+    if (session->look_is_useless) {
+      wait_for_next_look(session);
+    } else {
+      look_again(session);
+    }
+    return;
+  }
+  session_fail(session, SESSION_POSTGRES, &problem);
+  session_enter(session, PHASE_BACKOFF, now.mono_us);
+}
+
+void session_stop(struct session *session, struct moment now)
+{
+  session->now = now;
+  if (session->is_stopping) {
+    return;
+  }
+  session->is_stopping = true;
+  session->is_held = false;
+  session->stop_deadline_us = now.mono_us + session->config->delivery.drain_timeout_ms * US_PER_MS;
+  session->drained = session->phase != PHASE_STREAMING && ledger_is_empty(session->ledger);
+  if (session->phase != PHASE_STREAMING) {
+    stream_close(session->ports.stream);
+    session_enter(session, PHASE_STOPPED, INT64_MAX);
+  }
+  show_state(session);
+}
+
+bool session_is_stopped(const struct session *session)
+{
+  return session->phase == PHASE_STOPPED;
+}

@@ -1,0 +1,121 @@
+/* session_priv.h - the session's own struct, shared by session.c (life of a session) and session_stream.c (what happens while it streams). */
+#ifndef SESSION_SESSION_PRIV_H
+#define SESSION_SESSION_PRIV_H
+
+#include "ack/feedback.h"
+#include "ack/ledger.h"
+#include "arena.h"
+#include "backoff.h"
+#include "session/poison.h"
+#include "session/session.h"
+#include "session/witness.h"
+#include "stream/pace.h"
+#include "txn/txn.h"
+
+/* What the machine is doing; relay_state is what a person is told of it. */
+enum phase {
+  PHASE_OPENING,    /* the publisher, if it has to be made anew */
+  PHASE_CONNECTING, /* the stream */
+  PHASE_STARTING,
+  PHASE_STREAMING,
+  PHASE_FINISHING, /* after a drain: last status, end of the stream */
+  PHASE_BACKOFF,
+  PHASE_STANDBY,
+  PHASE_WAITING, /* held, until the next look */
+  PHASE_PROBING, /* held, and looking: the kept record, or the connection to Kafka alone, is tried */
+  PHASE_STOPPED,
+};
+
+/* The record in hand: routed, and not yet the publisher's; or the publisher's, and sent alone. */
+enum in_hand {
+  HAND_EMPTY,
+  HAND_FULL,    /* to be published, as soon as there is room */
+  HAND_WATCHED, /* published alone; its report decides */
+};
+
+struct session {
+  const struct config *config;
+  struct session_ports ports;
+  const struct session_observer *observer;
+  uint64_t chance;
+
+  enum phase phase;
+  enum relay_state state;
+  int64_t state_since_wall_us;
+  int64_t deadline_us; /* of the phase; INT64_MAX: none */
+  struct problem problem;
+  bool has_problem;
+  struct moment now; /* of the turn */
+
+  /* across sessions */
+  struct witness witness;
+  struct isolation isolation;
+  struct backoff postgres_backoff;
+  struct backoff kafka_backoff;
+  bool publisher_is_open;
+  int64_t started_us;        /* when streaming last began */
+  int64_t caught_up_wall_us; /* when nothing was in flight last */
+  bool is_stopping;
+  int64_t stop_deadline_us;
+  bool drained;
+
+  /* held */
+  bool is_held;
+  bool look_is_useless; /* only a new configuration can mend it */
+  struct backoff look_backoff;
+  bool has_kept;
+  bool kept_is_published;
+  struct record kept;
+  struct arena kept_arena;
+
+  /* one stream */
+  struct server_facts facts;
+  struct ledger *ledger;
+  struct txn txn;
+  struct feedback feedback;
+  struct pace pace;
+  enum pace_wait pace_wait;
+  int64_t pace_deadline_us;
+  uint64_t paced_bytes; /* stream_bytes_read() when pace was last asked */
+  bool has_more;           /* the turn ended with unread messages in the buffer */
+  bool server_is_stopping; /* the second connection was told */
+  int64_t full_since_us;   /* since when the record in hand waits for room; 0: it does not */
+
+  struct arena arena; /* of the message in hand */
+  enum in_hand hand;
+  struct record record;
+  bool hand_is_dead_letter;
+  bool hand_is_counted; /* it has its number and its place in the ledger */
+
+  /* refusals that one batch of reports brought */
+  bool has_refusal;
+  struct problem refusal;
+};
+
+enum {
+  SESSION_TURN_MESSAGES = 2048, /* messages of one turn at most, so that timers and reports get theirs */
+  SESSION_TURN_REPORTS = 10000,
+  SESSION_CONNECT_TIMEOUT_US = 30000000,
+  SESSION_PROBE_TIMEOUT_US = 60000000, /* librdkafka may take 30 s to be sure that a topic does not exist */
+  SESSION_FINISH_TIMEOUT_US = 2000000,
+  SESSION_STANDBY_US = 5000000,      /* look ourselves when the second connection has no news */
+  SESSION_PAUSED_AFTER_US = 1000000, /* a queue that is full for less is the normal state of a busy relay */
+  SESSION_STEADY_US = 30000000,      /* streaming for so long forgets earlier failures */
+};
+
+/* Moves the machine; the state that users see follows from it. */
+void session_enter(struct session *session, enum phase phase, int64_t deadline_us);
+/* A side failed and may heal: closes the stream, backs off. For SESSION_KAFKA the publisher is made anew. Held: stays held. */
+void session_fail(struct session *session, enum session_side side, const struct problem *why);
+/* A person is needed. `kept`: the record whose success would show that the reason is gone, or NULL. */
+void session_hold(struct session *session, const struct problem *why, const struct record *kept, bool look_is_useless);
+/* RETRY -> session_fail(), FATAL -> session_hold(). */
+void session_end(struct session *session, enum session_side side, enum verdict verdict, const struct problem *why);
+
+/* session_stream.c: one turn while streaming; and the state of a fresh stream. */
+void session_stream_begin(struct session *session);
+void session_stream_turn(struct session *session, bool stream_is_ready);
+/* Serves the publisher's reports in any phase; what breaks is dealt with, so the phase may have changed afterwards. */
+void session_serve_reports(struct session *session);
+
+#endif

@@ -1,0 +1,544 @@
+/*
+ * session_stream.c - what a session does while it streams. One turn, in this order:
+ *
+ *   reports     settle rows, notice refusals                            (session_serve_reports, also in other phases)
+ *   hand        the record that waits for room, or for its own report
+ *   messages    receive -> decode -> txn -> route -> publish, until the hand is full, the socket empty, or the turn long enough
+ *   feedback    tell PostgreSQL what is safe, if it is due
+ *
+ * There is at most one record in hand. While it is, nothing is read: that is the backpressure, and nothing else needs a buffer. A row that is sent alone
+ * (isolation) stays in hand until its report is in, so that the row is still here if it has to become a dead letter.
+ */
+#include <math.h>
+#include <poll.h>
+#include <string.h>
+
+#include "publish/dead_letter.h"
+#include "session/session_priv.h"
+
+/* Token of a record: the ledger's slot, and whether it is a dead letter. */
+static uint64_t token_of(LedgerSlot slot, bool is_dead_letter)
+{
+  return slot << 1 | (is_dead_letter ? 1 : 0);
+}
+
+void session_stream_begin(struct session *session)
+{
+  decoder_reset(session->ports.decoder);
+  router_reset(session->ports.router);
+  ledger_reset(session->ledger, session->facts.confirmed);
+  txn_reset(&session->txn);
+  feedback_init(&session->feedback, session->facts.confirmed, session->facts.wal_sender_timeout_us, session->config->delivery.confirm_interval_ms * US_PER_MS,
+                session->now.mono_us);
+  pace_init(&session->pace);
+  session->pace_wait = PACE_SOCKET;
+  session->paced_bytes = 0;
+  session->has_more = true; /* what arrived together with the answer to START_REPLICATION wakes no poll() */
+  session->server_is_stopping = false;
+  session->full_since_us = 0;
+  session->hand = HAND_EMPTY;
+  session->has_refusal = false;
+  arena_reset(&session->arena);
+}
+
+static bool is_idle(const struct session *session)
+{
+  return ledger_is_empty(session->ledger) && session->hand == HAND_EMPTY;
+}
+
+/* ---- poison ---- */
+
+/* Puts the dead letter of the record in hand into the hand. */
+static void hand_becomes_dead_letter(struct session *session, enum route_reason reason, const struct problem *why)
+{
+  const struct config_outbox *entry = &session->config->outbox[session->record.entry];
+  const struct dead_letter_cause cause = {.reason = route_reason_name(reason), .error = why->text, .table = entry->table};
+  struct record letter;
+
+  dead_letter_build(&session->record, &cause, entry->dead_letter_topic, &session->arena, &letter);
+  session->observer->poison(session->observer->context, POISON_IS_DEAD_LETTERED, reason, &session->record, why);
+  session->record = letter;
+  session->hand_is_dead_letter = true;
+  session->hand = HAND_FULL;
+}
+
+/* The record in hand cannot be sent as it is. `was_alone`: nothing else can be to blame. */
+static void hand_is_poison(struct session *session, enum route_reason reason, struct problem *why)
+{
+  const struct config_outbox *entry = &session->config->outbox[session->record.entry];
+  const struct poison_row row = {.reason = reason, .position = session->record.position, .was_alone = true};
+
+  if (session->hand_is_dead_letter) {
+    problem_hint(why, "the dead letter itself was refused: mend topic %.*s, or set delivery.dead.letter.topic to another", (int)session->record.topic.length,
+                 session->record.topic.data);
+    session_hold(session, why, &session->record, false);
+    return;
+  }
+  switch (poison_decide(session->config, entry, &row, why)) {
+  case POISON_DECISION_DEAD_LETTER:
+    hand_becomes_dead_letter(session, reason, why);
+    break;
+  case POISON_DECISION_HOLD:
+    session->observer->poison(session->observer->context, POISON_IS_HELD, reason, &session->record, why);
+    /* What the broker refused it may take after its topic was mended; what we refused needs another configuration, and so another process. */
+    session_hold(session, why, reason == ROUTE_REASON_REFUSED_BY_BROKER ? &session->record : NULL, reason != ROUTE_REASON_REFUSED_BY_BROKER);
+    break;
+  case POISON_DECISION_ISOLATE: /* not for a row that was alone */
+    break;
+  }
+}
+
+/* ---- reports ---- */
+
+static void settle(struct session *session, const struct report *report)
+{
+  LedgerSlot slot = report->token >> 1;
+  int64_t commit_time_us = ledger_commit_time_us(session->ledger, slot);
+
+  if (!ledger_settle(session->ledger, slot)) {
+    return; /* of an older stream */
+  }
+  session->observer->delivered(session->observer->context, report->entry, (report->token & 1) != 0, commit_time_us);
+  if (session->hand == HAND_WATCHED && position_compare(report->position, session->record.position) == 0) {
+    session->hand = HAND_EMPTY;
+  }
+}
+
+static void on_watched_refusal(struct session *session, const struct report *report, const struct problem *why)
+{
+  struct problem problem = *why;
+
+  if (report->outcome == REPORT_REFUSED_TOPIC) {
+    session_hold(session, &problem, &session->record, false);
+  } else {
+    hand_is_poison(session, ROUTE_REASON_REFUSED_BY_BROKER, &problem);
+  }
+}
+
+/* In company: remember, and end the session when all reports of the batch are in, so that the mark reaches the highest refused position. */
+static void on_refusal_in_company(struct session *session, const struct report *report, const struct problem *why)
+{
+  isolation_begin(&session->isolation, report->position);
+  if (!session->has_refusal) {
+    session->has_refusal = true;
+    session->refusal = *why;
+  }
+}
+
+static void on_probe_report(struct session *session, const struct report *report)
+{
+  if (report->outcome == REPORT_DELIVERED) {
+    session->has_kept = false;
+    session_enter(session, PHASE_OPENING, session->now.mono_us + SESSION_CONNECT_TIMEOUT_US);
+  } else {
+    session->deadline_us = session->now.mono_us; /* look again later */
+  }
+}
+
+static void on_report(void *context, const struct report *report, const struct problem *why)
+{
+  struct session *session = context;
+
+  if (session->phase == PHASE_PROBING) {
+    on_probe_report(session, report);
+    return;
+  }
+  if (session->phase != PHASE_STREAMING) {
+    return; /* of a stream that has ended: the server sends those rows again */
+  }
+  switch (report->outcome) {
+  case REPORT_DELIVERED:
+    settle(session, report);
+    break;
+  case REPORT_REFUSED_ROW:
+  case REPORT_REFUSED_TOPIC:
+    if (!ledger_knows(session->ledger, report->token >> 1)) {
+      break; /* an older stream's */
+    }
+    if (session->hand == HAND_WATCHED && position_compare(report->position, session->record.position) == 0) {
+      on_watched_refusal(session, report, why);
+    } else {
+      on_refusal_in_company(session, report, why);
+    }
+    break;
+  case REPORT_LOST:
+    if (ledger_knows(session->ledger, report->token >> 1) && !session->has_refusal) {
+      session->has_refusal = true;
+      session->refusal = *why;
+    }
+    break;
+  }
+}
+
+void session_serve_reports(struct session *session)
+{
+  enum phase before = session->phase;
+  struct problem problem;
+  enum verdict verdict = publisher_reports(session->ports.publisher, SESSION_TURN_REPORTS, on_report, session, &problem);
+
+  if (verdict != VERDICT_OK) {
+    if (before == PHASE_PROBING) {
+      session->deadline_us = session->now.mono_us;
+    } else if (before == PHASE_STREAMING || verdict == VERDICT_RETRY) {
+      session->publisher_is_open = false;
+      if (before == PHASE_STREAMING) {
+        session_end(session, SESSION_KAFKA, verdict, &problem);
+      }
+    }
+    return;
+  }
+  if (session->phase == PHASE_STREAMING && session->has_refusal) {
+    if (session->isolation.is_on) {
+      session->observer->isolating(session->observer->context, session->isolation.until, &session->refusal);
+    }
+    session->has_refusal = false;
+    session_fail(session, SESSION_KAFKA, &session->refusal);
+  }
+  if (session->phase == PHASE_STREAMING && is_idle(session)) {
+    session->caught_up_wall_us = session->now.wall_us;
+  }
+}
+
+/* ---- the record in hand ---- */
+
+/* Tries to give the record in hand to the publisher. True when the hand is empty afterwards and reading may go on. */
+static bool publish_hand(struct session *session)
+{
+  bool is_alone = isolation_covers(&session->isolation, session->record.position);
+  LedgerSlot slot = ledger_next_slot(session->ledger);
+  struct problem problem;
+  enum verdict verdict;
+
+  if ((!session->hand_is_counted && !ledger_has_room(session->ledger)) ||
+      (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
+    verdict = VERDICT_WAIT;
+  } else {
+    verdict = publisher_publish(session->ports.publisher, &session->record, token_of(slot, session->hand_is_dead_letter), &problem);
+  }
+  switch (verdict) {
+  case VERDICT_OK:
+    if (!session->hand_is_counted) {
+      (void)txn_add_event(&session->txn);
+      session->hand_is_counted = true;
+    }
+    session->hand = is_alone ? HAND_WATCHED : HAND_EMPTY;
+    session->full_since_us = 0;
+    break;
+  case VERDICT_WAIT:
+    if (session->full_since_us == 0 && !is_alone) {
+      session->full_since_us = session->now.mono_us;
+    }
+    break;
+  case VERDICT_POISON:
+    hand_is_poison(session, ROUTE_REASON_TOO_LARGE, &problem);
+    break;
+  case VERDICT_FATAL:
+    session_hold(session, &problem, &session->record, false);
+    break;
+  case VERDICT_RETRY:
+    session_fail(session, SESSION_KAFKA, &problem);
+    break;
+  }
+  return session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY;
+}
+
+/* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. */
+static bool work_hand(struct session *session)
+{
+  enum in_hand before;
+  bool was_dead_letter;
+
+  do {
+    if (session->hand != HAND_FULL) {
+      break;
+    }
+    before = session->hand;
+    was_dead_letter = session->hand_is_dead_letter;
+    (void)publish_hand(session);
+  } while (session->phase == PHASE_STREAMING && session->hand == before && session->hand_is_dead_letter != was_dead_letter);
+  return session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY;
+}
+
+/* ---- messages ---- */
+
+static void on_row(struct session *session, const struct change *change)
+{
+  const struct route_transaction transaction = {.xid = session->txn.xid, .commit_time_us = session->txn.commit_time_us};
+  struct position position = {0};
+  enum route_outcome outcome;
+  enum route_reason reason;
+  struct problem problem;
+  enum verdict verdict = VERDICT_OK;
+
+  /* A message outside of any transaction is none of ours; the router counts it. */
+  if (change->kind != CHANGE_MESSAGE || change->transactional) {
+    verdict = txn_next_position(&session->txn, &position, &problem);
+  }
+  if (verdict == VERDICT_OK) {
+    verdict = router_route(session->ports.router, change, &transaction, position, session->now.wall_us, &session->arena, &outcome, &session->record, &reason,
+                           &problem);
+  }
+  switch (verdict) {
+  case VERDICT_OK:
+    if (outcome == ROUTE_NOTHING) {
+      return;
+    }
+    break;
+  case VERDICT_POISON:
+    break;
+  case VERDICT_FATAL:
+    session_hold(session, &problem, NULL, true);
+    return;
+  case VERDICT_RETRY:
+  case VERDICT_WAIT:
+    session_fail(session, SESSION_POSTGRES, &problem);
+    return;
+  }
+  (void)isolation_passed(&session->isolation, position);
+  session->hand = HAND_FULL;
+  session->hand_is_dead_letter = false;
+  session->hand_is_counted = false;
+  if (verdict == VERDICT_POISON) {
+    hand_is_poison(session, reason, &problem);
+  }
+}
+
+static void on_data(struct session *session, struct span body)
+{
+  struct change change;
+  struct problem problem;
+  enum verdict verdict;
+
+  arena_reset(&session->arena);
+  verdict = decoder_read(session->ports.decoder, body, &session->arena, &change, &problem);
+  if (verdict == VERDICT_OK) {
+    switch (change.kind) {
+    case CHANGE_NONE:
+      return;
+    case CHANGE_BEGIN:
+      verdict = txn_begin(&session->txn, &change, &problem);
+      break;
+    case CHANGE_COMMIT:
+      verdict = txn_commit(&session->txn, &change, &problem);
+      break;
+    case CHANGE_INSERT:
+    case CHANGE_UPDATE:
+    case CHANGE_DELETE:
+    case CHANGE_TRUNCATE:
+    case CHANGE_MESSAGE:
+      on_row(session, &change);
+      return;
+    }
+  }
+  if (verdict != VERDICT_OK) {
+    session_end(session, SESSION_POSTGRES, verdict, &problem);
+  }
+}
+
+static void on_message(struct session *session, const struct stream_message *message)
+{
+  feedback_on_received(&session->feedback, message->wal_end, message->reply_requested, !is_idle(session), session->now.mono_us);
+  if (message->kind == STREAM_DATA) {
+    on_data(session, message->body);
+  } else {
+    ledger_advance_idle(session->ledger, message->wal_end);
+  }
+}
+
+/* Nothing more is read once a drain has come to the end of the transaction in hand. */
+static bool may_receive(const struct session *session)
+{
+  return session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY && (!session->is_stopping || ledger_is_open(session->ledger));
+}
+
+static void receive(struct session *session)
+{
+  struct stream_message message;
+  struct problem problem;
+  enum verdict verdict = VERDICT_OK;
+  int count = 0;
+
+  while (count < SESSION_TURN_MESSAGES && may_receive(session)) {
+    verdict = stream_receive(session->ports.stream, true, &message, &problem);
+    if (verdict != VERDICT_OK) {
+      break;
+    }
+    count++;
+    on_message(session, &message);
+    if (session->phase == PHASE_STREAMING) {
+      (void)work_hand(session);
+    }
+  }
+  if (session->phase != PHASE_STREAMING) {
+    return;
+  }
+  if (verdict != VERDICT_OK && verdict != VERDICT_WAIT) {
+    session_end(session, SESSION_POSTGRES, verdict, &problem);
+    return;
+  }
+  session->has_more = verdict == VERDICT_OK;
+  if (!session->has_more) {
+    uint64_t bytes = stream_bytes_read(session->ports.stream);
+
+    session->pace_wait = pace_on_read(&session->pace, bytes - session->paced_bytes, false, session->now.mono_us, &session->pace_deadline_us);
+    session->paced_bytes = bytes;
+  }
+}
+
+static bool read_is_due(const struct session *session, bool stream_is_ready)
+{
+  if (!may_receive(session)) {
+    return false;
+  }
+  if (session->has_more) {
+    return true;
+  }
+  return session->pace_wait == PACE_TIMER ? session->now.mono_us >= session->pace_deadline_us : stream_is_ready;
+}
+
+/* ---- feedback ---- */
+
+static void send_feedback(struct session *session)
+{
+  Lsn safe = ledger_safe(session->ledger);
+  struct feedback_message message;
+  struct problem problem;
+  enum verdict verdict;
+
+  if (!feedback_due(&session->feedback, safe, session->now.mono_us, &message)) {
+    return;
+  }
+  ledger_check(session->ledger);
+  witness_confirmed(&session->witness, message.flush);
+  verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, session->now, &problem);
+  if (verdict == VERDICT_OK) {
+    feedback_sent(&session->feedback, &message, session->now.mono_us);
+    if (message.flush == safe) {
+      ledger_confirmed(session->ledger);
+    }
+  } else if (verdict != VERDICT_WAIT) {
+    session_end(session, SESSION_POSTGRES, verdict, &problem);
+  }
+}
+
+/* The end of a drain: everything settled, or the limit reached. The last status goes out at once and the stream is ended in order, so that it is read. */
+static void finish_drain(struct session *session)
+{
+  Lsn safe = ledger_safe(session->ledger);
+  struct problem problem;
+
+  session->drained = is_idle(session);
+  session->feedback.reply_is_owed = session->feedback.reply_is_owed || safe > session->feedback.confirmed;
+  send_feedback(session);
+  if (session->phase == PHASE_STREAMING && (!session->drained || session->feedback.confirmed == safe || session->now.mono_us >= session->stop_deadline_us)) {
+    if (stream_finish(session->ports.stream, &problem) == VERDICT_WAIT) {
+      session_enter(session, PHASE_FINISHING, session->now.mono_us + SESSION_FINISH_TIMEOUT_US);
+    } else {
+      stream_close(session->ports.stream);
+      session_enter(session, PHASE_STOPPED, INT64_MAX);
+    }
+  }
+}
+
+static void leave_stopping_server(struct session *session)
+{
+  struct problem problem;
+
+  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown",
+                    "server is shutting down while Kafka takes nothing: the stream was closed so that the server can stop");
+  session_fail(session, SESSION_POSTGRES, &problem);
+}
+
+void session_stream_turn(struct session *session, bool stream_is_ready)
+{
+  bool was_stuck = session->hand != HAND_EMPTY;
+
+  (void)work_hand(session);
+  if (session->phase == PHASE_STREAMING && was_stuck && session->hand == HAND_EMPTY) {
+    pace_init(&session->pace);
+    session->has_more = true;
+  }
+  if (session->phase == PHASE_STREAMING && read_is_due(session, stream_is_ready)) {
+    receive(session);
+  }
+  if (session->phase == PHASE_STREAMING && session->server_is_stopping && session->hand != HAND_EMPTY) {
+    leave_stopping_server(session);
+  }
+  if (session->phase != PHASE_STREAMING) {
+    return;
+  }
+  if (session->is_stopping && ((is_idle(session) && !may_receive(session)) || session->now.mono_us >= session->stop_deadline_us)) {
+    finish_drain(session);
+    return;
+  }
+  send_feedback(session);
+}
+
+/* ---- what the owner polls for ---- */
+
+int64_t session_deadline_us(const struct session *session)
+{
+  int64_t deadline_us = session->deadline_us;
+  int64_t feedback_us;
+
+  if (session->phase != PHASE_STREAMING) {
+    return deadline_us;
+  }
+  if (session->has_more && may_receive(session)) {
+    return session->now.mono_us;
+  }
+  feedback_us = feedback_deadline_us(&session->feedback, ledger_safe(session->ledger));
+  /* A status that the socket would not take yet goes out when it is writable, not in a loop. */
+  if (feedback_us <= session->now.mono_us) {
+    feedback_us = session->now.mono_us + 100 * US_PER_MS;
+  }
+  deadline_us = feedback_us < deadline_us ? feedback_us : deadline_us;
+  if (session->is_stopping && session->stop_deadline_us < deadline_us) {
+    deadline_us = session->stop_deadline_us;
+  }
+  if (session->pace_wait == PACE_TIMER && may_receive(session) && session->pace_deadline_us < deadline_us) {
+    deadline_us = session->pace_deadline_us;
+  }
+  if (session->hand == HAND_FULL && session->now.mono_us + 100 * US_PER_MS < deadline_us) {
+    deadline_us = session->now.mono_us + 100 * US_PER_MS; /* room is told by the publisher's fd; this is for a queue that others emptied */
+  }
+  return deadline_us;
+}
+
+bool session_wants_stream(const struct session *session)
+{
+  if (session->phase != PHASE_STREAMING) {
+    return true;
+  }
+  return (may_receive(session) && session->pace_wait == PACE_SOCKET) || (stream_events(session->ports.stream) & POLLOUT) != 0;
+}
+
+void session_figures(const struct session *session, struct moment now, struct session_figures *ret_figures)
+{
+  bool is_streaming = session->phase == PHASE_STREAMING;
+  int64_t oldest_us = ledger_oldest_commit_time_us(session->ledger);
+  double oldest_seconds = 0;
+
+  if (is_streaming && oldest_us != 0) {
+    oldest_seconds = (double)(now.wall_us - oldest_us) / US_PER_S;
+  } else if (!is_streaming && session->caught_up_wall_us != 0) {
+    oldest_seconds = (double)(now.wall_us - session->caught_up_wall_us) / US_PER_S;
+  }
+  *ret_figures = (struct session_figures){
+      .state = session->state,
+      .state_since_wall_us = session->state_since_wall_us,
+      .has_problem = session->has_problem,
+      .problem = session->problem,
+      .is_streaming = is_streaming,
+      .confirmed = session->feedback.confirmed,
+      .safe = ledger_safe(session->ledger),
+      .received = session->feedback.received,
+      .events_in_flight = ledger_events_in_flight(session->ledger),
+      .transactions_in_flight = ledger_transactions_in_flight(session->ledger),
+      .unconfirmed_events = ledger_unconfirmed_events(session->ledger),
+      .oldest_unsettled_seconds = fmax(oldest_seconds, 0),
+      .drained = session->drained,
+      .timeline = session->facts.timeline,
+  };
+  memcpy(ret_figures->system_id, session->facts.system_id, sizeof(ret_figures->system_id));
+}

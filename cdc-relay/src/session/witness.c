@@ -1,0 +1,108 @@
+/*
+ * witness.c - compares what the server says of itself with what this process saw before.
+ *
+ *        ours                     theirs
+ *   ------|=========================|--------> WAL      slot_moved: whatever was committed in between was never sent to us
+ *
+ *        wal_end                  ours
+ *   ------|=========================|--------> WAL      server_behind: Kafka may hold events that this server does not know, and new transactions
+ *                                                       that it writes in this range would be skipped without a word
+ *
+ * Only the highest confirmed position is kept: below it everything is in Kafka, so a slot anywhere below is safe, however it came there.
+ */
+#include "session/witness.h"
+
+#include <string.h>
+
+void witness_init(struct witness *witness)
+{
+  *witness = (struct witness){0};
+}
+
+static enum verdict judge_server(const struct witness *witness, const struct server_facts *facts, struct problem *problem)
+{
+  enum verdict verdict;
+
+  if (strncmp(witness->system_id, facts->system_id, sizeof(witness->system_id)) == 0) {
+    return VERDICT_OK;
+  }
+  if (witness->knows_position) {
+    verdict =
+        problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "other_server",
+                    "database system %.*s is not the one streamed from before, %.*s: events from %s on may be missing, positions of the two do not compare",
+                    (int)sizeof(facts->system_id), facts->system_id, (int)sizeof(witness->system_id), witness->system_id, lsn_text(witness->confirmed).text);
+  } else {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "other_server",
+                          "database system %.*s is not the one streamed from before, %.*s: events may be missing", (int)sizeof(facts->system_id),
+                          facts->system_id, (int)sizeof(witness->system_id), witness->system_id);
+  }
+  problem_hint(problem, "let postgres.url lead to the former server; if the database was moved for good, compare the outbox table with Kafka, publish what "
+                        "is missing, then restart the relay to accept the new server");
+  return verdict;
+}
+
+enum verdict witness_judge(const struct witness *witness, const struct server_facts *facts, struct problem *problem)
+{
+  enum verdict verdict;
+
+  if (witness->has_streamed) {
+    /* First: positions of another server mean nothing here. */
+    verdict = judge_server(witness, facts, problem);
+    if (verdict != VERDICT_OK) {
+      return verdict;
+    }
+  }
+  if (facts->confirmed > facts->wal_end) {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "position_ahead",
+                          "replication slot is at %s, ahead of the server's end of WAL %s: transactions from %s to %s would be skipped",
+                          lsn_text(facts->confirmed).text, lsn_text(facts->wal_end).text, lsn_text(facts->wal_end).text, lsn_text(facts->confirmed).text);
+    problem_hint(problem, "something confirmed a position that does not exist, or the server was restored without its slot: compare the outbox table with "
+                          "Kafka, then create the slot anew (cdc-relay drop, cdc-relay init --accept-gap)");
+    return verdict;
+  }
+  if (!witness->knows_position) {
+    return VERDICT_OK;
+  }
+  if (facts->wal_end < witness->confirmed) {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "server_behind",
+                          "position ahead of the server: confirmed up to %s, but the server's WAL ends at %s: events from %s to %s may be in Kafka and not in "
+                          "the database",
+                          lsn_text(witness->confirmed).text, lsn_text(facts->wal_end).text, lsn_text(facts->wal_end).text, lsn_text(witness->confirmed).text);
+    problem_hint(problem, "the server was restored from a backup, or is a standby that lagged when it was promoted: connect to the right server, or compare "
+                          "that range with Kafka, then restart the relay to go on from the server's position");
+    return verdict;
+  }
+  if (!facts->slot_is_active && facts->confirmed > witness->confirmed) {
+    verdict =
+        problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "slot_moved",
+                    "replication slot is at %s, but this relay confirmed only up to %s: events from %s to %s may be missing", lsn_text(facts->confirmed).text,
+                    lsn_text(witness->confirmed).text, lsn_text(witness->confirmed).text, lsn_text(facts->confirmed).text);
+    problem_hint(problem, "the slot was created anew or advanced by somebody else: publish the events of that range that the outbox table still holds, then "
+                          "restart the relay to go on from the slot's position");
+    return verdict;
+  }
+  return VERDICT_OK;
+}
+
+void witness_started(struct witness *witness, const struct server_facts *facts)
+{
+  witness->has_streamed = true;
+  memcpy(witness->system_id, facts->system_id, sizeof(witness->system_id));
+  if (!witness->knows_position || facts->confirmed > witness->confirmed) {
+    witness->knows_position = true;
+    witness->confirmed = facts->confirmed;
+  }
+}
+
+void witness_confirmed(struct witness *witness, Lsn lsn)
+{
+  if (witness->knows_position && lsn > witness->confirmed) {
+    witness->confirmed = lsn;
+  }
+}
+
+void witness_forget_position(struct witness *witness)
+{
+  witness->knows_position = false;
+  witness->confirmed = 0;
+}

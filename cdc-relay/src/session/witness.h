@@ -1,0 +1,48 @@
+/*
+ * witness.h - what one life of the process remembers of its server, to notice that the slot is not where we left it. Pure.
+ *
+ * The slot is the only position, so nothing is remembered across restarts of the process: then only the checks marked (*) are possible, and they say less.
+ *
+ *                                                     found in `facts`                                 verdict of witness_judge()
+ *   (*) the slot lies ahead of its own server         confirmed > wal_end                              FATAL 4 `position_ahead`
+ *       another server                                system id differs                                FATAL 4 `other_server`
+ *       restored, or a standby that lagged            wal_end < what we confirmed                      FATAL 4 `server_behind`
+ *       recreated, or advanced behind our back        confirmed > what we confirmed                    FATAL 4 `slot_moved`
+ *       a crash took back the latest confirmations    confirmed < what we confirmed                    OK: rows come again
+ *       promotion                                     another timeline, all else in order              OK
+ */
+#ifndef SESSION_WITNESS_H
+#define SESSION_WITNESS_H
+
+#include <stdbool.h>
+
+#include "lsn.h"
+#include "stream/stream.h"
+#include "verdict.h"
+
+struct witness {
+  bool has_streamed;  /* ever, in this process; then system_id is known */
+  char system_id[24]; /* as in struct server_facts */
+  bool knows_position;
+  Lsn confirmed; /* the highest position that this process told the server, or found there when it started to stream */
+};
+
+void witness_init(struct witness *witness);
+
+/*
+ * To be asked after each stream_connect(), before stream_start(). OK, or FATAL with EXIT_POSITION: `problem` names what does not fit and, where it can be told,
+ * the range of positions in which events may be missing; the hint says what a person has to do. Does not change the witness, so that a held relay can ask again.
+ * While somebody else holds the slot (facts->slot_is_active) its position is theirs to move and is not compared with ours.
+ */
+enum verdict MUST_CHECK witness_judge(const struct witness *witness, const struct server_facts *facts, struct problem *problem);
+
+/* Streaming began at facts->confirmed. */
+void witness_started(struct witness *witness, const struct server_facts *facts);
+
+/* A status with this flush position is about to be sent. Before, not after: one whose sending failed may have arrived. 0 confirms nothing and is ignored. */
+void witness_confirmed(struct witness *witness, Lsn lsn);
+
+/* Another relay held the slot: it may have confirmed more than we did. The server stays known. */
+void witness_forget_position(struct witness *witness);
+
+#endif

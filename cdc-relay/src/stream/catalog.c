@@ -1,0 +1,351 @@
+/*
+ * catalog.c - asks the server about slot, publication and tables, and reads the answers.
+ *
+ *   query  rows                                         columns
+ *   0      one                                          settings of the server, rights of the role, the slot (NULLs: there is none)
+ *   1      one                                          the publication (NULLs: there is none)
+ *   2      one per table entry and column; a table      the table, then one of its columns (NULL: none); entries for messages have no row
+ *          without columns, or none at all, has one
+ *
+ * One text serves PostgreSQL 12 to 18. What only some versions have is read through a row's JSON form or by current_setting(name, true), which give NULL where a
+ * column or setting is unknown. pg_settings leaves out what a role may not see, where current_setting() fails. Only what every role may read is asked for. Runs on a walsender too, whose lexer before PostgreSQL 15 reads the whole text:
+ * hence no comments, no dollar quotes, and every name as a plain literal.
+ */
+#include "stream/catalog.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "moment.h"
+#include "stream/pg_connection.h"
+
+enum { SERVER_COLUMNS = 22, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 14 };
+
+static const char server_query[] =
+    "SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_database(),"
+    " coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')), pg_is_in_recovery(),"
+    " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END,"
+    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'),"
+    " current_setting('synchronous_standby_names'), (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'output_plugin_libraries'),"
+    " EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE (r.rolname = current_user AND (r.rolreplication OR r.rolsuper))"
+    "  OR (r.rolname = 'rds_replication' AND pg_has_role(r.oid, 'MEMBER'))),"
+    " s.slot_name IS NOT NULL, s.plugin, s.slot_type, s.database, s.temporary, s.active, s.active_pid, s.confirmed_flush_lsn, s.restart_lsn,"
+    " to_jsonb(s) ->> 'wal_status', to_jsonb(s) ->> 'safe_wal_size', current_user"
+    " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ";
+
+static const char publication_query[] = "SELECT p.oid IS NOT NULL, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, to_jsonb(p) ->> 'pubviaroot',"
+                                        " pg_get_userbyid(p.pubowner)"
+                                        " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_publication p ON p.pubname = ";
+
+/*
+ * %1 the entries, %2 the publication's name, %3 whether the publication decides which columns are sent. A partitioned table's rows and inserts are its leaves'.
+ * A table is published under its own name where the server's view says so, and a partitioned one that the view shows only by its leaves, where it was named.
+ */
+static const char table_query_head[] =
+    "SELECT e.entry, c.oid IS NOT NULL, c.relkind, c.relpersistence,"
+    " EXISTS (SELECT FROM pg_catalog.pg_publication_tables v WHERE v.pubname = p.pubname AND v.schemaname = e.schema AND v.tablename = e.name)"
+    "  OR (c.relkind = 'p' AND (p.puballtables OR pr.prrelid IS NOT NULL)),"
+    " to_jsonb(pr) ->> 'prqual' IS NOT NULL OR to_jsonb(pr) ->> 'prattrs' IS NOT NULL,"
+    " c.relreplident, EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),"
+    " EXISTS (SELECT FROM pg_catalog.pg_attribute l WHERE l.attrelid = c.oid AND l.attname = e.payload AND (l.atttypmod > 0 OR EXISTS (SELECT"
+    "  FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND l.attnum = ANY (k.conkey) AND pg_get_constraintdef(k.oid) LIKE "
+    "'%length%'))),"
+    " leaf.estimate, leaf.inserted, a.attname, a.atttypid, (WITH RECURSIVE up AS (SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t"
+    "  WHERE t.oid = a.atttypid UNION ALL SELECT t.oid, t.typtype, t.typbasetype FROM up JOIN pg_catalog.pg_type t ON t.oid = up.typbasetype"
+    "  WHERE up.typtype = 'd') SELECT up.oid FROM up WHERE up.typtype <> 'd')"
+    " FROM (VALUES (-1, '', '', '')";
+static const char table_query_middle[] =
+    ") AS e (entry, schema, name, payload)"
+    " LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = e.schema"
+    " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = e.name"
+    " LEFT JOIN LATERAL (SELECT CASE WHEN bool_or(q.reltuples > 0) THEN sum(greatest(q.reltuples, 0))::bigint END AS estimate,"
+    "  sum(pg_stat_get_tuples_inserted(q.oid))::bigint AS inserted"
+    "  FROM pg_catalog.pg_class q WHERE q.oid = c.oid OR q.oid IN (SELECT f.relid FROM pg_partition_tree(c.oid) f WHERE f.isleaf AND c.relkind = 'p')) leaf"
+    "  ON true"
+    " LEFT JOIN pg_catalog.pg_publication p ON p.pubname = ";
+static const char table_query_tail[] =
+    " LEFT JOIN pg_catalog.pg_publication_rel pr ON pr.prpubid = p.oid AND pr.prrelid = c.oid"
+    " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND (%s"
+    "  OR CASE WHEN to_jsonb(pr) ->> 'prattrs' IS NOT NULL THEN a.attnum::text = ANY (string_to_array(to_jsonb(pr) ->> 'prattrs', ' '))"
+    "     ELSE a.attgenerated = '' OR (a.attgenerated = 's' AND coalesce(to_jsonb(p) ->> 'pubgencols', 'n') = 's') END)"
+    " WHERE e.entry >= 0 ORDER BY e.entry, a.attnum";
+
+void catalog_init(struct catalog *catalog)
+{
+  *catalog = (struct catalog){.slot_status = SLOT_UNKNOWN, .slot_safe_bytes = -1};
+}
+
+static void tables_done(struct catalog *catalog)
+{
+  for (size_t i = 0; i < catalog->table_count; i++) {
+    for (size_t k = 0; k < catalog->tables[i].column_count; k++) {
+      free(catalog->tables[i].columns[k].name);
+    }
+    free(catalog->tables[i].columns);
+  }
+  free(catalog->tables);
+  catalog->tables = NULL;
+  catalog->table_count = 0;
+}
+
+void catalog_done(struct catalog *catalog)
+{
+  free(catalog->server_encoding);
+  free(catalog->database);
+  free(catalog->wal_level);
+  free(catalog->synchronous_standby_names);
+  free(catalog->allowed_plugins);
+  free(catalog->role);
+  free(catalog->slot_plugin);
+  free(catalog->slot_type);
+  free(catalog->slot_database);
+  free(catalog->publication_owner);
+  tables_done(catalog);
+  catalog_init(catalog);
+}
+
+static void put_literal(FILE *out, const char *text)
+{
+  char *literal = sql_literal(text);
+
+  (void)fputs(literal, out);
+  free(literal);
+}
+
+static void put_table_query(FILE *out, const struct config *config)
+{
+  (void)fputs(table_query_head, out);
+  for (size_t i = 0; i < config->outbox_count; i++) {
+    if (config->outbox[i].message_prefix == NULL) {
+      (void)fprintf(out, ", (%zu, ", i);
+      put_literal(out, config->outbox[i].table_schema);
+      (void)fputs(", ", out);
+      put_literal(out, config->outbox[i].table_name);
+      (void)fputs(", ", out);
+      put_literal(out, config->outbox[i].field_payload);
+      (void)fputs(")", out);
+    }
+  }
+  (void)fputs(table_query_middle, out);
+  put_literal(out, config->postgres.publication);
+  /* wal2json knows nothing of publications and sends generated columns too. */
+  (void)fprintf(out, table_query_tail, config->postgres.plugin == PLUGIN_WAL2JSON ? "true" : "false");
+}
+
+char *catalog_query(const struct config *config, size_t index)
+{
+  char *text = NULL;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+
+  if (out == NULL) {
+    abort();
+  }
+  if (index == 0) {
+    (void)fputs(server_query, out);
+    put_literal(out, config->postgres.slot);
+  } else if (index == 1) {
+    (void)fputs(publication_query, out);
+    put_literal(out, config->postgres.publication);
+  } else {
+    put_table_query(out, config);
+  }
+  if (fclose(out) != 0) {
+    abort();
+  }
+  return text;
+}
+
+/* One row of a result with damage that stays: every reader below gives an empty value from the first field that does not have its form. */
+struct row {
+  const PGresult *result;
+  int number;
+  bool is_damaged;
+};
+
+static const char *row_text(const struct row *row, int column)
+{
+  return PQgetisnull(row->result, row->number, column) ? NULL : PQgetvalue(row->result, row->number, column);
+}
+
+static char *row_copy(const struct row *row, int column)
+{
+  const char *text = row_text(row, column);
+  char *copy = text != NULL ? strdup(text) : NULL;
+
+  if (text != NULL && copy == NULL) {
+    abort();
+  }
+  return copy;
+}
+
+static bool row_bool(const struct row *row, int column)
+{
+  const char *text = row_text(row, column);
+
+  return text != NULL && text[0] == 't'; /* `t`, or `true` out of JSON */
+}
+
+static int64_t row_int(struct row *row, int column, int64_t none)
+{
+  const char *text = row_text(row, column);
+  char *end;
+  long long value;
+
+  if (text == NULL) {
+    return none;
+  }
+  value = strtoll(text, &end, 10);
+  if (end == text || *end != '\0') {
+    row->is_damaged = true;
+    return none;
+  }
+  return value;
+}
+
+static Lsn row_lsn(struct row *row, int column)
+{
+  const char *text = row_text(row, column);
+  Lsn lsn = 0;
+
+  if (text != NULL && lsn_parse(text, strlen(text), &lsn) != VERDICT_OK) {
+    row->is_damaged = true;
+  }
+  return lsn;
+}
+
+static void take_text(char **at, char *text)
+{
+  free(*at);
+  *at = text;
+}
+
+static void read_server(struct catalog *catalog, struct row *row)
+{
+  catalog->server_version = (int)row_int(row, 0, 0);
+  take_text(&catalog->server_encoding, row_copy(row, 1));
+  take_text(&catalog->database, row_copy(row, 2));
+  take_text(&catalog->wal_level, row_copy(row, 3));
+  catalog->is_in_recovery = row_bool(row, 4);
+  catalog->wal_end = row_lsn(row, 5);
+  catalog->wal_sender_timeout_us = row_int(row, 6, 0) * US_PER_MS;
+  take_text(&catalog->synchronous_standby_names, row_copy(row, 7));
+  take_text(&catalog->allowed_plugins, row_copy(row, 8));
+  catalog->role_may_replicate = row_bool(row, 9);
+  catalog->slot_exists = row_bool(row, 10);
+  take_text(&catalog->slot_plugin, row_copy(row, 11));
+  take_text(&catalog->slot_type, row_copy(row, 12));
+  take_text(&catalog->slot_database, row_copy(row, 13));
+  catalog->slot_is_temporary = row_bool(row, 14);
+  catalog->slot_is_active = row_bool(row, 15);
+  catalog->slot_active_pid = (int32_t)row_int(row, 16, 0);
+  catalog->slot_confirmed = row_lsn(row, 17);
+  catalog->slot_restart = row_lsn(row, 18);
+  catalog->slot_status = slot_status_parse(row_text(row, 19));
+  catalog->slot_safe_bytes = row_int(row, 20, -1);
+  take_text(&catalog->role, row_copy(row, 21));
+  row->is_damaged = row->is_damaged || catalog->server_encoding == NULL || catalog->database == NULL || catalog->wal_level == NULL;
+}
+
+static void read_publication(struct catalog *catalog, struct row *row)
+{
+  catalog->publication_exists = row_bool(row, 0);
+  catalog->publishes_insert = row_bool(row, 1);
+  catalog->publishes_update = row_bool(row, 2);
+  catalog->publishes_delete = row_bool(row, 3);
+  catalog->publishes_truncate = row_bool(row, 4);
+  catalog->publishes_via_root = row_bool(row, 5);
+  take_text(&catalog->publication_owner, row_copy(row, 6));
+}
+
+static void read_table(struct catalog_table *table, struct row *row)
+{
+  const char *kind = row_text(row, 2);
+  const char *persistence = row_text(row, 3);
+  const char *identity = row_text(row, 6);
+  int64_t inserted = row_int(row, 10, 0);
+
+  table->exists = row_bool(row, 1);
+  table->is_partitioned = kind != NULL && kind[0] == 'p';
+  table->is_view_or_other = kind != NULL && kind[0] != 'p' && kind[0] != 'r';
+  table->is_persistent = persistence != NULL && persistence[0] == 'p';
+  table->is_published = row_bool(row, 4);
+  table->has_row_filter_or_column_list = row_bool(row, 5);
+  table->replica_identity = identity != NULL ? identity[0] : '\0';
+  table->has_primary_key = row_bool(row, 7);
+  table->has_payload_limit = row_bool(row, 8);
+  table->rows_estimate = row_int(row, 9, inserted > 0 ? inserted : -1);
+  table->inserted_rows = inserted;
+}
+
+static void read_column(struct catalog_table *table, struct row *row)
+{
+  struct catalog_column *columns;
+
+  if (row_text(row, 11) == NULL) {
+    return;
+  }
+  columns = realloc(table->columns, (table->column_count + 1) * sizeof(*columns));
+  if (columns == NULL) {
+    abort();
+  }
+  table->columns = columns;
+  columns[table->column_count] =
+      (struct catalog_column){.name = row_copy(row, 11), .type_oid = (uint32_t)row_int(row, 12, 0), .base_type_oid = (uint32_t)row_int(row, 13, 0)};
+  table->column_count++;
+}
+
+static void read_tables(struct catalog *catalog, const struct config *config, struct row *row)
+{
+  int64_t previous = -1;
+
+  tables_done(catalog);
+  catalog->tables = calloc(config->outbox_count > 0 ? config->outbox_count : 1, sizeof(*catalog->tables));
+  if (catalog->tables == NULL) {
+    abort();
+  }
+  catalog->table_count = config->outbox_count;
+  for (size_t i = 0; i < config->outbox_count; i++) {
+    catalog->tables[i].is_message = config->outbox[i].message_prefix != NULL;
+    catalog->tables[i].rows_estimate = -1;
+  }
+  for (row->number = 0; row->number < PQntuples(row->result) && !row->is_damaged; row->number++) {
+    int64_t entry = row_int(row, 0, -1);
+
+    if (entry < 0 || (uint64_t)entry >= config->outbox_count) {
+      row->is_damaged = true;
+      return;
+    }
+    if (entry != previous) {
+      read_table(&catalog->tables[entry], row);
+      previous = entry;
+    }
+    read_column(&catalog->tables[entry], row);
+  }
+}
+
+enum verdict catalog_read(struct catalog *catalog, const struct config *config, size_t index, const PGresult *result, struct problem *problem)
+{
+  static const int columns[CATALOG_QUERY_COUNT] = {SERVER_COLUMNS, PUBLICATION_COLUMNS, TABLE_COLUMNS};
+  struct row row = {.result = result};
+
+  if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+    return pg_problem(NULL, result, "read the server's catalog", problem);
+  }
+  row.is_damaged = PQnfields(result) != columns[index] || (index < 2 && PQntuples(result) != 1);
+  if (!row.is_damaged) {
+    if (index == 0) {
+      read_server(catalog, &row);
+    } else if (index == 1) {
+      read_publication(catalog, &row);
+    } else {
+      read_tables(catalog, config, &row);
+    }
+  }
+  if (row.is_damaged) {
+    return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "catalog", "unexpected answer to catalog query %zu: %d rows of %d columns", index,
+                       PQntuples(result), PQnfields(result));
+  }
+  return VERDICT_OK;
+}

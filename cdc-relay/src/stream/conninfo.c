@@ -1,0 +1,217 @@
+/*
+ * conninfo.c - parameters for libpq.
+ *
+ *   host=db1,db2 port=5432      ->      host=db1,db1,db2   hostaddr=10.0.0.1,10.0.0.2,10.0.0.3   port=5432,5432,5432
+ *
+ * libpq resolves names inside PQconnectStart and blocks there; given `hostaddr` it does not, and still checks certificates against `host`.
+ */
+#include "stream/conninfo.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Session settings that decoders rely on, and a search path that nobody can put functions in. */
+#define FORCED_OPTIONS                                                                                                                                         \
+  "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex -c timezone=UTC -c search_path=pg_catalog -c statement_timeout=0"
+
+/* Defaults of ours: the user's own word in the URL wins. */
+static const struct {
+  const char *keyword;
+  const char *value;
+} defaults[] = {
+    {"connect_timeout", "10"}, {"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "4"}, {"tcp_user_timeout", "15000"},
+};
+
+static void set(struct conninfo *conninfo, const char *keyword, const char *value)
+{
+  size_t i = 0;
+
+  while (i < conninfo->count && strcmp(conninfo->keywords[i], keyword) != 0) {
+    i++;
+  }
+  if (i == conninfo->count) {
+    if (i == CONNINFO_MAX) {
+      abort(); /* libpq knows fewer keywords */
+    }
+    conninfo->keywords[i] = strdup(keyword);
+    conninfo->count++;
+  } else {
+    free(conninfo->values[i]);
+  }
+  conninfo->values[i] = strdup(value);
+}
+
+const char *conninfo_get(const struct conninfo *conninfo, const char *keyword)
+{
+  for (size_t i = 0; i < conninfo->count; i++) {
+    if (strcmp(conninfo->keywords[i], keyword) == 0) {
+      return conninfo->values[i];
+    }
+  }
+  return NULL;
+}
+
+enum verdict conninfo_init(struct conninfo *conninfo, const struct config *config, enum pg_role role, struct problem *problem)
+{
+  bool is_admin = role == PG_ADMIN && config->postgres.admin_url != NULL;
+  const char *url = is_admin ? config->postgres.admin_url : config->postgres.url;
+  char *error = NULL;
+  PQconninfoOption *options = PQconninfoParse(url, &error);
+  char *forced;
+
+  memset(conninfo, 0, sizeof(*conninfo));
+  if (options == NULL) {
+    PQfreemem(error); /* its words may hold the password */
+    return problem_set(problem, VERDICT_FATAL, EXIT_USAGE, "bad_url", "%s is not a connection URI or keyword string of libpq",
+                       is_admin ? "postgres.admin_url" : "postgres.url");
+  }
+  for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
+    if (option->val != NULL) {
+      set(conninfo, option->keyword, option->val);
+    }
+  }
+  PQconninfoFree(options);
+  for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++) {
+    if (conninfo_get(conninfo, defaults[i].keyword) == NULL) {
+      set(conninfo, defaults[i].keyword, defaults[i].value);
+    }
+  }
+  if (config->postgres.password != NULL && !is_admin) {
+    set(conninfo, "password", config->postgres.password);
+  }
+  if (conninfo_get(conninfo, "application_name") == NULL) {
+    set(conninfo, "application_name", config->name);
+  }
+  if (role == PG_REPLICATION) {
+    set(conninfo, "replication", "database");
+  }
+  set(conninfo, "client_encoding", "UTF8");
+  /* The user's own options first: of two settings of one parameter the later wins. */
+  if (asprintf(&forced, "%s%s%s", conninfo_get(conninfo, "options") != NULL ? conninfo_get(conninfo, "options") : "",
+               conninfo_get(conninfo, "options") != NULL ? " " : "", FORCED_OPTIONS) < 0) {
+    abort();
+  }
+  set(conninfo, "options", forced);
+  free(forced);
+  return VERDICT_OK;
+}
+
+void conninfo_done(struct conninfo *conninfo)
+{
+  for (size_t i = 0; i < conninfo->count; i++) {
+    free(conninfo->keywords[i]);
+    explicit_bzero(conninfo->values[i], strlen(conninfo->values[i]));
+    free(conninfo->values[i]);
+  }
+  memset(conninfo, 0, sizeof(*conninfo));
+}
+
+static bool needs_resolving(const char *host)
+{
+  struct in6_addr address;
+
+  return host[0] != '\0' && host[0] != '/' && host[0] != '@' && inet_pton(AF_INET, host, &address) != 1 && inet_pton(AF_INET6, host, &address) != 1;
+}
+
+/* Cuts a comma-separated list in place; returns the number of entries, at most `limit`. */
+static size_t list_split(char *list, char *entries[], size_t limit)
+{
+  size_t count = 0;
+
+  for (char *at = list; at != NULL && count < limit;) {
+    char *comma = strchr(at, ',');
+
+    entries[count++] = at;
+    if (comma != NULL) {
+      *comma++ = '\0';
+    }
+    at = comma;
+  }
+  return count;
+}
+
+size_t conninfo_hosts(const struct conninfo *conninfo, const char *names[RESOLVER_HOSTS_MAX], char **ret_storage)
+{
+  const char *hosts = conninfo_get(conninfo, "host");
+  char *entries[RESOLVER_HOSTS_MAX];
+  bool any = false;
+  size_t count;
+
+  *ret_storage = NULL;
+  if (hosts == NULL || conninfo_get(conninfo, "hostaddr") != NULL) {
+    return 0;
+  }
+  *ret_storage = strdup(hosts);
+  count = list_split(*ret_storage, entries, RESOLVER_HOSTS_MAX);
+  for (size_t i = 0; i < count; i++) {
+    names[i] = needs_resolving(entries[i]) ? entries[i] : NULL;
+    any = any || names[i] != NULL;
+  }
+  return any ? count : 0;
+}
+
+struct host_lists {
+  char *hosts, *ports, *addresses;
+  size_t hosts_size, ports_size, addresses_size;
+  FILE *host_out, *port_out, *address_out;
+  size_t count;
+};
+
+static void lists_add(struct host_lists *lists, const char *host, const char *port, const char *address)
+{
+  const char *comma = lists->count++ > 0 ? "," : "";
+
+  (void)fprintf(lists->host_out, "%s%s", comma, host);
+  (void)fprintf(lists->port_out, "%s%s", comma, port);
+  (void)fprintf(lists->address_out, "%s%s", comma, address);
+}
+
+enum verdict conninfo_resolve(struct conninfo *conninfo, const struct resolver *resolver, struct problem *problem)
+{
+  char *host_text = strdup(conninfo_get(conninfo, "host"));
+  char *port_text = strdup(conninfo_get(conninfo, "port") != NULL ? conninfo_get(conninfo, "port") : "");
+  char *hosts[RESOLVER_HOSTS_MAX];
+  char *ports[RESOLVER_HOSTS_MAX];
+  size_t host_count = list_split(host_text, hosts, RESOLVER_HOSTS_MAX);
+  size_t port_count = list_split(port_text, ports, RESOLVER_HOSTS_MAX);
+  struct host_lists lists = {0};
+  const char *error = "no address";
+  const char *failed = "";
+
+  lists.host_out = open_memstream(&lists.hosts, &lists.hosts_size);
+  lists.port_out = open_memstream(&lists.ports, &lists.ports_size);
+  lists.address_out = open_memstream(&lists.addresses, &lists.addresses_size);
+  for (size_t i = 0; i < host_count; i++) {
+    const char *port = port_count == 1 ? ports[0] : i < port_count ? ports[i] : "";
+
+    if (!needs_resolving(hosts[i])) {
+      lists_add(&lists, hosts[i], port, "");
+    } else if (resolver_error(resolver, i) != NULL) {
+      failed = hosts[i];
+      error = resolver_error(resolver, i);
+    }
+    for (size_t a = 0; a < resolver_count(resolver); a++) {
+      if (resolver_at(resolver, a)->request == i) {
+        lists_add(&lists, hosts[i], port, resolver_at(resolver, a)->address);
+      }
+    }
+  }
+  (void)fclose(lists.host_out);
+  (void)fclose(lists.port_out);
+  (void)fclose(lists.address_out);
+  if (lists.count > 0) {
+    set(conninfo, "host", lists.hosts);
+    set(conninfo, "port", lists.ports);
+    set(conninfo, "hostaddr", lists.addresses);
+  } else {
+    (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "resolve", "could not resolve host name \"%s\": %s", failed, error);
+  }
+  free(lists.hosts);
+  free(lists.ports);
+  free(lists.addresses);
+  free(host_text);
+  free(port_text);
+  return lists.count > 0 ? VERDICT_OK : VERDICT_RETRY;
+}

@@ -1,0 +1,34 @@
+/*
+ * conninfo.h - what is handed to libpq: the URL's own parameters, ours on top, names replaced by addresses. Pure but for libpq's parser.
+ */
+#ifndef STREAM_CONNINFO_H
+#define STREAM_CONNINFO_H
+
+#include <stdbool.h>
+
+#include "stream/pg_connection.h"
+#include "stream/resolver.h"
+
+enum { CONNINFO_MAX = 64 };
+
+/* NULL-terminated parallel lists for PQconnectStartParams(); texts owned. */
+struct conninfo {
+  size_t count;
+  char *keywords[CONNINFO_MAX + 1];
+  char *values[CONNINFO_MAX + 1];
+};
+
+/* From the configuration, for that role. OK, or FATAL code 2 when the URL is none. */
+enum verdict MUST_CHECK conninfo_init(struct conninfo *conninfo, const struct config *config, enum pg_role role, struct problem *problem);
+void conninfo_done(struct conninfo *conninfo); /* overwrites the password; may be called twice */
+
+/* NULL when unset. */
+const char *conninfo_get(const struct conninfo *conninfo, const char *keyword);
+
+/* The host names that need resolving, in the order of `host`; entries that do not (socket folders, numeric addresses) are NULL. Returns their number (0: none at
+ * all need it). `storage` is owned by the caller and freed with free(); the names point into it. */
+size_t conninfo_hosts(const struct conninfo *conninfo, const char *names[RESOLVER_HOSTS_MAX], char **ret_storage);
+/* Replaces host, port and hostaddr by lists with one entry per address. OK, or RETRY when no host has any address. */
+enum verdict MUST_CHECK conninfo_resolve(struct conninfo *conninfo, const struct resolver *resolver, struct problem *problem);
+
+#endif

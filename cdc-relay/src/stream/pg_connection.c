@@ -1,0 +1,226 @@
+/*
+ * pg_connection.c - an attempt to connect, step by step:
+ *
+ *   RESOLVING --addresses--> CONNECTING --PQconnectPoll--> CONNECTED          any failure: FAILED, with the words kept for the next step
+ *
+ * Runs on the loop's thread; only the resolver has one of its own.
+ */
+#include "stream/pg_connection.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream/conninfo.h"
+#include "stream/resolver.h"
+
+enum attempt_step { ATTEMPT_RESOLVING, ATTEMPT_CONNECTING, ATTEMPT_FAILED };
+
+struct pg_attempt {
+  enum attempt_step step;
+  struct conninfo conninfo;
+  struct resolver *resolver;
+  PGconn *connection;
+  int fd;
+  short events;
+  enum verdict verdict; /* of ATTEMPT_FAILED */
+  struct problem problem;
+};
+
+static void ignore_notice(void *context, const PGresult *result)
+{
+  (void)context;
+  (void)result;
+}
+
+/* libpq prints notices to stderr unless told otherwise; ours is for log lines. */
+static void connect_start(struct pg_attempt *attempt)
+{
+  attempt->connection = PQconnectStartParams((const char *const *)attempt->conninfo.keywords, (const char *const *)attempt->conninfo.values, 0);
+  conninfo_done(&attempt->conninfo);
+  if (attempt->connection == NULL) {
+    abort(); /* out of memory */
+  }
+  (void)PQsetNoticeReceiver(attempt->connection, ignore_notice, NULL);
+  attempt->step = ATTEMPT_CONNECTING;
+  attempt->fd = PQsocket(attempt->connection);
+  attempt->events = POLLOUT;
+  if (PQstatus(attempt->connection) == CONNECTION_BAD) {
+    attempt->verdict = pg_problem(attempt->connection, NULL, "connect to PostgreSQL", &attempt->problem);
+    attempt->step = ATTEMPT_FAILED;
+  }
+}
+
+struct pg_attempt *pg_attempt_new(const struct config *config, enum pg_role role)
+{
+  struct pg_attempt *attempt = calloc(1, sizeof(*attempt));
+  const char *names[RESOLVER_HOSTS_MAX];
+  char *storage = NULL;
+  size_t count;
+
+  if (attempt == NULL) {
+    abort();
+  }
+  attempt->fd = -1;
+  attempt->verdict = conninfo_init(&attempt->conninfo, config, role, &attempt->problem);
+  if (attempt->verdict != VERDICT_OK) {
+    attempt->step = ATTEMPT_FAILED;
+    return attempt;
+  }
+  count = conninfo_hosts(&attempt->conninfo, names, &storage);
+  if (count == 0) {
+    connect_start(attempt);
+  } else {
+    attempt->resolver = resolver_new(names, count);
+    if (attempt->resolver == NULL) {
+      attempt->verdict = problem_set(&attempt->problem, VERDICT_RETRY, EXIT_UNEXPECTED, "resources", "could not start a thread to resolve host names");
+      attempt->step = ATTEMPT_FAILED;
+    } else {
+      attempt->step = ATTEMPT_RESOLVING;
+      attempt->fd = resolver_fd(attempt->resolver);
+      attempt->events = POLLIN;
+    }
+  }
+  free(storage);
+  return attempt;
+}
+
+void pg_attempt_free(struct pg_attempt *attempt)
+{
+  if (attempt == NULL) {
+    return;
+  }
+  conninfo_done(&attempt->conninfo);
+  resolver_free(attempt->resolver);
+  if (attempt->connection != NULL) {
+    PQfinish(attempt->connection);
+  }
+  free(attempt);
+}
+
+static enum verdict step_resolving(struct pg_attempt *attempt)
+{
+  if (!resolver_is_done(attempt->resolver)) {
+    return VERDICT_WAIT;
+  }
+  attempt->verdict = conninfo_resolve(&attempt->conninfo, attempt->resolver, &attempt->problem);
+  resolver_free(attempt->resolver);
+  attempt->resolver = NULL;
+  if (attempt->verdict != VERDICT_OK) {
+    attempt->step = ATTEMPT_FAILED;
+    attempt->fd = -1;
+  } else {
+    connect_start(attempt);
+  }
+  return VERDICT_WAIT;
+}
+
+static enum verdict step_connecting(struct pg_attempt *attempt, PGconn **ret_connection)
+{
+  PostgresPollingStatusType status = PQconnectPoll(attempt->connection);
+
+  attempt->fd = PQsocket(attempt->connection); /* another one for each address */
+  switch (status) {
+  case PGRES_POLLING_OK:
+    if (PQsetnonblocking(attempt->connection, 1) != 0) {
+      break;
+    }
+    *ret_connection = attempt->connection;
+    attempt->connection = NULL;
+    return VERDICT_OK;
+  case PGRES_POLLING_READING:
+    attempt->events = POLLIN;
+    return VERDICT_WAIT;
+  case PGRES_POLLING_WRITING:
+    attempt->events = POLLOUT;
+    return VERDICT_WAIT;
+  case PGRES_POLLING_FAILED:
+  case PGRES_POLLING_ACTIVE:
+    break;
+  }
+  attempt->verdict = pg_problem(attempt->connection, NULL, "connect to PostgreSQL", &attempt->problem);
+  attempt->step = ATTEMPT_FAILED;
+  return VERDICT_WAIT;
+}
+
+enum verdict pg_attempt_step(struct pg_attempt *attempt, PGconn **ret_connection, struct problem *problem)
+{
+  enum verdict verdict = VERDICT_WAIT;
+
+  if (attempt->step == ATTEMPT_RESOLVING) {
+    verdict = step_resolving(attempt);
+  } else if (attempt->step == ATTEMPT_CONNECTING) {
+    verdict = step_connecting(attempt, ret_connection);
+  }
+  if (attempt->step == ATTEMPT_FAILED) {
+    *problem = attempt->problem;
+    return attempt->verdict;
+  }
+  return verdict;
+}
+
+int pg_attempt_fd(const struct pg_attempt *attempt)
+{
+  return attempt->fd;
+}
+
+short pg_attempt_events(const struct pg_attempt *attempt)
+{
+  return attempt->events;
+}
+
+enum verdict pg_connect(const struct config *config, enum pg_role role, PGconn **ret_connection, struct problem *problem)
+{
+  struct conninfo conninfo;
+  enum verdict verdict = conninfo_init(&conninfo, config, role, problem);
+  PGconn *connection;
+
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  connection = PQconnectdbParams((const char *const *)conninfo.keywords, (const char *const *)conninfo.values, 0);
+  conninfo_done(&conninfo);
+  if (PQstatus(connection) != CONNECTION_OK) {
+    verdict = pg_problem(connection, NULL, "connect to PostgreSQL", problem);
+    PQfinish(connection);
+    return verdict;
+  }
+  (void)PQsetNoticeReceiver(connection, ignore_notice, NULL);
+  *ret_connection = connection;
+  return VERDICT_OK;
+}
+
+static char *quoted(const char *text, const char *prefix, char quote, bool doubles_backslash)
+{
+  size_t prefix_length = strlen(prefix);
+  char *result = malloc(prefix_length + 2 * strlen(text) + 3);
+  char *out = result;
+
+  if (result == NULL) {
+    abort();
+  }
+  memcpy(out, prefix, prefix_length);
+  out += prefix_length;
+  *out++ = quote;
+  for (; *text != '\0'; text++) {
+    if (*text == quote || (doubles_backslash && *text == '\\')) {
+      *out++ = *text;
+    }
+    *out++ = *text;
+  }
+  *out++ = quote;
+  *out = '\0';
+  return result;
+}
+
+char *sql_literal(const char *text)
+{
+  bool has_backslash = strchr(text, '\\') != NULL;
+
+  return quoted(text, has_backslash ? "E" : "", '\'', has_backslash);
+}
+
+char *sql_identifier(const char *text)
+{
+  return quoted(text, "", '"', false);
+}

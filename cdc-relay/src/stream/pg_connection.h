@@ -1,0 +1,49 @@
+/*
+ * pg_connection.h - how this program connects to PostgreSQL: one place for addresses, secrets, forced session settings and SQLSTATEs.
+ *
+ * Forced on every connection, whatever the role's or database's own settings say (decoders rely on them): client_encoding UTF8, DateStyle ISO, IntervalStyle
+ * postgres, extra_float_digits 3, bytea_output hex, TimeZone UTC; TCP keepalives and a user timeout, since a silent walsender is no sign of a dead one.
+ */
+#ifndef STREAM_PG_CONNECTION_H
+#define STREAM_PG_CONNECTION_H
+
+#include <libpq-fe.h>
+
+#include "config/config.h"
+#include "verdict.h"
+
+enum pg_role {
+  PG_REPLICATION, /* walsender, replication=database */
+  PG_ORDINARY,    /* SQL as the relay's role */
+  PG_ADMIN,       /* SQL by postgres.admin_url, where that is set, else as PG_ORDINARY */
+};
+
+/* An attempt to connect that never blocks: names are resolved by a helper thread (libpq itself would block), then PQconnectStart and PQconnectPoll. */
+struct pg_attempt;
+
+/* Begins; never NULL. `config` is borrowed only for the call. */
+struct pg_attempt *pg_attempt_new(const struct config *config, enum pg_role role);
+/* Gives up, at once; a resolver that still runs is left to end by itself. Takes NULL. */
+void pg_attempt_free(struct pg_attempt *attempt);
+/* OK: *ret_connection is the caller's, connected and non-blocking; the attempt can be freed. WAIT: poll fd for events. RETRY, FATAL (2 or 3). */
+enum verdict MUST_CHECK pg_attempt_step(struct pg_attempt *attempt, PGconn **ret_connection, struct problem *problem);
+int pg_attempt_fd(const struct pg_attempt *attempt);
+short pg_attempt_events(const struct pg_attempt *attempt);
+
+/* The same for one-shot commands: blocks, at most as long as libpq's connect_timeout (10 s unless the URL says otherwise). */
+enum verdict MUST_CHECK pg_connect(const struct config *config, enum pg_role role, PGconn **ret_connection, struct problem *problem);
+
+/*
+ * What a SQLSTATE asks for: RETRY or FATAL with the exit code; *ret_cause is a static word for metrics. `sqlstate` NULL or empty (no answer from the server)
+ * is RETRY, cause `network`. The table is PostgreSQL's Appendix A as far as a relay can meet it; what is not in it is RETRY by class 08, 40, 53, 55, 57, 58, XX, else FATAL 3.
+ */
+enum verdict sqlstate_verdict(const char *sqlstate, enum exit_code *ret_code, const char **ret_cause);
+/* Fills `problem` from a failed connection or result (either may be NULL); `doing` completes "could not ...". Returns sqlstate_verdict()'s verdict. */
+enum verdict pg_problem(const PGconn *connection, const PGresult *result, const char *doing, struct problem *problem);
+
+/* Quotes for SQL text: 'it''s', E'back\\slash'. Not for replication commands, whose grammar knows no E''. malloc'ed. */
+char *sql_literal(const char *text);
+/* "quo""ted", always quoted. malloc'ed. */
+char *sql_identifier(const char *text);
+
+#endif

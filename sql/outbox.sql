@@ -1,0 +1,195 @@
+-- outbox.sql - the outbox tables, their publication, and three functions: publish, emit, prune.
+--
+-- Apply as the role that shall own the tables; it needs CREATE on the database (for the publication) and on schema public:
+--
+--     psql -v ON_ERROR_STOP=1 -f sql/outbox.sql shop
+--
+-- Plain SQL for any migration tool, PostgreSQL 13 and later, with or without a transaction around it. Applying it again changes nothing. Always apply it as the
+-- same role (or a superuser). Nobody but the owner may use what is created here, until sql/roles.sql or grants of your own say so.
+--
+--     service --INSERT or outbox_publish()--> public.outbox ----------\
+--     dead letters, binary keys ------------> public.outbox_binary ----+--> publication <database>_outbox --> relay
+--     service --outbox_emit()---------------> logical message 'outbox' (no table; the relay reads it by an entry with "message.prefix": "outbox")
+--
+-- A service needs none of the functions: one INSERT of aggregatetype, aggregateid, type and payload is an event.
+
+-- Neither a CHECK nor a default may be changed lightly: what passes them is what the relay can always deliver. Limits are in bytes, as Kafka counts.
+CREATE TABLE IF NOT EXISTS public.outbox (
+  id            uuid        NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY,
+  aggregatetype text        NOT NULL, -- becomes a part of the topic's name
+  aggregateid   text        NOT NULL, -- the record's key: events of one aggregate keep their order
+  type          text        NOT NULL, -- header eventType
+  payload       json        NOT NULL, -- the record's value, byte for byte
+  headers       jsonb,                -- an object of texts; also [[name, base64], ...]
+  created_at    timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT outbox_aggregatetype_is_legal CHECK (aggregatetype COLLATE "C" ~ '^[a-zA-Z0-9._-]{1,200}$'),
+  CONSTRAINT outbox_aggregateid_fits       CHECK (octet_length(aggregateid) BETWEEN 1 AND 1024),
+  CONSTRAINT outbox_type_fits              CHECK (octet_length(type) BETWEEN 1 AND 255),
+  CONSTRAINT outbox_payload_fits           CHECK (octet_length(payload::text) <= 900000),
+  CONSTRAINT outbox_headers_fit            CHECK (jsonb_typeof(headers) IN ('object', 'array', 'null') AND octet_length(headers::text) <= 65536)
+);
+
+-- The same for bytes that are no text: binary keys, and dead letters, which must keep what they were. A NULL payload is a null value.
+CREATE TABLE IF NOT EXISTS public.outbox_binary (
+  id            uuid        NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY,
+  aggregatetype text        NOT NULL,
+  aggregateid   bytea       NOT NULL,
+  type          text        NOT NULL,
+  payload       bytea,
+  headers       jsonb,                -- [[name, base64], ...] keeps order, repetition and bytes
+  created_at    timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT outbox_binary_aggregatetype_is_legal CHECK (aggregatetype COLLATE "C" ~ '^[a-zA-Z0-9._-]{1,200}$'),
+  CONSTRAINT outbox_binary_aggregateid_fits       CHECK (octet_length(aggregateid) BETWEEN 1 AND 1024),
+  CONSTRAINT outbox_binary_type_fits              CHECK (octet_length(type) BETWEEN 1 AND 255),
+  CONSTRAINT outbox_binary_payload_fits           CHECK (octet_length(payload) <= 900000),
+  CONSTRAINT outbox_binary_headers_fit            CHECK (jsonb_typeof(headers) IN ('object', 'array', 'null') AND octet_length(headers::text) <= 131072)
+);
+
+-- Which role may write which aggregate type; '*' stands for all. Asked by outbox_emit() always, by the tables once sql/roles.sql has switched on their policies.
+CREATE TABLE IF NOT EXISTS public.outbox_writer_aggregate (
+  role          name NOT NULL,
+  aggregatetype text NOT NULL,
+  PRIMARY KEY (role, aggregatetype)
+);
+
+-- CREATE TABLE IF NOT EXISTS is content with any table of that name; the functions below are not.
+DO $$
+DECLARE
+  missing text;
+BEGIN
+  SELECT string_agg(format('%s.%s %s', wanted.relation, wanted.name, wanted.type), ', ') INTO missing
+    FROM (VALUES
+      ('outbox', 'id', 'uuid'), ('outbox', 'aggregatetype', 'text'), ('outbox', 'aggregateid', 'text'), ('outbox', 'type', 'text'),
+      ('outbox', 'payload', 'json'), ('outbox', 'headers', 'jsonb'), ('outbox', 'created_at', 'timestamptz'),
+      ('outbox_binary', 'id', 'uuid'), ('outbox_binary', 'created_at', 'timestamptz'),
+      ('outbox_writer_aggregate', 'role', 'name'), ('outbox_writer_aggregate', 'aggregatetype', 'text')
+    ) AS wanted(relation, name, type)
+    WHERE NOT EXISTS (
+      SELECT FROM pg_catalog.pg_attribute a
+       WHERE a.attrelid = to_regclass('public.' || wanted.relation) AND a.attname = wanted.name AND a.atttypid = to_regtype(wanted.type) AND NOT a.attisdropped);
+  IF missing IS NOT NULL THEN
+    RAISE EXCEPTION 'schema public has an outbox of another shape: column %', missing
+      USING HINT = 'The relay reads tables of any shape by its configuration; this script is for the default one. Rename your table, or leave this script out and create only a publication.';
+  END IF;
+END
+$$;
+
+-- outbox_prune() looks for old rows. Rows come in the order of time, so that a summary of page ranges does, and costs an INSERT next to nothing.
+CREATE INDEX IF NOT EXISTS outbox_created_at ON public.outbox USING brin (created_at) WITH (autosummarize = on);
+CREATE INDEX IF NOT EXISTS outbox_binary_created_at ON public.outbox_binary USING brin (created_at) WITH (autosummarize = on);
+
+-- Inserts only: with updates in the publication a service's own UPDATE fails on a table without a replica identity, and pruning would be sent to the relay.
+-- By way of the root, so that a partitioned outbox keeps its one name. The name is the relay's default for slot and publication.
+DO $$
+DECLARE
+  -- Byte by byte, as the relay does it: what encode() escapes is one byte each.
+  publication name := left(regexp_replace(encode(convert_to(lower(current_database() COLLATE "C"), 'UTF8'), 'escape'),
+                                          '\\[0-9]{3}|\\\\|[^a-z0-9_]', '_', 'g'), 56) || '_outbox';
+  relation    regclass;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = publication) THEN
+    IF NOT has_database_privilege(current_database(), 'CREATE') THEN
+      RAISE EXCEPTION 'role % may not create publication %', quote_ident(current_user), quote_ident(publication)
+        USING ERRCODE = 'insufficient_privilege', HINT = format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user);
+    END IF;
+    EXECUTE format('CREATE PUBLICATION %I FOR TABLE public.outbox, public.outbox_binary WITH (publish = ''insert'', publish_via_partition_root = true)', publication);
+    RETURN;
+  END IF;
+  FOREACH relation IN ARRAY ARRAY['public.outbox', 'public.outbox_binary']::regclass[] LOOP
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_publication p
+         WHERE p.pubname = publication
+           AND (p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = relation)))
+       AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_publication_tables t
+         WHERE t.pubname = publication AND to_regclass(format('%I.%I', t.schemaname, t.tablename)) = relation) THEN
+      EXECUTE format('ALTER PUBLICATION %I ADD TABLE %s', publication, relation::text);
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Publishes one event and returns its id. A writer that may INSERT and not SELECT cannot use RETURNING; so the id is made first. Runs with the caller's rights:
+-- constraints and policies of the table decide.
+CREATE OR REPLACE FUNCTION public.outbox_publish(aggregatetype text, aggregateid text, type text, payload json, headers jsonb DEFAULT NULL)
+  RETURNS uuid LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  event_id uuid := gen_random_uuid();
+BEGIN
+  INSERT INTO public.outbox (id, aggregatetype, aggregateid, type, payload, headers) VALUES (event_id, $1, $2, $3, $4, $5);
+  RETURN event_id;
+END
+$$;
+
+-- Whether a role may write an aggregate type: granted to itself or to a role whose rights it has, or it has the rights of the tables' owner. It answers with the
+-- owner's rights, because a writer may not read the grants. The role is an argument, because in here current_user is the owner.
+CREATE OR REPLACE FUNCTION public.outbox_role_may_write(writer name, aggregatetype text)
+  RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT EXISTS (
+           SELECT FROM public.outbox_writer_aggregate g JOIN pg_catalog.pg_roles r ON r.rolname = g.role
+            WHERE g.aggregatetype IN ($2, '*') AND pg_has_role($1, r.oid, 'USAGE'))
+      OR pg_has_role($1, (SELECT relowner FROM pg_catalog.pg_class WHERE oid = 'public.outbox'::pg_catalog.regclass), 'USAGE')
+$$;
+
+-- Publishes one event without a table, as a transactional logical message, and returns its id. No row stays behind: nothing to prune, nothing to heal from.
+-- Runs with the owner's rights, because sql/roles.sql takes pg_logical_emit_message() from everybody: its bare form lets anyone forge anything. So the rules of
+-- table and policy are applied here. The writer is the session's role: SET ROLE's, else the one that logged in; never that of a function in between.
+CREATE OR REPLACE FUNCTION public.outbox_emit(aggregatetype text, aggregateid text, type text, payload json, headers jsonb DEFAULT NULL)
+  RETURNS uuid LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  event_id uuid := gen_random_uuid();
+  writer   name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  mistake  text := CASE
+    WHEN ($1 COLLATE "C" ~ '^[a-zA-Z0-9._-]{1,200}$') IS NOT TRUE THEN 'aggregatetype is not 1 to 200 characters of a-z A-Z 0-9 . _ -'
+    WHEN (octet_length($2) BETWEEN 1 AND 1024) IS NOT TRUE THEN 'aggregateid is not 1 to 1024 bytes long'
+    WHEN (octet_length($3) BETWEEN 1 AND 255) IS NOT TRUE THEN 'type is not 1 to 255 bytes long'
+    WHEN (octet_length($4::text) <= 900000) IS NOT TRUE THEN 'payload is missing or longer than 900000 bytes'
+    WHEN (jsonb_typeof($5) IN ('object', 'array', 'null') AND octet_length($5::text) <= 65536) IS FALSE THEN 'headers is neither an object nor a list, or longer than 65536 bytes'
+  END;
+BEGIN
+  IF mistake IS NOT NULL THEN
+    RAISE EXCEPTION 'outbox event refused: %', mistake USING ERRCODE = 'check_violation';
+  END IF;
+  IF NOT public.outbox_role_may_write(writer, $1) THEN
+    RAISE EXCEPTION 'role % may not write aggregate type %', quote_ident(writer), quote_literal($1)
+      USING ERRCODE = 'insufficient_privilege', HINT = format('INSERT INTO public.outbox_writer_aggregate VALUES (%L, %L);', writer, $1);
+  END IF;
+  -- Put together as text: jsonb would change the payload's bytes.
+  PERFORM pg_logical_emit_message(true, 'outbox',
+    '{"id":' || to_json(event_id) || ',"aggregatetype":' || to_json($1) || ',"aggregateid":' || to_json($2) || ',"type":' || to_json($3)
+    || ',"created_at":"' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00"'
+    || ',"headers":' || coalesce($5::text, 'null') || ',"payload":' || $4::text || '}');
+  RETURN event_id;
+END
+$$;
+
+-- Deletes at most `batch` events older than `older_than` and returns how many; call it again until that is 0. What is still there can be published again after a
+-- slot was lost; what is deleted was published long ago, and deleting it sends nothing. Runs with the owner's rights, so that a janitor needs none on the tables.
+CREATE OR REPLACE FUNCTION public.outbox_prune(older_than interval DEFAULT '7 days', batch integer DEFAULT 10000)
+  RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  removed   bigint;
+  removed_2 bigint;
+BEGIN
+  IF ($1 >= interval '0') IS NOT TRUE OR ($2 >= 1) IS NOT TRUE THEN
+    RAISE EXCEPTION 'outbox_prune needs an age of 0 or more and a batch of 1 or more' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  DELETE FROM public.outbox
+    WHERE id IN (SELECT o.id FROM public.outbox o WHERE o.created_at < now() - $1 LIMIT $2 FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  DELETE FROM public.outbox_binary
+    WHERE id IN (SELECT o.id FROM public.outbox_binary o WHERE o.created_at < now() - $1 LIMIT $2 - removed FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS removed_2 = ROW_COUNT;
+  RETURN removed + removed_2;
+END
+$$;
+
+-- A new function may be executed by PUBLIC; two of these run with the owner's rights.
+REVOKE ALL ON FUNCTION public.outbox_publish(text, text, text, json, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.outbox_role_may_write(name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.outbox_emit(text, text, text, json, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.outbox_prune(interval, integer) FROM PUBLIC;

@@ -1,0 +1,241 @@
+# shellcheck shell=bash
+# test.sh - `./dev test`: builds, runs every unit test in two builds and every scenario of tests/e2e/ with both plugins, and counts.
+#
+#   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
+#   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass
+#   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
+#   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
+#   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
+#
+# A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`.
+# Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
+
+TEST_PASSED=0
+TEST_FAILED=0
+TEST_SKIPPED=0
+TEST_FAILURES=()
+
+# test_line VERDICT NAME SECONDS REMARK
+test_line() {
+  printf '%-5s %6.1f s  %s%s\n' "$1" "$3" "$2" "${4:+  ($4)}"
+}
+
+test_begin() {
+  TEST_BEGAN=$EPOCHREALTIME
+}
+
+# Seconds since test_begin.
+test_seconds() {
+  echo $((${EPOCHREALTIME//[.,]/} - ${TEST_BEGAN//[.,]/})) | sed -E 's/^/0000000/; s/^0*([0-9]+)([0-9]{6})$/\1.\2/'
+}
+
+test_failed() {
+  TEST_FAILURES+=("$1")
+  sed 's/^/    /' <"$2" | tail -n 60
+}
+
+test_is_wanted() {
+  [ -z "$TEST_PATTERN" ] || [[ $1 == *"$TEST_PATTERN"* ]]
+}
+
+# test_units VARIANT LABEL: all unit tests of build/VARIANT.
+test_units() {
+  local variant=$1 label=$2 program name log rc tested passing report
+  for program in "$ROOT/build/$variant"/tests/unit/test_*; do
+    # Only what has a source: a program without is a leaf of an older build.
+    [ -e "$ROOT/tests/unit/$(basename "$program").c" ] || continue
+    name=$label/$(basename "$program" | sed s/^test_//)
+    test_is_wanted "$name" || continue
+    log=$TEST_LOGS/${name//\//.}.log
+    report=$TEST_LOGS/${name//\//.}.sanitizer
+    rm -f "$report"*
+    test_begin
+    rc=0
+    (cd "$ROOT" && ASAN_OPTIONS="log_path=$report" UBSAN_OPTIONS="print_stacktrace=1:log_path=$report" timeout 120 "$program" --jobs 2) >"$log" 2>&1 || rc=$?
+    # [====] Synthesis: Tested: 5 | Passing: 5 | Failing: 0 | Crashing: 0
+    tested=$(sed -nE 's/.*Synthesis: Tested: .*[^0-9]?([0-9]+)[^0-9|]*\| Passing:.*/\1/p' <(sed 's/\x1b\[[0-9;]*m//g' "$log") | tail -n 1)
+    passing=$(sed -nE 's/.*\| Passing: ([0-9]+) .*/\1/p' <(sed 's/\x1b\[[0-9;]*m//g' "$log") | tail -n 1)
+    tested=${tested:-0}
+    passing=${passing:-0}
+    TEST_PASSED=$((TEST_PASSED + passing))
+    if compgen -G "$report*" >/dev/null; then
+      cat "$report"* >>"$log"
+      rc=99
+    fi
+    if [ $rc = 0 ] && [ "$tested" = "$passing" ] && [ "$tested" != 0 ]; then
+      test_line ok "$name" "$(test_seconds)" "$tested cases"
+    else
+      TEST_FAILED=$((TEST_FAILED + (tested > passing ? tested - passing : 1)))
+      test_line FAIL "$name" "$(test_seconds)" "$passing of $tested cases passed, exit code $rc"
+      test_failed "$name" "$log"
+    fi
+  done
+}
+
+# test_script NAME SECONDS COMMAND...: one scenario in a folder of its own. Its exit code 77 means skipped, with the reason in its last line.
+test_script() {
+  local name=$1 seconds=$2 rc=0 folder log
+  shift 2
+  folder=$TEST_RUN/${name//\//.}
+  log=$TEST_LOGS/${name//\//.}.log
+  mkdir -p "$folder"
+  test_begin
+  RUN=$folder SERVERS=$TEST_RUN timeout -k 40 "$seconds" "$@" >"$log" 2>&1 </dev/null || rc=$?
+  # What it could not end itself.
+  RUN=$folder processes_stop_all >>"$log" 2>&1
+  case $rc in
+    0)
+      TEST_PASSED=$((TEST_PASSED + 1))
+      test_line ok "$name" "$(test_seconds)"
+      rm -rf "$folder"
+      ;;
+    77)
+      TEST_SKIPPED=$((TEST_SKIPPED + 1))
+      test_line SKIP "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
+      ;;
+    *)
+      TEST_FAILED=$((TEST_FAILED + 1))
+      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")"
+      test_failed "$name" "$log"
+      ;;
+  esac
+}
+
+test_skip() {
+  TEST_SKIPPED=$((TEST_SKIPPED + 1))
+  test_line SKIP "$1" 0 "$2"
+}
+
+# test_wants_servers quick|all: whether the pattern means a scenario.
+test_wants_servers() {
+  local file name
+  for file in "$ROOT"/tests/e2e/*.sh; do
+    name=e2e/$(basename "$file" .sh)
+    if [ "$name" != e2e/harness ] && { test_is_wanted "$name/pgoutput/asan" || test_is_wanted "$name/wal2json/asan"; }; then
+      return 0
+    fi
+  done
+  for file in "$ROOT"/tests/sql/*.sh; do
+    if [ "$1" = all ] && [ -e "$file" ] && test_is_wanted "sql/$(basename "$file" .sh)"; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+# test_scenarios quick|all BROKER
+test_scenarios() {
+  local which=$1 broker=$2 file name tags plugin seconds
+  for file in "$ROOT"/tests/e2e/*.sh; do
+    name=$(basename "$file" .sh)
+    [ "$name" != harness ] || continue
+    tags=" $(sed -n 's/^# tags: *//p' "$file") "
+    [[ $which = all || $tags == *' quick '* ]] || continue
+    seconds=90
+    [[ $tags != *' slow '* ]] || seconds=180
+    for plugin in pgoutput wal2json; do
+      if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
+        ! test_is_wanted "e2e/$name/$plugin" || test_skip "e2e/$name/$plugin" "needs a real Kafka, which could not be fetched"
+        continue
+      fi
+      ! test_is_wanted "e2e/$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "e2e/$name/$plugin" $seconds bash "$file"
+      if [[ $which = all && $tags == *' asan '* ]] && test_is_wanted "e2e/$name/$plugin/asan"; then
+        PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "e2e/$name/$plugin/asan" $((seconds * 2)) bash "$file"
+      fi
+    done
+  done
+}
+
+# tests/sql/*.sh get the shared server as PGHOST, PGPORT and PGUSER, and make databases of their own.
+test_sql() {
+  local file name
+  for file in "$ROOT"/tests/sql/*.sh; do
+    [ -e "$file" ] || continue
+    name=sql/$(basename "$file" .sh)
+    test_is_wanted "$name" || continue
+    PGHOST=$PG_SOCKET PGPORT=$PG_PORT PGUSER=postgres test_script "$name" 120 bash "$file"
+  done
+}
+
+test_ends() {
+  local code=$?
+  trap - EXIT
+  RUN=$TEST_RUN processes_stop_all
+  # Of a failure the logs are kept, until the next run.
+  rm -rf "$TEST_RUN"/*.data
+  [ ${#TEST_FAILURES[@]} != 0 ] || rm -rf "$TEST_RUN"
+  exit $code
+}
+
+dev_test() {
+  local which=all broker=kafka began=$SECONDS name
+  TEST_PATTERN=''
+  while [ $# != 0 ]; do
+    case $1 in
+      --quick) which=quick ;;
+      -*) usage_error "test knows no $1" ;;
+      *) TEST_PATTERN=$1 ;;
+    esac
+    shift
+  done
+  dev_setup quiet
+  TEST_LOGS=$ROOT/build/test
+  rm -rf "$TEST_LOGS"
+  mkdir -p "$TEST_LOGS"
+  run_new test
+  TEST_RUN=$RUN
+  export ROOT
+  trap test_ends EXIT
+  trap 'exit 130' INT TERM
+
+  build_variant dev
+  build_variant asan
+
+  # A pattern that means units alone needs no servers.
+  if ! test_wants_servers $which; then
+    broker=''
+  elif [ $which = all ]; then
+    if kafka_is_installed; then
+      kafka_init kafka
+      kafka_launch kafka # it needs some seconds, in which the unit tests run
+    else
+      broker=none
+      say '!!! NO APACHE KAFKA: Maven Central could not be reached. What needs a real Kafka is SKIPPED, and nothing below proves that the relay works with one.'
+    fi
+  fi
+
+  test_units dev unit
+  test_units asan asan
+
+  if [ -n "$broker" ]; then
+    say "starting PostgreSQL and the broker"
+    postgres_start postgres
+    if [ $which = quick ]; then
+      broker=embedded
+      embedded_broker_start embedded
+    elif [ $broker = kafka ]; then
+      kafka_await kafka
+      test_warm_up
+    fi
+    [ $which = quick ] || test_sql
+    test_scenarios $which $broker
+  fi
+
+  echo
+  for name in "${TEST_FAILURES[@]}"; do
+    echo "failed: $name (build/test/${name//\//.}.log)"
+  done
+  say "$((SECONDS - began)) s"
+  echo "$TEST_PASSED passed, $TEST_FAILED failed, $TEST_SKIPPED skipped"
+  if [ $TEST_FAILED != 0 ] || [ $TEST_PASSED = 0 ] || { [ "${CI:-}" = true ] && [ $TEST_SKIPPED != 0 ]; }; then
+    exit 1
+  fi
+}
+
+# The first idempotent producer of a fresh broker waits half a second for a coordinator; so that no scenario is the first.
+test_warm_up() {
+  {
+    topic_make warm-up 1
+    echo warm | timeout 30 kcat -P -b "$KAFKA" -t warm-up -X enable.idempotence=true
+  } >"$TEST_LOGS/warm-up.log" 2>&1 || say "the broker could not be warmed up, see build/test/warm-up.log"
+}

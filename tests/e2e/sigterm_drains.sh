@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SIGTERM: what is in flight is settled and confirmed, exit code 0, `drained` true. With Kafka down it ends within its limit all the same, also with 0, says
+# that it is not drained, and nothing is lost by it.
+# tags: quick
+# shellcheck source=tests/e2e/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+
+own_broker
+topic=outbox.event.$T
+topic_create "$topic" 3
+relay_set DELIVERY_DRAIN_TIMEOUT_MS 2000
+relay_init
+relay_start
+pg "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) SELECT '$T', 'k' || i % 9, 'E', to_json(i) FROM generate_series(1, 2000) i"
+lsn=$(wal_end)
+await_records "$topic" 1 >/dev/null
+relay_stop
+drained=$(relay_log relay 'select(has("drained")) | .drained' | tail -n 1)
+assert_eq 'drained' true "$drained"
+# What Kafka has was confirmed, so the next life begins without repetitions of it.
+records=$(read_topic "$topic" | wc -l)
+relay_start
+await 'confirmation of all' 30 slot_has_confirmed "$lsn"
+assert_eq 'events that arrived' 2000 "$(read_topic "$topic" | cut -d '|' -f 2 | sort -un | wc -l)"
+[ "$records" != 2000 ] || assert_eq 'records, none twice' 2000 "$(read_topic "$topic" | wc -l)"
+
+broker_is down
+insert k '"late"'
+in_flight() {
+  relay_metric_is cdc_relay_in_flight_events 'v >= 1'
+}
+await 'an event in flight' 20 in_flight
+began=$EPOCHREALTIME
+relay_stop
+ended=$EPOCHREALTIME
+assert_number 'seconds until the end with Kafka down' "$(awk "BEGIN { print $ended - $began }")" '<=' 6
+assert_eq 'drained with Kafka down' false "$(relay_log relay 'select(has("drained")) | .drained' | tail -n 1)"
+broker_is up
+relay_start
+await_records "$topic" 2001 30 | cut -d '|' -f 2 >values
+assert_eq 'the late event' '"late"' "$(grep late values | sort -u)"
+
+# A second signal ends at once.
+broker_is down
+insert k '"later"'
+await 'an event in flight' 20 in_flight
+kill -TERM "${RELAY_PID[relay]}"
+await_state draining
+kill -TERM "${RELAY_PID[relay]}"
+began=$EPOCHREALTIME
+relay_ends relay 5
+ended=$EPOCHREALTIME
+assert_number 'seconds after the second signal' "$(awk "BEGIN { print $ended - $began }")" '<=' 1

@@ -1,0 +1,525 @@
+/* session_fakes.c - the two peers. The stream's bytes are pgoutput's, so that the real decoder and router stand between. */
+#include "session_fakes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "publish/publisher_priv.h"
+#include "stream/stream_priv.h"
+
+struct fake_message {
+  bool is_keepalive;
+  char bytes[1024];
+  size_t length;
+  Lsn wal_end;
+  bool reply_requested;
+};
+
+struct fake_stream {
+  struct stream base;
+  enum verdict connect_verdict, start_verdict;
+  struct problem connect_problem, start_problem;
+  struct server_facts facts;
+  struct fake_message messages[FAKE_MESSAGES_MAX];
+  size_t count, at;
+  bool breaks;
+  struct problem break_problem;
+  bool is_blocked;
+  bool is_open;
+  bool was_finished;
+  int starts;
+  Lsn last_start;
+  struct fake_status statuses[FAKE_STATUSES_MAX];
+  size_t status_count;
+};
+
+static enum verdict fs_connect(struct stream *base, struct moment now, struct server_facts *ret_facts, struct problem *problem)
+{
+  struct fake_stream *fake = (struct fake_stream *)base;
+
+  (void)now;
+  if (fake->connect_verdict == VERDICT_OK) {
+    *ret_facts = fake->facts;
+    fake->is_open = true;
+  } else if (fake->connect_verdict != VERDICT_WAIT) {
+    *problem = fake->connect_problem;
+  }
+  return fake->connect_verdict;
+}
+
+static enum verdict fs_start(struct stream *base, Lsn start, struct problem *problem)
+{
+  struct fake_stream *fake = (struct fake_stream *)base;
+
+  if (fake->start_verdict == VERDICT_OK) {
+    fake->starts++;
+    fake->last_start = start;
+    base->bytes_read = 0;
+  } else if (fake->start_verdict != VERDICT_WAIT) {
+    *problem = fake->start_problem;
+  }
+  return fake->start_verdict;
+}
+
+static enum verdict fs_receive(struct stream *base, bool may_read, struct stream_message *ret_message, struct problem *problem)
+{
+  struct fake_stream *fake = (struct fake_stream *)base;
+  const struct fake_message *message = &fake->messages[fake->at];
+
+  (void)may_read;
+  if (fake->at == fake->count) {
+    if (fake->breaks) {
+      fake->breaks = false;
+      *problem = fake->break_problem;
+      return VERDICT_RETRY;
+    }
+    return VERDICT_WAIT;
+  }
+  fake->at++;
+  base->bytes_read += message->length + 25;
+  *ret_message = (struct stream_message){
+      .kind = message->is_keepalive ? STREAM_KEEPALIVE : STREAM_DATA,
+      .body = span_of(message->bytes, message->length),
+      .wal_end = message->wal_end,
+      .reply_requested = message->reply_requested,
+  };
+  return VERDICT_OK;
+}
+
+static enum verdict fs_send_status(struct stream *base, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem)
+{
+  struct fake_stream *fake = (struct fake_stream *)base;
+
+  (void)now;
+  (void)problem;
+  if (fake->is_blocked) {
+    return VERDICT_WAIT;
+  }
+  if (fake->status_count < FAKE_STATUSES_MAX) {
+    fake->statuses[fake->status_count++] = (struct fake_status){write, flush, apply};
+  }
+  return VERDICT_OK;
+}
+
+static enum verdict fs_finish(struct stream *base, struct problem *problem)
+{
+  struct fake_stream *fake = (struct fake_stream *)base;
+
+  (void)problem;
+  fake->was_finished = true;
+  return VERDICT_OK;
+}
+
+static void fs_close(struct stream *base, bool for_good)
+{
+  struct fake_stream *fake = (struct fake_stream *)base;
+
+  fake->is_open = false;
+  if (for_good) {
+    free(fake);
+  }
+}
+
+struct stream *fake_stream_new(struct fake_stream **ret_fake)
+{
+  static const struct stream_ops ops = {fs_connect, fs_start, fs_receive, fs_send_status, fs_finish, fs_close};
+  struct fake_stream *fake = calloc(1, sizeof(*fake));
+
+  fake->base.ops = &ops;
+  fake->base.fd = -1;
+  *ret_fake = fake;
+  return &fake->base;
+}
+
+void fake_stream_on_connect(struct fake_stream *fake, enum verdict verdict, const struct server_facts *facts, const struct problem *problem)
+{
+  fake->connect_verdict = verdict;
+  if (facts != NULL) {
+    fake->facts = *facts;
+  }
+  if (problem != NULL) {
+    fake->connect_problem = *problem;
+  }
+}
+
+void fake_stream_on_start(struct fake_stream *fake, enum verdict verdict, const struct problem *problem)
+{
+  fake->start_verdict = verdict;
+  if (problem != NULL) {
+    fake->start_problem = *problem;
+  }
+}
+
+static struct fake_message *message_new(struct fake_stream *fake)
+{
+  struct fake_message *message = &fake->messages[fake->count];
+
+  if (fake->count++ == FAKE_MESSAGES_MAX) {
+    abort();
+  }
+  memset(message, 0, sizeof(*message));
+  return message;
+}
+
+static void put(struct fake_message *message, const void *bytes, size_t length)
+{
+  memcpy(message->bytes + message->length, bytes, length);
+  message->length += length;
+}
+
+static void put_number(struct fake_message *message, uint64_t value, int bytes)
+{
+  for (int i = bytes - 1; i >= 0; i--) {
+    put(message, &(char){(char)(value >> (8 * i) & 0xff)}, 1);
+  }
+}
+
+static void put_text(struct fake_message *message, const char *text)
+{
+  put(message, text, strlen(text) + 1);
+}
+
+void fake_stream_begin(struct fake_stream *fake, Lsn commit_lsn, uint32_t xid)
+{
+  struct fake_message *message = message_new(fake);
+
+  put(message, "B", 1);
+  put_number(message, commit_lsn, 8);
+  put_number(message, 1000000, 8);
+  put_number(message, xid, 4);
+  message->wal_end = commit_lsn;
+}
+
+void fake_stream_relation(struct fake_stream *fake)
+{
+  static const struct {
+    const char *name;
+    uint32_t type;
+  } columns[] = {{"id", PG_TEXT}, {"aggregatetype", PG_TEXT}, {"aggregateid", PG_TEXT}, {"type", PG_TEXT}, {"payload", PG_JSON}};
+  struct fake_message *message = message_new(fake);
+
+  put(message, "R", 1);
+  put_number(message, 16384, 4);
+  put_text(message, "public");
+  put_text(message, "outbox");
+  put(message, "d", 1);
+  put_number(message, sizeof(columns) / sizeof(*columns), 2);
+  for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
+    put_number(message, 0, 1);
+    put_text(message, columns[i].name);
+    put_number(message, columns[i].type, 4);
+    put_number(message, UINT32_MAX, 4);
+  }
+}
+
+void fake_stream_row(struct fake_stream *fake, const char *id, const char *type, const char *key, const char *payload)
+{
+  const char *values[] = {id, type, key, "Made", payload};
+  struct fake_message *message = message_new(fake);
+
+  put(message, "I", 1);
+  put_number(message, 16384, 4);
+  put(message, "N", 1);
+  put_number(message, 5, 2);
+  for (size_t i = 0; i < 5; i++) {
+    if (values[i] == NULL) {
+      put(message, "n", 1);
+    } else {
+      put(message, "t", 1);
+      put_number(message, strlen(values[i]), 4);
+      put(message, values[i], strlen(values[i]));
+    }
+  }
+}
+
+void fake_stream_commit(struct fake_stream *fake, Lsn commit_lsn, Lsn end_lsn)
+{
+  struct fake_message *message = message_new(fake);
+
+  put(message, "C", 1);
+  put_number(message, 0, 1);
+  put_number(message, commit_lsn, 8);
+  put_number(message, end_lsn, 8);
+  put_number(message, 1000000, 8);
+  message->wal_end = end_lsn;
+}
+
+void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_requested)
+{
+  struct fake_message *message = message_new(fake);
+
+  message->is_keepalive = true;
+  message->wal_end = wal_end;
+  message->reply_requested = reply_requested;
+}
+
+void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t length)
+{
+  put(message_new(fake), bytes, length);
+}
+
+void fake_stream_breaks(struct fake_stream *fake, const struct problem *problem)
+{
+  fake->breaks = true;
+  fake->break_problem = *problem;
+}
+
+void fake_stream_clear(struct fake_stream *fake)
+{
+  fake->count = 0;
+  fake->at = 0;
+  fake->breaks = false;
+}
+
+void fake_stream_block_status(struct fake_stream *fake, bool is_blocked)
+{
+  fake->is_blocked = is_blocked;
+}
+
+size_t fake_stream_status_count(const struct fake_stream *fake)
+{
+  return fake->status_count;
+}
+
+struct fake_status fake_stream_status(const struct fake_stream *fake, size_t index)
+{
+  return fake->statuses[index];
+}
+
+int fake_stream_starts(const struct fake_stream *fake)
+{
+  return fake->starts;
+}
+
+Lsn fake_stream_last_start(const struct fake_stream *fake)
+{
+  return fake->last_start;
+}
+
+bool fake_stream_is_open(const struct fake_stream *fake)
+{
+  return fake->is_open;
+}
+
+bool fake_stream_was_finished(const struct fake_stream *fake)
+{
+  return fake->was_finished;
+}
+
+size_t fake_stream_unread(const struct fake_stream *fake)
+{
+  return fake->count - fake->at;
+}
+
+struct fake_report {
+  size_t index;
+  enum report_outcome outcome;
+};
+
+struct fake_publisher {
+  struct publisher base;
+  size_t limit;
+  bool has_publish_answer, has_reports_answer;
+  enum verdict publish_verdict, reports_verdict;
+  struct problem publish_problem, reports_problem;
+  bool is_connected;
+  int opens;
+  struct fake_record records[FAKE_RECORDS_MAX];
+  size_t count;
+  size_t unreported;
+  struct fake_report reports[FAKE_RECORDS_MAX];
+  size_t report_count;
+};
+
+static enum verdict fp_open(struct publisher *base, struct problem *problem)
+{
+  struct fake_publisher *fake = (struct fake_publisher *)base;
+
+  (void)problem;
+  fake->opens++;
+  fake->count = 0;
+  fake->unreported = 0;
+  fake->report_count = 0;
+  return VERDICT_OK;
+}
+
+static void copy_span(char *to, size_t size, struct span from)
+{
+  size_t length = from.length < size - 1 ? from.length : size - 1;
+
+  if (from.data != NULL) {
+    memcpy(to, from.data, length);
+  }
+  to[length] = '\0';
+}
+
+static enum verdict fp_publish(struct publisher *base, const struct record *record, uint64_t token, struct problem *problem)
+{
+  struct fake_publisher *fake = (struct fake_publisher *)base;
+  struct fake_record *kept = &fake->records[fake->count];
+
+  if (fake->has_publish_answer) {
+    fake->has_publish_answer = false;
+    *problem = fake->publish_problem;
+    return fake->publish_verdict;
+  }
+  if (fake->unreported == fake->limit) {
+    return VERDICT_WAIT;
+  }
+  if (fake->count++ == FAKE_RECORDS_MAX) {
+    abort();
+  }
+  fake->unreported++;
+  memset(kept, 0, sizeof(*kept));
+  copy_span(kept->topic, sizeof(kept->topic), record->topic);
+  copy_span(kept->key, sizeof(kept->key), record->key);
+  copy_span(kept->value, sizeof(kept->value), record->value);
+  kept->has_key = !span_is_null(record->key);
+  kept->position = record->position;
+  kept->token = token;
+  return VERDICT_OK;
+}
+
+static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction report, void *context, struct problem *problem)
+{
+  struct fake_publisher *fake = (struct fake_publisher *)base;
+  size_t count = fake->report_count;
+
+  (void)limit;
+  if (fake->has_reports_answer) {
+    fake->has_reports_answer = false;
+    *problem = fake->reports_problem;
+    return fake->reports_verdict;
+  }
+  fake->report_count = 0;
+  for (size_t i = 0; i < count; i++) {
+    const struct fake_record *record = &fake->records[fake->reports[i].index];
+    struct problem why;
+
+    (void)problem_set(&why, VERDICT_POISON, fake->reports[i].outcome == REPORT_REFUSED_TOPIC ? EXIT_KAFKA_REFUSES : EXIT_POISON, "refused", "broker refused");
+    fake->unreported--;
+    report(
+        context,
+        &(struct report){.token = record->token, .outcome = fake->reports[i].outcome, .position = record->position, .entry = 0, .error = "refused by a fake"},
+        &why);
+  }
+  return VERDICT_OK;
+}
+
+static void fp_figures(const struct publisher *base, struct publisher_figures *ret_figures)
+{
+  const struct fake_publisher *fake = (const struct fake_publisher *)base;
+
+  *ret_figures = (struct publisher_figures){.is_connected = fake->is_connected, .queue_events = (int64_t)fake->unreported, .max_events = 1000};
+}
+
+static void fp_free(struct publisher *base)
+{
+  free(base);
+}
+
+struct publisher *fake_publisher_new(struct fake_publisher **ret_fake)
+{
+  static const struct publisher_ops ops = {.open = fp_open, .publish = fp_publish, .reports = fp_reports, .figures = fp_figures, .free = fp_free};
+  struct fake_publisher *fake = calloc(1, sizeof(*fake));
+
+  fake->base.ops = &ops;
+  fake->base.fd = -1;
+  fake->limit = 1000;
+  fake->is_connected = true;
+  *ret_fake = fake;
+  return &fake->base;
+}
+
+void fake_publisher_limit(struct fake_publisher *fake, size_t limit)
+{
+  fake->limit = limit;
+}
+
+void fake_publisher_on_publish(struct fake_publisher *fake, enum verdict verdict, const struct problem *problem)
+{
+  fake->has_publish_answer = true;
+  fake->publish_verdict = verdict;
+  fake->publish_problem = *problem;
+}
+
+void fake_publisher_on_reports(struct fake_publisher *fake, enum verdict verdict, const struct problem *problem)
+{
+  fake->has_reports_answer = true;
+  fake->reports_verdict = verdict;
+  fake->reports_problem = *problem;
+}
+
+void fake_publisher_set_connected(struct fake_publisher *fake, bool is_connected)
+{
+  fake->is_connected = is_connected;
+}
+
+size_t fake_publisher_count(const struct fake_publisher *fake)
+{
+  return fake->count;
+}
+
+const struct fake_record *fake_publisher_record(const struct fake_publisher *fake, size_t index)
+{
+  return &fake->records[index];
+}
+
+void fake_publisher_report(struct fake_publisher *fake, size_t index, enum report_outcome outcome)
+{
+  if (index >= fake->count || fake->records[index].is_reported) {
+    abort(); /* the test's own mistake: one report for each accepted record */
+  }
+  fake->records[index].is_reported = true;
+  fake->reports[fake->report_count++] = (struct fake_report){index, outcome};
+}
+
+void fake_publisher_report_all(struct fake_publisher *fake)
+{
+  for (size_t i = 0; i < fake->count; i++) {
+    if (!fake->records[i].is_reported) {
+      fake_publisher_report(fake, i, REPORT_DELIVERED);
+    }
+  }
+}
+
+int fake_publisher_opens(const struct fake_publisher *fake)
+{
+  return fake->opens;
+}
+
+struct config_outbox *fake_config_outbox(void)
+{
+  static struct config_outbox entry;
+  static const char *const allow[] = {"outbox.event.*"};
+
+  entry = (struct config_outbox){
+      .table = "public.outbox",
+      .table_schema = "public",
+      .table_name = "outbox",
+      .field_id = "id",
+      .field_key = "aggregateid",
+      .field_type = "type",
+      .field_payload = "payload",
+      .missing_is_error = true,
+      .route_by_field = "aggregatetype",
+      .route_regex = "(?<routedByValue>.*)",
+      .route_replacement = "outbox.event.${routedByValue}",
+      .tracing_field = "tracingspancontext",
+      .allow_count = 1,
+      .allow = allow,
+  };
+  return &entry;
+}
+
+struct config *fake_config(void)
+{
+  static struct config config;
+
+  config = (struct config){.name = "test", .outbox_count = 1, .outbox = fake_config_outbox()};
+  config.postgres.slot = "test_outbox";
+  config.postgres.publication = "test_outbox";
+  config.delivery.drain_timeout_ms = 10000;
+  config.delivery.confirm_interval_ms = 100;
+  return &config;
+}

@@ -1,0 +1,159 @@
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "session_fakes.h"
+#include "stream/conninfo.h"
+
+static struct conninfo make(struct config *config, enum pg_role role)
+{
+  struct conninfo conninfo;
+  struct problem problem;
+
+  cr_assert_eq(conninfo_init(&conninfo, config, role, &problem), VERDICT_OK);
+  return conninfo;
+}
+
+Test(conninfo, the_forced_settings_come_behind_the_users_own)
+{
+  struct config *config = fake_config();
+  struct conninfo conninfo;
+  const char *options;
+
+  config->postgres.url = "postgresql://u@h/db?options=-c%20datestyle%3DGerman";
+  conninfo = make(config, PG_REPLICATION);
+  options = conninfo_get(&conninfo, "options");
+  cr_assert_not_null(strstr(options, "-c datestyle=German "));
+  cr_assert_gt(strstr(options, "-c datestyle=ISO"), strstr(options, "-c datestyle=German"));
+  cr_assert_str_eq(conninfo_get(&conninfo, "client_encoding"), "UTF8");
+  cr_assert_str_eq(conninfo_get(&conninfo, "replication"), "database");
+  conninfo_done(&conninfo);
+}
+
+Test(conninfo, only_the_stream_is_a_walsender)
+{
+  struct config *config = fake_config();
+  struct conninfo conninfo;
+
+  config->postgres.url = "host=h dbname=db";
+  conninfo = make(config, PG_ORDINARY);
+  cr_assert_null(conninfo_get(&conninfo, "replication"));
+  conninfo_done(&conninfo);
+}
+
+Test(conninfo, the_admin_url_serves_the_admin_and_never_gets_the_relays_password)
+{
+  struct config *config = fake_config();
+  struct conninfo conninfo;
+
+  config->postgres.url = "postgresql://relay@h/db";
+  config->postgres.password = "secret";
+  config->postgres.admin_url = "postgresql://owner@h/db";
+  conninfo = make(config, PG_ADMIN);
+  cr_assert_str_eq(conninfo_get(&conninfo, "user"), "owner");
+  cr_assert_null(conninfo_get(&conninfo, "password"));
+  conninfo_done(&conninfo);
+  config->postgres.admin_url = NULL;
+  conninfo = make(config, PG_ADMIN);
+  cr_assert_str_eq(conninfo_get(&conninfo, "password"), "secret");
+  conninfo_done(&conninfo);
+}
+
+Test(conninfo, a_bad_url_is_refused_without_repeating_it)
+{
+  struct config *config = fake_config();
+  struct conninfo conninfo;
+  struct problem problem;
+
+  config->postgres.url = "postgresql://u:geheim@h:port:x/db?nonsense=1";
+  cr_assert_eq(conninfo_init(&conninfo, config, PG_ORDINARY, &problem), VERDICT_FATAL);
+  cr_assert_eq(problem.code, EXIT_USAGE);
+  cr_assert_null(strstr(problem.text, "geheim"));
+}
+
+Test(conninfo, sockets_and_addresses_need_no_resolving)
+{
+  static const char *const urls[] = {"host=/run/postgresql", "host=127.0.0.1", "host=::1", "dbname=x", "host=name hostaddr=10.0.0.1", "host=/run/a,127.0.0.1"};
+  struct config *config = fake_config();
+
+  for (size_t i = 0; i < sizeof(urls) / sizeof(*urls); i++) {
+    const char *names[RESOLVER_HOSTS_MAX];
+    struct conninfo conninfo;
+    char *storage;
+
+    config->postgres.url = urls[i];
+    conninfo = make(config, PG_ORDINARY);
+    cr_assert_eq(conninfo_hosts(&conninfo, names, &storage), 0, "%s", urls[i]);
+    free(storage);
+    conninfo_done(&conninfo);
+  }
+}
+
+static struct resolver *resolve(const char *const *names, size_t count)
+{
+  struct resolver *resolver = resolver_new(names, count);
+  struct pollfd fd = {.events = POLLIN};
+
+  cr_assert_not_null(resolver);
+  fd.fd = resolver_fd(resolver);
+  cr_assert_eq(poll(&fd, 1, 30000), 1);
+  cr_assert(resolver_is_done(resolver));
+  return resolver;
+}
+
+Test(conninfo, each_address_of_each_host_is_tried_in_order_with_its_port)
+{
+  struct config *config = fake_config();
+  const char *names[RESOLVER_HOSTS_MAX];
+  struct conninfo conninfo;
+  struct problem problem;
+  struct resolver *resolver;
+  char *storage;
+  size_t count;
+
+  config->postgres.url = "host=/run/a,localhost,127.0.0.9 port=1,2,3";
+  conninfo = make(config, PG_ORDINARY);
+  count = conninfo_hosts(&conninfo, names, &storage);
+  cr_assert_eq(count, 3);
+  cr_assert_null(names[0]);
+  cr_assert_str_eq(names[1], "localhost");
+  cr_assert_null(names[2]);
+  resolver = resolve(names, count);
+  cr_assert_eq(conninfo_resolve(&conninfo, resolver, &problem), VERDICT_OK);
+  cr_assert_eq(strncmp(conninfo_get(&conninfo, "host"), "/run/a,localhost,", 17), 0);
+  cr_assert_not_null(strstr(conninfo_get(&conninfo, "hostaddr"), "127.0.0.1"));
+  cr_assert_eq(conninfo_get(&conninfo, "hostaddr")[0], ',', "a socket has no address");
+  cr_assert_eq(strncmp(conninfo_get(&conninfo, "port"), "1,2,", 4), 0);
+  cr_assert_str_eq(strrchr(conninfo_get(&conninfo, "port"), ','), ",3");
+  resolver_free(resolver);
+  free(storage);
+  conninfo_done(&conninfo);
+}
+
+Test(conninfo, a_name_that_does_not_exist_is_named_and_retried)
+{
+  struct config *config = fake_config();
+  const char *names[RESOLVER_HOSTS_MAX];
+  struct conninfo conninfo;
+  struct problem problem;
+  struct resolver *resolver;
+  char *storage;
+  size_t count;
+
+  config->postgres.url = "host=no-such-host.invalid";
+  conninfo = make(config, PG_ORDINARY);
+  count = conninfo_hosts(&conninfo, names, &storage);
+  resolver = resolve(names, count);
+  cr_assert_eq(conninfo_resolve(&conninfo, resolver, &problem), VERDICT_RETRY);
+  cr_assert_not_null(strstr(problem.text, "no-such-host.invalid"));
+  resolver_free(resolver);
+  free(storage);
+  conninfo_done(&conninfo);
+}
+
+Test(resolver, a_request_that_is_given_up_is_freed_by_its_thread)
+{
+  const char *names[] = {"localhost"};
+
+  resolver_free(resolver_new(names, 1));
+}

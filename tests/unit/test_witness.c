@@ -1,0 +1,131 @@
+#include <criterion/criterion.h>
+
+#include "session/witness.h"
+
+static struct server_facts facts_at(const char *system_id, uint32_t timeline, Lsn confirmed, Lsn wal_end)
+{
+  struct server_facts facts = {.timeline = timeline, .confirmed = confirmed, .wal_end = wal_end};
+
+  memcpy(facts.system_id, system_id, strlen(system_id) + 1);
+  return facts;
+}
+
+/* Streamed from server "1000" at 0x100, and confirmed up to 0x500. */
+static struct witness seasoned(void)
+{
+  const struct server_facts facts = facts_at("1000", 1, 0x100, 0x1000);
+  struct witness witness;
+
+  witness_init(&witness);
+  witness_started(&witness, &facts);
+  witness_confirmed(&witness, 0x500);
+  return witness;
+}
+
+Test(witness, judges_a_known_server)
+{
+  static const struct {
+    const char *what;
+    const char *system_id;
+    uint32_t timeline;
+    Lsn confirmed;
+    Lsn wal_end;
+    const char *cause; /* NULL: fine */
+    const char *range;
+  } cases[] = {
+      {"where we left it", "1000", 1, 0x500, 0x1000, NULL, NULL},
+      {"a crash took confirmations back", "1000", 1, 0x200, 0x1000, NULL, NULL},
+      {"back to before our start", "1000", 1, 0x80, 0x1000, NULL, NULL},
+      {"promoted", "1000", 2, 0x500, 0x1000, NULL, NULL},
+      {"nothing written since", "1000", 1, 0x500, 0x500, NULL, NULL},
+      {"other server", "2000", 1, 0x500, 0x1000, "other_server", "from 0/500 on"},
+      {"longer system id", "10001", 1, 0x500, 0x1000, "other_server", "from 0/500 on"},
+      {"other server, positions broken too", "2000", 1, 0x900, 0x300, "other_server", "from 0/500 on"},
+      {"restored or lagging", "1000", 1, 0x200, 0x4FF, "server_behind", "from 0/4FF to 0/500"},
+      {"advanced by one byte", "1000", 1, 0x501, 0x1000, "slot_moved", "from 0/500 to 0/501"},
+      {"recreated", "1000", 1, 0x1000, 0x1000, "slot_moved", "from 0/500 to 0/1000"},
+      {"slot ahead of its server", "1000", 1, 0x1001, 0x1000, "position_ahead", "from 0/1000 to 0/1001"},
+  };
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    const struct witness witness = seasoned();
+    const struct server_facts facts = facts_at(cases[i].system_id, cases[i].timeline, cases[i].confirmed, cases[i].wal_end);
+    struct problem problem = {0};
+    const enum verdict verdict = witness_judge(&witness, &facts, &problem);
+
+    cr_assert_eq(verdict, cases[i].cause == NULL ? VERDICT_OK : VERDICT_FATAL, "%s: %s", cases[i].what, problem.text);
+    if (cases[i].cause != NULL) {
+      cr_assert_eq(problem.code, EXIT_POSITION, "%s", cases[i].what);
+      cr_assert_str_eq(problem.cause, cases[i].cause, "%s", cases[i].what);
+      cr_assert_not_null(strstr(problem.text, cases[i].range), "%s: %s", cases[i].what, problem.text);
+      cr_assert_neq(problem.hint[0], '\0', "%s", cases[i].what);
+      cr_assert_lt(strlen(problem.hint), PROBLEM_HINT_MAX - 1, "%s: cut off", cases[i].what);
+      cr_assert_eq(witness_judge(&witness, &facts, NULL), VERDICT_FATAL, "%s", cases[i].what);
+    }
+  }
+}
+
+Test(witness, a_fresh_process_accepts_any_server_but_not_a_slot_ahead_of_it)
+{
+  struct witness witness;
+  struct problem problem;
+  struct server_facts facts = facts_at("1000", 3, 0x800, 0x800);
+
+  witness_init(&witness);
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK);
+  facts.confirmed = 0x801;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "position_ahead");
+}
+
+Test(witness, a_position_that_was_confirmed_again_after_a_rollback_does_not_lower_the_memory)
+{
+  struct witness witness = seasoned();
+  const struct server_facts rolled_back = facts_at("1000", 1, 0x200, 0x1000);
+  const struct server_facts below = facts_at("1000", 1, 0x4F0, 0x1000);
+  struct problem problem;
+
+  witness_started(&witness, &rolled_back);
+  witness_confirmed(&witness, 0x300);
+  cr_assert_eq(witness.confirmed, 0x500);
+  cr_assert_eq(witness_judge(&witness, &below, &problem), VERDICT_OK);
+}
+
+Test(witness, an_answer_that_confirms_nothing_is_not_remembered)
+{
+  struct witness witness = seasoned();
+
+  witness_confirmed(&witness, 0);
+  cr_assert_eq(witness.confirmed, 0x500);
+}
+
+Test(witness, after_standing_by_the_position_is_forgotten_and_the_server_is_not)
+{
+  struct witness witness = seasoned();
+  const struct server_facts moved_on = facts_at("1000", 1, 0x900, 0x1000);
+  const struct server_facts moved_again = facts_at("1000", 1, 0x901, 0x1000);
+  const struct server_facts other = facts_at("2000", 1, 0x900, 0x1000);
+  struct problem problem;
+
+  witness_forget_position(&witness);
+  witness_confirmed(&witness, 0x200); /* of nobody's session */
+  cr_assert_eq(witness_judge(&witness, &moved_on, &problem), VERDICT_OK);
+  cr_assert_eq(witness_judge(&witness, &other, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "other_server");
+  witness_started(&witness, &moved_on);
+  cr_assert_eq(witness_judge(&witness, &moved_again, &problem), VERDICT_FATAL);
+  cr_assert_not_null(strstr(problem.text, "from 0/900 to 0/901"));
+}
+
+Test(witness, a_slot_that_another_relay_is_moving_is_not_compared)
+{
+  const struct witness witness = seasoned();
+  struct server_facts facts = facts_at("1000", 1, 0x900, 0x1000);
+  struct problem problem;
+
+  facts.slot_is_active = true;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK);
+  facts.wal_end = 0x400;
+  facts.confirmed = 0x400;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+}
