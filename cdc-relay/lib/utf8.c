@@ -50,3 +50,53 @@ size_t utf8_character(struct span bytes, uint32_t *ret_code)
   }
   return 0;
 }
+
+bool utf8_is_valid(struct span text)
+{
+  size_t at = 0;
+
+  while (at < text.length) {
+    size_t length;
+    uint64_t word;
+    uint32_t code;
+
+    /* Most text is ASCII: eight bytes at a time. */
+    if (text.length - at >= sizeof(word)) {
+      memcpy(&word, text.data + at, sizeof(word));
+      if ((word & UINT64_C(0x8080808080808080)) == 0) {
+        at += sizeof(word);
+        continue;
+      }
+    }
+    length = utf8_character(span_of(text.data + at, text.length - at), &code);
+    if (length == 0) {
+      return false;
+    }
+    at += length;
+  }
+  return true;
+}
+
+size_t utf8_encode(uint32_t code, char *to)
+{
+  if (code < 0x80) {
+    to[0] = (char)code;
+    return 1;
+  }
+  if (code < 0x800) {
+    to[0] = (char)(0xc0 | code >> 6);
+    to[1] = (char)(0x80 | (code & 0x3f));
+    return 2;
+  }
+  if (code < 0x10000) {
+    to[0] = (char)(0xe0 | code >> 12);
+    to[1] = (char)(0x80 | (code >> 6 & 0x3f));
+    to[2] = (char)(0x80 | (code & 0x3f));
+    return 3;
+  }
+  to[0] = (char)(0xf0 | code >> 18);
+  to[1] = (char)(0x80 | (code >> 12 & 0x3f));
+  to[2] = (char)(0x80 | (code >> 6 & 0x3f));
+  to[3] = (char)(0x80 | (code & 0x3f));
+  return 4;
+}

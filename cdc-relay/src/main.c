@@ -42,43 +42,13 @@ static const char usage[] = "usage: cdc-relay [--config FILE] [--set PATH=VALUE]
                             "example: CDC_RELAY_POSTGRES_URL=postgresql://relay@localhost/shop \\\n"
                             "         CDC_RELAY_KAFKA_BOOTSTRAP_SERVERS=localhost:9092 cdc-relay run --init\n";
 
-static int main_init(struct config *config, int argc, char **argv)
-{
-  return command_init(config, argc, argv);
-}
-
-static int main_check(struct config *config, int argc, char **argv)
-{
-  return command_check(config, argc, argv);
-}
-
-static int main_status(struct config *config, int argc, char **argv)
-{
-  return command_status(config, argc, argv);
-}
-
-static int main_drop(struct config *config, int argc, char **argv)
-{
-  return command_drop(config, argc, argv);
-}
-
-static int main_config(struct config *config, int argc, char **argv)
-{
-  return command_config(config, argc, argv);
-}
-
-static int main_version(struct config *config, int argc, char **argv)
-{
-  return command_version(config, argc, argv);
-}
-
 static const struct command {
   const char *name;
   int (*run)(struct config *config, int argc, char **argv);
   bool needs_config;
 } commands[] = {
-    {"run", command_run, true}, {"init", main_init, true},     {"check", main_check, true},      {"status", main_status, true},
-    {"drop", main_drop, true},  {"config", main_config, true}, {"version", main_version, false},
+    {"run", command_run, true},   {"init", command_init, true},     {"check", command_check, true},      {"status", command_status, true},
+    {"drop", command_drop, true}, {"config", command_config, true}, {"version", command_version, false},
 };
 
 static const struct command *find_command(const char *name)

@@ -22,17 +22,26 @@ for command in run init check status drop config; do
   assert_number "lines of $command --help" "$(cat "$RUN/help-$command.out" "$RUN/help-$command.err" | wc -l)" '<=' 24
 done
 
+# 2: a file with many mistakes: each of them in one go. Nothing from the environment, which would stand above the file.
+saved=("${RELAY_SETTINGS[@]}")
+RELAY_SETTINGS=()
 cat >bad.json <<'JSON'
-{ "postgres": { "url": "postgresql://relay@127.0.0.1/x", "pluggin": "pgoutput", "plugin": "test_decoding" }, "kafka": { "acks": "1", "bootstrap.servers": 5 },
-  "outbox": [ { "table": "public.outbox", "route.topic.regex": "(" } ], "delivery": { "drain_timeout_ms": "soon" } }
+{ "postgres": { "url": "postgresql://relay@127.0.0.1/x", "pluggin": "pgoutput", "plugin": "test_decoding" }, "kafka": { "acks": "1", "bootstrap.servers": "b" },
+  "outbox": [ { "table": "public.outbox", "poison": "maybe" } ], "delivery": { "drain_timeout_ms": "soon" } }
 JSON
 expect 2 bad-file --config bad.json run
-for word in postgres.pluggin postgres.plugin kafka.acks bootstrap.servers route.topic.regex drain_timeout_ms; do
+for word in postgres.pluggin 'postgres.plugin:' kafka.acks 'outbox[0].poison' drain_timeout_ms; do
   grep -qF "$word" bad-file.err || fail "the errors do not name $word: $(cat bad-file.err)"
 done
-expect 2 bad-variable --set kafka.bootstrap.server=x config
-grep -q 'bootstrap.servers' bad-variable.err || fail "no nearest name: $(cat bad-variable.err)"
-saved=("${RELAY_SETTINGS[@]}")
+RELAY_SETTINGS=("${saved[@]}")
+relay_set OUTBOX_0_ROUTE_TOPIC_REGEX '('
+expect 2 bad-regex run
+grep -qF 'outbox[0].route.topic.regex' bad-regex.err || fail "the bad expression is not named: $(cat bad-regex.err)"
+RELAY_SETTINGS=("${saved[@]}")
+expect 2 bad-option --set postgres.slots=x config
+grep -q 'postgres\.slot$\|postgres\.slot[^s]' bad-option.err || fail "no nearest name: $(cat bad-option.err)"
+expect 2 bad-property --set kafka.bootstrap.server=x run
+grep -q 'bootstrap.server' bad-property.err || fail "the unknown property is not named: $(cat bad-property.err)"
 relay_set POSTGRES_PLUGIN2 x
 relay_set SHOP_SERVICE_HOST 10.0.0.1
 relay_set PORT_5432_TCP_ADDR 10.0.0.1

@@ -5,7 +5,8 @@ set -euo pipefail
 ROOT=${ROOT:-$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)}
 : "${PGHOST:?a running server}" "${PGPORT:?}" "${PGUSER:?a superuser}"
 RUN=${RUN:-$(mktemp -d)}
-DB=sql_test_$(basename "$0" .sh)
+NAME=sql_test_$(basename "$0" .sh)
+DB=$NAME # the one in use; a test may set another that begins so
 PUBLICATION=${DB}_outbox
 EVENT="aggregatetype, aggregateid, type, payload"
 
@@ -65,14 +66,14 @@ cannot() {
 
 roles_drop() {
   local role
-  for role in $(psql -X -q -A -t -d postgres -c "SELECT rolname FROM pg_roles WHERE rolname LIKE '${DB//_/\\_}\\_%'"); do
+  for role in $(psql -X -q -A -t -d postgres -c "SELECT rolname FROM pg_roles WHERE rolname LIKE '${NAME//_/\\_}\\_%'"); do
     psql -X -q -d postgres -c "DROP ROLE \"$role\""
   done
 }
 
 database_drop() {
   local database
-  for database in "$DB" "$DB"_copy "$DB"'_Shop-é\1'; do
+  for database in "$NAME" "$NAME"_copy "$NAME"'_Shop-é\1'; do
     psql -X -q -d postgres -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '$database'" -c "DROP DATABASE IF EXISTS \"$database\" WITH (FORCE)"
   done >/dev/null 2>&1
   roles_drop

@@ -72,13 +72,13 @@ refused 'an empty batch' 22023 "SELECT outbox_prune('1 day', 0)"
 assert_eq 'publication' "$PUBLICATION|t|f|f|f|t" "$(pg "SELECT pubname, pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication")"
 assert_eq 'published tables' 'outbox outbox_binary' "$(pg "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_publication_tables")"
 before=$(dump "$DB")
-apply outbox.sql >/dev/null 2>&1
-apply roles.sql >/dev/null 2>&1
+apply outbox.sql >"$RUN/again.log" 2>&1 || fail "outbox.sql once more: $(cat "$RUN/again.log")"
+apply roles.sql >"$RUN/again.log" 2>&1 || fail "roles.sql once more: $(cat "$RUN/again.log")"
 assert_eq 'the database after applying again' "$before" "$(dump "$DB")"
 
 # A table that is missing from the publication joins it again; a foreign table of that name is refused before anything depends on it.
 pg "ALTER PUBLICATION \"$PUBLICATION\" DROP TABLE outbox_binary"
-apply outbox.sql >/dev/null 2>&1
+apply outbox.sql >"$RUN/again.log" 2>&1 || fail "outbox.sql once more: $(cat "$RUN/again.log")"
 assert_eq 'published tables after a third time' 2 "$(pg "SELECT count(*) FROM pg_publication_tables")"
 
 # Dump and restore into an empty database: all works as before, row policies and revoked functions included.
@@ -94,7 +94,7 @@ refused 'a bare message after the restore' 42501 "SET ROLE outbox_writer; SELECT
 refused 'reading after the restore' 42501 "SET ROLE outbox_writer; SELECT 1 FROM outbox"
 assert_eq 'published tables after the restore' 2 "$(pg "SELECT count(*) FROM pg_publication_tables WHERE pubname = '$PUBLICATION'")"
 assert_eq 'default id after the restore' t "$(pg "SELECT count(DISTINCT id) = count(*) FROM outbox")"
-DB=${COPY%_copy}
+DB=$NAME
 pg_in postgres "DROP DATABASE \"$COPY\""
 
 # Odd database names: the publication's name is the relay's default. And an owner who is no superuser.
@@ -110,9 +110,9 @@ pg 'DROP TABLE outbox'
 apply outbox.sql "$owner" >"$RUN/owner.log" 2>&1 || fail "outbox.sql as an owner: $(cat "$RUN/owner.log")"
 assert_eq 'publication of an odd name' sql_test_outbox_shop____1_outbox "$(pg "SELECT pubname FROM pg_publication")"
 assert_match 'roles.sql without a superuser' 'must be applied by a superuser' "$(apply roles.sql "$owner" 2>&1 || true)"
-apply roles.sql >/dev/null 2>&1
+apply roles.sql >"$RUN/again.log" 2>&1 || fail "roles.sql once more: $(cat "$RUN/again.log")"
 # The owner of outbox_emit() is the only one who still has the bare function.
 assert_match 'emit by its owner' '^[0-9a-f-]{36}$' "$(as "$owner" "SELECT outbox_emit('order', 'k', 'T', '{}')")"
 assert_eq 'emit by a writer' t "$(pg "INSERT INTO outbox_writer_aggregate VALUES ('outbox_writer', 'order')" \
   "SET ROLE outbox_writer; SELECT outbox_emit('order', 'k', 'T', '{}') IS NOT NULL")"
-DB=sql_test_outbox
+DB=$NAME

@@ -38,13 +38,19 @@ cannot 'granting itself a type' "$orders" "INSERT INTO outbox_writer_aggregate V
 cannot 'pruning' "$orders" "SELECT outbox_prune()"
 cannot 'a bare text message' "$orders" "SELECT pg_logical_emit_message(true, 'outbox', '{}')"
 cannot 'a bare binary message' "$orders" "SELECT pg_logical_emit_message(true, 'outbox', '\\x7b7d'::bytea)"
-# Writer: no way round by search_path or by shadowing what the functions use.
-can 'a writer makes its own temporary functions' "$orders" "CREATE FUNCTION pg_temp.outbox_role_may_write(name, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'"
-cannot 'a shadowed rule' "$orders" "CREATE FUNCTION pg_temp.outbox_role_may_write(name, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'; CREATE FUNCTION pg_temp.pg_has_role(name, oid, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'; CREATE TEMP TABLE outbox_writer_aggregate AS SELECT '$orders'::name AS role, 'customer'::text AS aggregatetype; SET search_path = pg_temp, public; SELECT outbox_emit('customer', '1', 'T', '{}')"
+# Writer: no way round by shadowing what the functions with the owner's rights use, in a schema of its own that it puts before pg_catalog.
+pg "CREATE SCHEMA evil AUTHORIZATION \"$orders\""
+can 'a writer makes its own functions' "$orders" "
+  CREATE FUNCTION evil.pg_has_role(name, oid, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+  CREATE FUNCTION evil.outbox_role_may_write(name, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+  CREATE TABLE evil.outbox_writer_aggregate AS SELECT '$orders'::name AS role, 'customer'::text AS aggregatetype"
+cannot 'a shadowed rule of emit' "$orders" "SET search_path = evil, pg_catalog, public; SELECT outbox_emit('customer', '1', 'T', '{}')"
+cannot 'a shadowed rule of the policy' "$orders" "SET search_path = evil, pg_catalog, public; INSERT INTO outbox ($EVENT) VALUES ('customer', '1', 'T', '{}')"
 # A pool that logs in once and takes on the writer's role: the role it has taken on counts, and only while it has.
 can 'SET ROLE and INSERT' "$pool" "SET ROLE \"$orders\"; INSERT INTO outbox ($EVENT) VALUES ('order', '1', 'T', '{}')"
 can 'SET ROLE and emit' "$pool" "SET ROLE \"$orders\"; SELECT outbox_emit('order', '1', 'T', '{}')"
 cannot 'emit without SET ROLE' "$pool" "SELECT outbox_emit('order', '1', 'T', '{}')"
+assert_eq 'a membership that is not taken on' f "$(pg "SELECT outbox_role_may_write('$pool', 'order')")"
 cannot 'SET ROLE to a stranger' "$pool" "SET ROLE \"$customers\"; SELECT outbox_emit('customer', '1', 'T', '{}')"
 # A grant to a group counts for its members; the wildcard is for all types; a taken grant is gone at once.
 cannot 'before the grant' "$customers" "SELECT outbox_publish('order', '1', 'T', '{}')"

@@ -273,6 +273,7 @@ static const struct {
     {"\"\\ud800\"", NULL},
     {"\"\\udc00\"", NULL},
     {"\"\\ud800x\"", NULL},
+    {"\"\\ud800xudc00\"", NULL},
     {"\"\\ud800\\n\"", NULL},
     {"\"\\ud800\\u0041\"", NULL},
     {"\"\\ud800\\ud800\"", NULL},

@@ -235,7 +235,7 @@ static const struct {
     {MESSAGE("I\0\0\0\2N\0\2t\0\0\0\1xn"), "\"b\" is not in the text form of its type 16"},
     {MESSAGE("I\0\0\0\2N\0\2t\0\0\0\4truen"), "\"b\" is not in the text form of its type 16"},
     {MESSAGE("I\0\0\0\2N\0\2nt\0\0\0\2ab"), "\"x\" is not in the text form of its type 17"},
-    {MESSAGE("I\0\0\0\2N\0\2nt\0\0\0\1\\"), "\"x\" is not in the text form of its type 17"},
+    {MESSAGE("I\0\0\0\2N\0\2nt\0\0\0\1\\x"), "\"x\" is not in the text form of its type 17"},
     {MESSAGE("R\0\0\0\4public\0t\0d\6\201"), "relation 4 has 1665 columns"},
     {MESSAGE("R\0\0\0\4public\0t\0d\0\1\0id"), "relation of"},
     {MESSAGE("R\0\0\0\4public"), "relation of"},

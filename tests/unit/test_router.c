@@ -66,6 +66,22 @@ Test(router, key_payload_route_and_configured_columns_are_always_required)
   }
 }
 
+Test(router, a_required_column_stays_required_when_it_is_also_placed)
+{
+  o.entry.placements = "aggregateid:header:x";
+  o.entry.missing_is_error = false;
+  outbox_drop(&o, "aggregateid");
+  outbox_must_refuse(&o, ROUTE_REASON_MISSING_COLUMN);
+}
+
+Test(router, poison_in_the_envelope_keeps_the_payload_alone)
+{
+  o.entry.placements = "type:envelope,hash:envelope";
+  outbox_set(&o, "hash", PG_BYTEA, "xyz");
+  outbox_must_refuse(&o, ROUTE_REASON_BAD_VALUE);
+  assert_span(o.record.value, "{}");
+}
+
 Test(router, null_event_id_and_type_are_null_headers)
 {
   outbox_set(&o, "id", PG_UUID, NULL);
@@ -323,16 +339,6 @@ Test(router, names_are_compared_as_they_are)
   o.relation.version++;
   cr_assert_eq(outbox_route(&o), VERDICT_OK);
   cr_assert_eq(o.outcome, ROUTE_NOTHING);
-}
-
-Test(router, two_entries_for_one_source_are_refused)
-{
-  struct config_outbox entries[2] = {o.entry, o.entry};
-
-  o.config.outbox = entries;
-  o.config.outbox_count = 2;
-  cr_assert_not(outbox_compiles(&o));
-  cr_assert_str_eq(o.problems.problems[0].path, "outbox[1]");
 }
 
 Test(router, every_mistake_of_every_entry_is_listed)

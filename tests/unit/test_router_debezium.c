@@ -1,6 +1,6 @@
 /*
- * test_router_debezium.c - the 44 cases of Debezium's EventRouterTest, in its order. What only exists in Kafka Connect (schemas, converters) is here as the case that says
- * what happens in its place. test_router_connector.c has the rest of Debezium's cases.
+ * test_router_debezium.c - the 44 cases of Debezium's EventRouterTest, in its order. What only exists in Kafka Connect (schemas, converters) is here as the
+ * case that says what happens in its place. test_router_connector.c has the rest of Debezium's cases.
  */
 #include "outbox_row.h"
 

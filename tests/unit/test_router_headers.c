@@ -84,6 +84,8 @@ Test(router_headers, what_is_no_set_of_headers_is_poison_and_the_others_are_kept
       "[[\"a\",\"Q-==\"]]",
       "[[\"a\",\"QQ==QQ==\"]]",
       "[[\"a\",\"Q=Q=\"]]",
+      "[[\"a\",\"QQ=Q\"]]",
+      "[[\"a\",\"Q===\"]]",
       "[[\"\",\"QQ==\"]]",
       "[{\"a\":1}]",
       "[[\"a\",\"QQ==\"]",

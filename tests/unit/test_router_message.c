@@ -82,6 +82,13 @@ Test(router_message, members_have_types_of_their_own)
   assert_span(outbox_header(&o, "o"), "{\"k\": []}");
 }
 
+Test(router_message, a_text_as_payload_is_json_in_the_envelope_too)
+{
+  o.entry.placements = "type:envelope";
+  must_route("{" REST ",\"payload\":\"a\\\"b\"}");
+  assert_span(o.record.value, "{\"payload\":\"a\\\"b\",\"type\":\"T\"}");
+}
+
 Test(router_message, partitions_that_are_no_integers_are_poison)
 {
   o.entry.placements = "p:partition";
@@ -173,14 +180,4 @@ Test(router_message, an_entry_of_messages_takes_no_rows)
 {
   cr_assert_eq(outbox_route(&o), VERDICT_OK);
   cr_assert_eq(o.outcome, ROUTE_NOTHING);
-}
-
-Test(router_message, the_same_prefix_twice_is_refused)
-{
-  struct config_outbox entries[2] = {o.entry, o.entry};
-
-  o.config.outbox = entries;
-  o.config.outbox_count = 2;
-  cr_assert_not(outbox_compiles(&o));
-  cr_assert_str_eq(o.problems.problems[0].path, "outbox[1]");
 }

@@ -467,14 +467,63 @@ Test(session, a_poison_row_is_held_and_what_was_before_it_is_published)
   bench_init(&bench);
   transaction(&bench, 0x200, 0x240, KEYS("a", "", "c"));
   turn(&bench, US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_DRAINING);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, US_PER_S);
   cr_assert_eq(state_of(&bench), RELAY_HELD);
   cr_assert_eq(bench.poisoned, 1);
   cr_assert_eq(bench.poison_reason, ROUTE_REASON_NULL_KEY);
   cr_assert_eq(fake_publisher_count(bench.publisher), 1, "something behind the poison row was published");
-  cr_assert_eq(highest_flush(&bench), 0);
+  cr_assert_leq(highest_flush(&bench), 0x100);
   /* Nothing but another configuration mends it: no look publishes the row before it again and again. */
   turn(&bench, 600 * US_PER_S);
   cr_assert_eq(fake_stream_starts(bench.stream), 1);
+  bench_done(&bench);
+}
+
+Test(session, what_is_settled_is_confirmed_before_a_row_is_held)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  transaction(&bench, 0x300, 0x340, KEYS(""));
+  turn(&bench, 1000);
+  cr_assert(fake_stream_is_open(bench.stream));
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 1000);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  cr_assert(fake_stream_was_finished(bench.stream));
+  cr_assert_eq(highest_flush(&bench), 0x240);
+  bench_done(&bench);
+}
+
+Test(session, a_row_is_held_within_seconds_though_kafka_is_away)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  transaction(&bench, 0x300, 0x340, KEYS(""));
+  turn(&bench, 6 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  cr_assert_not(fake_stream_is_open(bench.stream));
+  cr_assert_leq(highest_flush(&bench), 0x100);
+  bench_done(&bench);
+}
+
+Test(session, a_server_that_shuts_down_while_a_row_is_about_to_be_held_is_left_at_once)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  transaction(&bench, 0x300, 0x340, KEYS(""));
+  turn(&bench, 1000);
+  session_on_server_shutdown(bench.session, bench.now);
+  turn(&bench, 1000);
+  cr_assert_not(fake_stream_is_open(bench.stream));
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
   bench_done(&bench);
 }
 

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "decode/utf8.h"
+#include "utf8.h"
 
 Test(utf8, every_code_point_is_written_and_read_back)
 {

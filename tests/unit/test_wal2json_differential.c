@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "backoff.h"
-#include "decode/utf8.h"
+#include "utf8.h"
 #include "decode_fixture.h"
 
 struct peers {

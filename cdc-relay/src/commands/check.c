@@ -334,7 +334,7 @@ static void check_kafka(struct check *check)
   free(names);
 }
 
-int command_check(const struct config *config, int argc, char **argv)
+int command_check(struct config *config, int argc, char **argv)
 {
   struct check check = {.config = config, .code = EXIT_DONE};
 

@@ -16,17 +16,17 @@
 bool command_wants_help(int argc, char *const *argv); /* --help or -h before a `--` */
 
 /* Creates publication and slot. 0 when all exists and matches, 3 what differs, 4 when a gap would have to be accepted, 6 from Kafka (--create-topics). */
-int command_init(const struct config *config, int argc, char **argv);
+int command_init(struct config *config, int argc, char **argv);
 /* Every problem with what mends it. The code of the worst; 0 with warnings only. */
-int command_check(const struct config *config, int argc, char **argv);
+int command_check(struct config *config, int argc, char **argv);
 /* Slot, lag, the running relay's figures. --probe: 0 or 1 and no output. */
-int command_status(const struct config *config, int argc, char **argv);
+int command_status(struct config *config, int argc, char **argv);
 /* Removes slot and publication, after asking. */
-int command_drop(const struct config *config, int argc, char **argv);
+int command_drop(struct config *config, int argc, char **argv);
 /* The effective configuration, secrets masked. */
-int command_config(const struct config *config, int argc, char **argv);
+int command_config(struct config *config, int argc, char **argv);
 /* This program's version, the libraries', the plugins. */
-int command_version(const struct config *config, int argc, char **argv);
+int command_version(struct config *config, int argc, char **argv);
 
 /*
  * For `run --init`: creates publication and slot if neither exists; anything else is left as it is, for the session to judge. Prints nothing. Blocks, bounded

@@ -152,7 +152,7 @@ static int drop_from(PGconn *connection, const struct config *config, const stru
   return verdict == VERDICT_OK ? EXIT_DONE : report_problem(verdict, &problem);
 }
 
-int command_drop(const struct config *config, int argc, char **argv)
+int command_drop(struct config *config, int argc, char **argv)
 {
   struct drop_options options = {0};
   struct problem problem;

@@ -32,6 +32,7 @@ static const char help[] = "usage: cdc-relay init [OPTIONS]\n"
                            "  --create-topics     create the exact names of the allow lists, and the dead-letter topics\n"
                            "  --partitions N      of topics that are created (default 3)\n"
                            "  --replication N     of topics that are created (default: the broker's)\n"
+                           "  --lock-timeout S    how long to wait for open transactions, in seconds (default 10)\n"
                            "  --accept-gap        create a slot although there seems to have been one: what was committed\n"
                            "                      between its last position and now is not published\n"
                            "  --sql               print what would be run, with the role for each part; run nothing\n"
@@ -48,6 +49,7 @@ struct init_options {
   bool print_sql;
   int partitions;
   int replication; /* -1: the broker's */
+  int lock_timeout_s;
 };
 
 /* Problems that stand in the way of init itself; what it is about to create is none. */
@@ -131,7 +133,7 @@ static enum verdict create_publication(const struct config *config, struct probl
   return verdict;
 }
 
-static int create_slot(const struct config *config, const struct catalog *catalog, bool is_publication_new)
+static int create_slot(const struct config *config, const struct catalog *catalog, int lock_timeout_s, bool is_publication_new)
 {
   struct rows_before *rows = calloc(config->outbox_count + 1, sizeof(*rows));
   struct problem problem;
@@ -142,7 +144,7 @@ static int create_slot(const struct config *config, const struct catalog *catalo
     abort();
   }
   (void)fflush(stdout);
-  verdict = slot_setup_create_slot(config, catalog, rows, &start, &problem);
+  verdict = slot_setup_create_slot(config, catalog, lock_timeout_s, rows, &start, &problem);
   if (verdict == VERDICT_OK) {
     printf("replication slot \"%s\" created, starting at %s\n", config->postgres.slot, lsn_text(start).text);
     print_rows(config, rows);
@@ -183,7 +185,7 @@ static int init_from(const struct config *config, const struct init_options *opt
   if (!is_publication_new && options->accept_gap) {
     printf("gap accepted: whatever was committed before the new slot's start and not published by an earlier one is not published\n");
   }
-  return create_slot(config, catalog, is_publication_new);
+  return create_slot(config, catalog, options->lock_timeout_s, is_publication_new);
 }
 
 static int init_database(const struct config *config, const struct init_options *options)
@@ -228,7 +230,7 @@ enum verdict init_missing(const struct config *config, bool *ret_created, struct
   if (is_first) {
     verdict = slot_setup_create_publication(config, problem);
     if (verdict == VERDICT_OK) {
-      verdict = slot_setup_create_slot(config, &catalog, NULL, &start, problem);
+      verdict = slot_setup_create_slot(config, &catalog, SLOT_SETUP_LOCK_TIMEOUT_S, NULL, &start, problem);
       if (verdict != VERDICT_OK) {
         slot_setup_undo_publication(config);
       }
@@ -272,7 +274,7 @@ static int init_topics(const struct config *config, const struct init_options *o
 
 static void print_sql(const struct config *config, const struct init_options *options)
 {
-  slot_setup_print_sql(config, stdout);
+  slot_setup_print_sql(config, options->lock_timeout_s, stdout);
   if (options->create_topics) {
     size_t count;
     size_t patterns;
@@ -304,14 +306,15 @@ static bool parse_count(const char *text, int max, int *ret_count)
 
 static int parse_options(int argc, char **argv, struct init_options *options)
 {
-  enum { CREATE_TOPICS = 1000, PARTITIONS, REPLICATION, ACCEPT_GAP, SQL };
+  enum { CREATE_TOPICS = 1000, PARTITIONS, REPLICATION, LOCK_TIMEOUT, ACCEPT_GAP, SQL };
   static const struct option known[] = {{"create-topics", no_argument, NULL, CREATE_TOPICS},
                                         {"partitions", required_argument, NULL, PARTITIONS},
                                         {"replication", required_argument, NULL, REPLICATION},
+                                        {"lock-timeout", required_argument, NULL, LOCK_TIMEOUT},
                                         {"accept-gap", no_argument, NULL, ACCEPT_GAP},
                                         {"sql", no_argument, NULL, SQL},
                                         {NULL, 0, NULL, 0}};
-  enum { PARTITIONS_MAX = 10000, REPLICATION_MAX = 100 };
+  enum { PARTITIONS_MAX = 10000, REPLICATION_MAX = 100, LOCK_TIMEOUT_MAX = 86400 };
   int answer;
 
   optind = 0;
@@ -330,6 +333,11 @@ static int parse_options(int argc, char **argv, struct init_options *options)
         return report_usage(argv[0], "--replication %s is not a number from 1 to %d", optarg, REPLICATION_MAX);
       }
       break;
+    case LOCK_TIMEOUT:
+      if (!parse_count(optarg, LOCK_TIMEOUT_MAX, &options->lock_timeout_s)) {
+        return report_usage(argv[0], "--lock-timeout %s is not a number of seconds from 1 to %d", optarg, LOCK_TIMEOUT_MAX);
+      }
+      break;
     case ACCEPT_GAP:
       options->accept_gap = true;
       break;
@@ -343,9 +351,9 @@ static int parse_options(int argc, char **argv, struct init_options *options)
   return optind < argc ? report_usage(argv[0], "unexpected argument %s", argv[optind]) : EXIT_DONE;
 }
 
-int command_init(const struct config *config, int argc, char **argv)
+int command_init(struct config *config, int argc, char **argv)
 {
-  struct init_options options = {.partitions = 3, .replication = -1};
+  struct init_options options = {.partitions = 3, .replication = -1, .lock_timeout_s = SLOT_SETUP_LOCK_TIMEOUT_S};
   int code;
 
   if (command_wants_help(argc, argv)) {

@@ -14,7 +14,7 @@ static const char help[] = "usage: cdc-relay config\n"
                            "Example:\n"
                            "  cdc-relay --config shop.json --set log.level=debug config\n";
 
-int command_config(const struct config *config, int argc, char **argv)
+int command_config(struct config *config, int argc, char **argv)
 {
   if (command_wants_help(argc, argv)) {
     fputs(help, stdout);

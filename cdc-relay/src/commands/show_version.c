@@ -18,7 +18,7 @@ static const char help[] = "usage: cdc-relay version\n"
                            "Example:\n"
                            "  cdc-relay version\n";
 
-int command_version(const struct config *config, int argc, char **argv)
+int command_version(struct config *config, int argc, char **argv)
 {
   int libpq = PQlibVersion();
   char pcre2[64] = "unknown";

@@ -170,7 +170,7 @@ static void count_rows(const struct config *config, const struct catalog *catalo
 }
 
 /* Says who is in the way, in place of "canceling statement due to lock timeout". */
-static enum verdict explain_timeout(const struct config *config, struct problem *problem)
+static enum verdict explain_timeout(const struct config *config, int lock_timeout_s, struct problem *problem)
 {
   struct problem ignored;
   PGconn *connection = NULL;
@@ -183,13 +183,13 @@ static enum verdict explain_timeout(const struct config *config, struct problem 
   }
   verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "lock_timeout",
                         "could not create replication slot \"%s\" within %d s: it has to wait for every open transaction that has written%s%s",
-                        config->postgres.slot, SLOT_SETUP_LOCK_TIMEOUT_S, words != NULL && words[0] != '\0' ? ", at present " : "", words != NULL ? words : "");
+                        config->postgres.slot, lock_timeout_s, words != NULL && words[0] != '\0' ? ", at present " : "", words != NULL ? words : "");
   problem_hint(problem, "end those transactions (COMMIT, ROLLBACK, or SELECT pg_terminate_backend(<pid>);) and try again");
   free(words);
   return verdict;
 }
 
-enum verdict slot_setup_create_slot(const struct config *config, const struct catalog *catalog, struct rows_before *rows, Lsn *ret_start,
+enum verdict slot_setup_create_slot(const struct config *config, const struct catalog *catalog, int lock_timeout_s, struct rows_before *rows, Lsn *ret_start,
                                     struct problem *problem)
 {
   PGconn *walsender = NULL;
@@ -201,7 +201,7 @@ enum verdict slot_setup_create_slot(const struct config *config, const struct ca
   if (verdict != VERDICT_OK) {
     return verdict;
   }
-  if (asprintf(&sql, "SET lock_timeout = '%ds'", SLOT_SETUP_LOCK_TIMEOUT_S) < 0) {
+  if (asprintf(&sql, "SET lock_timeout = '%ds'", lock_timeout_s) < 0) {
     abort();
   }
   verdict = database_run(walsender, sql, "set lock_timeout", NULL, problem);
@@ -215,7 +215,7 @@ enum verdict slot_setup_create_slot(const struct config *config, const struct ca
     verdict = database_run(walsender, sql, "create the replication slot", &result, problem);
     free(sql);
     if (verdict == VERDICT_RETRY && strcmp(problem->cause, "lock_timeout") == 0) {
-      verdict = explain_timeout(config, problem);
+      verdict = explain_timeout(config, lock_timeout_s, problem);
     }
   }
   if (verdict == VERDICT_OK) {
@@ -231,7 +231,7 @@ enum verdict slot_setup_create_slot(const struct config *config, const struct ca
   return verdict;
 }
 
-void slot_setup_print_sql(const struct config *config, FILE *out)
+void slot_setup_print_sql(const struct config *config, int lock_timeout_s, FILE *out)
 {
   char *publication = slot_setup_publication_sql(config);
   char *slot = sql_literal(config->postgres.slot);
@@ -240,7 +240,7 @@ void slot_setup_print_sql(const struct config *config, FILE *out)
   (void)fprintf(out,
                 "-- 2. as the relay's role (LOGIN REPLICATION), after the publication has been committed. It waits for open transactions.\n"
                 "SET lock_timeout = '%ds';\nSELECT pg_create_logical_replication_slot(%s, '%s');\n",
-                SLOT_SETUP_LOCK_TIMEOUT_S, slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput");
+                lock_timeout_s, slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput");
   free(publication);
   free(slot);
 }

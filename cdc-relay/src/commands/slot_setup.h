@@ -9,7 +9,7 @@
 #include "stream/catalog.h"
 
 enum {
-  SLOT_SETUP_LOCK_TIMEOUT_S = 10,  /* a slot's creation waits for every transaction that is running; longer than this needs a person */
+  SLOT_SETUP_LOCK_TIMEOUT_S = 10,  /* by default: a slot's creation waits for every transaction that is running; longer than this needs a person */
   SLOT_SETUP_COUNT_TIMEOUT_S = 15, /* counting rows is a courtesy */
 };
 
@@ -33,10 +33,10 @@ struct rows_before {
  * Creates the slot as the relay's role. `rows` has one element per outbox entry, filled, or is NULL; `catalog` gives the estimates. OK with *ret_start. RETRY
  * (cause `lock_timeout`, text naming who is in the way) or FATAL: no slot is left behind.
  */
-enum verdict MUST_CHECK slot_setup_create_slot(const struct config *config, const struct catalog *catalog, struct rows_before *rows, Lsn *ret_start,
-                                               struct problem *problem);
+enum verdict MUST_CHECK slot_setup_create_slot(const struct config *config, const struct catalog *catalog, int lock_timeout_s, struct rows_before *rows,
+                                               Lsn *ret_start, struct problem *problem);
 
 /* All of it as SQL for a person, with the role for each part. */
-void slot_setup_print_sql(const struct config *config, FILE *out);
+void slot_setup_print_sql(const struct config *config, int lock_timeout_s, FILE *out);
 
 #endif

@@ -220,7 +220,7 @@ static void show_json(const struct config *config, const struct catalog *catalog
   json_decref(document);
 }
 
-int command_status(const struct config *config, int argc, char **argv)
+int command_status(struct config *config, int argc, char **argv)
 {
   struct status_options options = {0};
   struct found found = {.code = EXIT_DONE};

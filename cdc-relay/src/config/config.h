@@ -1,8 +1,9 @@
 /*
  * config.h - the effective configuration: defaults < file < environment < --set, all errors at once.
  *
- * One table per group (options.h) generates this module's parser, the output of `cdc-relay config` and docs/configuration.md. A struct config is immutable
- * after loading, except that config_reload_secrets() replaces secret values.
+ * Tables (options.h, kafka_properties.h) generate this module's parser, the output of `cdc-relay config` and docs/configuration.md. A struct config is immutable
+ * after loading, except that config_reload_secrets() replaces values that came from files: the url, admin_url and password under postgres, and values of Kafka
+ * properties. The texts that they replace stay valid until config_free(), so nobody holds a dangling pointer; who wants the new one reads the struct again.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -106,7 +107,7 @@ struct config {
   } postgres;
 
   size_t kafka_count;
-  const struct config_property *kafka; /* in order: defaults of ours first, so that later ones win */
+  const struct config_property *kafka; /* each name once, aliases resolved: defaults of ours that nobody changed, then what was given */
 
   size_t outbox_count; /* >= 1 */
   const struct config_outbox *outbox;
@@ -148,7 +149,7 @@ struct config_sources {
 struct config *config_load(const struct config_sources *sources, struct problem_list *problems);
 void config_free(struct config *config); /* takes NULL; overwrites secrets */
 
-/* Reads the secret files again (SIGHUP). OK with *ret_changed, or RETRY when one cannot be read: the old values stay. */
+/* Reads the secret files again (SIGHUP). OK with *ret_changed, or RETRY when one cannot be read or used: then all old values stay. Blocks on the file system. */
 enum verdict MUST_CHECK config_reload_secrets(struct config *config, bool *ret_changed, struct problem *problem);
 
 /* The effective configuration as JSON, secrets masked as "***", each key with its origin: the output of `cdc-relay config`. */

@@ -185,11 +185,11 @@ static void write_kafka(FILE *out)
       write_property(out, &kafka_properties[i]);
     }
   }
-  (void)fputs("\nProperties of later versions of librdkafka pass through, from the file and from `--set`, when they begin with one of these:\n", out);
-#define X(prefix) (void)fputs("`" prefix "` ", out);
+  (void)fputs("\nProperties of later versions of librdkafka pass through, from the file and from `--set`, when they begin with one of these:\n\n", out);
+#define X(prefix) (void)fputs("- `" prefix "`\n", out);
   KAFKA_ALLOWED_PREFIXES(X)
 #undef X
-  (void)fputs("\n\nRefused:\n\n| property | why |\n|---|---|\n", out);
+  (void)fputs("\nRefused:\n\n| property | why |\n|---|---|\n", out);
   for (size_t i = 0; i < KAFKA_PROPERTY_COUNT; i++) {
     if (kafka_properties[i].rule == KAFKA_REFUSED) {
       (void)fprintf(out, "| `%s` | ", kafka_properties[i].name);

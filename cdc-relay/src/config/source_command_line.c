@@ -9,11 +9,15 @@
 /* Reads `[0].` or `.0.` behind `outbox`; the rest, or NULL. A number too large is CONFIG_OUTBOX_MAX. */
 static const char *read_entry(const char *text, size_t *ret_entry)
 {
-  size_t number = strspn(text + 1, "0123456789");
-  const char *rest = text + 1 + number;
-  size_t entry = 0;
+  const char *rest;
+  size_t entry = 0, number;
 
-  if ((text[0] != '[' && text[0] != '.') || number == 0) {
+  if (text[0] != '[' && text[0] != '.') {
+    return NULL;
+  }
+  number = strspn(text + 1, "0123456789");
+  rest = text + 1 + number;
+  if (number == 0) {
     return NULL;
   }
   if (text[0] == '[') {

@@ -110,6 +110,8 @@ json_t *source_file_read(struct settings *settings, const char *path)
   }
   if (!json_is_object(document)) {
     origin_problem(settings->problems, "", origin, "expected an object");
+    source_file_free(document);
+    return NULL;
   }
   json_object_foreach(document, name, value)
   {

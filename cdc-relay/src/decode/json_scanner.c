@@ -3,10 +3,11 @@
  *
  * json_read() follows nesting with one bit per level (is it an object?) on the stack; what may come next is a state:
  *
- *   VALUE     a value must come                       -> DONE or, after a bracket, one of the FIRST states
- *   FIRST     behind [: a value or ]
- *   NAME      behind { or a comma in an object: a name (or, when fresh, })
- *   AFTER     behind a value: , or the bracket that closes
+ *   VALUE        a value must come
+ *   FIRST        behind [: a value, or the ] that closes
+ *   FRESH_NAME   behind {: a name with its colon, or the } that closes
+ *   NAME         behind a comma in an object: a name with its colon
+ *   AFTER        behind a value: a comma, or the bracket that closes
  *
  * Invariant: at <= end; `at` moves only forward; once failed, every call says false and moves nothing.
  */
@@ -16,7 +17,7 @@
 #include <stdint.h>
 
 #include "decode/json_string.h"
-#include "decode/utf8.h"
+#include "utf8.h"
 
 static bool fail(struct json_scanner *scanner)
 {
@@ -293,17 +294,7 @@ bool json_read(struct json_scanner *scanner, struct json_value *ret_value)
   }
   value.raw = span_of(at, (size_t)(behind - at));
   scanner->at = behind;
-  scanner->is_fresh = false;
   *ret_value = value;
-  return true;
-}
-
-bool json_pass(struct json_scanner *scanner, struct span text)
-{
-  if (scanner->has_failed || (size_t)(scanner->end - scanner->at) < text.length || memcmp(scanner->at, text.data, text.length) != 0) {
-    return false;
-  }
-  scanner->at += text.length;
   return true;
 }
 

@@ -68,7 +68,14 @@ bool json_read(struct json_scanner *scanner, struct json_value *ret_value);
  * Passes `text` when exactly these bytes come next; else moves nothing, and nothing has failed. For texts whose writer is known: whoever uses it answers for the brackets,
  * names and commas in it, and copies the scanner first to have another way back.
  */
-bool json_pass(struct json_scanner *scanner, struct span text);
+static inline bool json_pass(struct json_scanner *scanner, struct span text)
+{
+  if (scanner->has_failed || (size_t)(scanner->end - scanner->at) < text.length || memcmp(scanner->at, text.data, text.length) != 0) {
+    return false;
+  }
+  scanner->at += text.length;
+  return true;
+}
 
 /* True when nothing failed and only whitespace is left. */
 bool json_finish(struct json_scanner *scanner);

@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <stdint.h>
 
-#include "decode/utf8.h"
+#include "utf8.h"
 
 /* The two halves of UTF-16, in which \u escapes are written. */
 enum { UNIT_HIGH_FIRST = 0xd800, UNIT_LOW_FIRST = 0xdc00, UNIT_LOW_LAST = 0xdfff };

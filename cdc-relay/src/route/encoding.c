@@ -102,9 +102,6 @@ bool base64_decode(struct span text, struct arena *arena, struct span *ret_bytes
     if (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
       continue;
     }
-    if (padding > 0 && digits == 0) {
-      return false; /* something behind the padded end */
-    }
     if (c == '=') {
       if (digits < 2) {
         return false;

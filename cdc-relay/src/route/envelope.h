@@ -24,7 +24,9 @@ struct envelope_member {
   struct span value;
 };
 
-/* The form for a column's text by its type. bytea is JSON_FORM_BASE64: the caller hands over bytes, not hexadecimal digits. NaN and the infinities are strings. */
+/*
+ * The form for a column's text by its type. bytea is JSON_FORM_BASE64: the caller hands over bytes, not hexadecimal digits. NaN and the infinities are strings.
+ */
 enum json_form json_form_of(uint32_t type_oid, struct span text);
 
 /* `"name":`, escaped; malloc'ed, with a zero behind it. */

@@ -4,8 +4,8 @@
  *   first what a dead letter needs:   event id, key, payload's bytes, headers
  *   then what only a record needs:    timestamp, partition, topic, value
  *
- * The first thing that is wrong makes the row poison and names the reason; the parts behind it are still made as far as they go, so that a dead letter carries as
- * much of the event as there is. The order of headers: id, eventType, placed ones, static ones, the event's own, traceparent, lsn, txid.
+ * The first thing that is wrong makes the row poison and names the reason; the parts behind it are still made as far as they go, so that a dead letter
+ * carries as much of the event as there is. The order of headers: id, eventType, placed ones, static ones, the event's own, traceparent, lsn, txid.
  */
 #include "route/event.h"
 
@@ -332,7 +332,7 @@ static void make_envelope(struct event *event, enum json_form payload_form)
   }
 }
 
-/* The record has the payload's bytes already. Bytes of no length are a message of their own (an empty protobuf), so that only NULL makes a bytea a tombstone. */
+/* The record has the payload's bytes already. No bytes are a message of their own (an empty protobuf), so that only NULL makes a bytea a tombstone. */
 static void make_value(struct event *event)
 {
   const struct config_outbox *outbox = event->entry->outbox;

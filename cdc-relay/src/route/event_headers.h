@@ -22,8 +22,8 @@ struct event_headers {
 };
 
 /*
- * Reads `text`, which is not null. JSON's null is no headers. False: refused, *headers says why in `wrong`. `reserved` are the names that the configuration or the relay
- * itself gives, which an event may not claim.
+ * Reads `text`, which is not null. JSON's null is no headers. False: refused, *headers says why in `wrong`. `reserved` are the names that the configuration
+ * or the relay itself gives, which an event may not claim.
  */
 bool event_headers_read(struct event_headers *headers, struct span text, const struct span *reserved, size_t reserved_count, struct arena *arena);
 

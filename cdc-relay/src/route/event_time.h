@@ -15,8 +15,8 @@ enum event_time_outcome {
 };
 
 /*
- * Date and time as PostgreSQL prints timestamptz and timestamp under DateStyle ISO, `2024-01-02 03:04:05.678+00`, and as ISO 8601 writes them, with `T`, `Z` and any
- * number of digits behind the point. Without an offset it is UTC. Less than a millisecond is cut off.
+ * Date and time as PostgreSQL prints timestamptz and timestamp under DateStyle ISO, `2024-01-02 03:04:05.678+00`, and as ISO 8601 writes them, with `T`,
+ * `Z` and any number of digits behind the point. Without an offset it is UTC. Less than a millisecond is cut off.
  */
 enum event_time_outcome event_time_of_text(struct span text, int64_t *ret_ms);
 /* A decimal integer that is the milliseconds. */

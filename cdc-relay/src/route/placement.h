@@ -28,8 +28,9 @@ struct placement_list {
 };
 
 /*
- * Reads the option; NULL text gives an empty list. Mistakes are added to `problems` under `path`, and what could be read is still in *list. Besides the form it refuses
- * what could not be told apart in a record: an alias twice in one place, the alias `payload` in the envelope, two partitions; and header names with control characters.
+ * Reads the option; NULL text gives an empty list. Mistakes are added to `problems` under `path`, and what could be read is still in *list. Besides the form
+ * it refuses what could not be told apart in a record (an alias twice in one place, the alias `payload` in the envelope, two partitions), and header names with
+ * control characters.
  */
 void placement_list_init(struct placement_list *list, const char *text, const char *path, struct problem_list *problems);
 void placement_list_done(struct placement_list *list);

@@ -37,29 +37,6 @@ const char *route_reason_name(enum route_reason reason)
   return names[reason];
 }
 
-static bool have_same_source(const struct config_outbox *a, const struct config_outbox *b)
-{
-  if (a->message_prefix != NULL || b->message_prefix != NULL) {
-    return a->message_prefix != NULL && b->message_prefix != NULL && strcmp(a->message_prefix, b->message_prefix) == 0;
-  }
-  return strcmp(a->table_schema, b->table_schema) == 0 && strcmp(a->table_name, b->table_name) == 0;
-}
-
-static void judge_sources(const struct config *config, struct problem_list *problems)
-{
-  for (size_t i = 1; i < config->outbox_count; i++) {
-    for (size_t j = 0; j < i; j++) {
-      if (have_same_source(&config->outbox[i], &config->outbox[j])) {
-        char path[48];
-
-        (void)snprintf(path, sizeof(path), "outbox[%zu]", i);
-        problem_list_add(problems, path, "%s is relayed by outbox[%zu] already", config->outbox[i].table, j);
-        break;
-      }
-    }
-  }
-}
-
 struct router *router_new(const struct config *config, struct problem_list *problems)
 {
   size_t problems_before = problems->count;
@@ -76,7 +53,6 @@ struct router *router_new(const struct config *config, struct problem_list *prob
   for (size_t i = 0; i < router->entry_count; i++) {
     router->entries[i] = entry_new(&config->outbox[i], i, problems);
   }
-  judge_sources(config, problems);
   if (problems->count > problems_before) {
     router_free(router);
     return NULL;

@@ -62,8 +62,9 @@ struct route_counts {
 struct router;
 
 /*
- * Compiles the outbox entries (regular expressions, placements, allow lists). Every mistake of every entry is added to `problems` with its configuration path.
- * NULL when there was one. `config` is borrowed for the router's life.
+ * Compiles the outbox entries (regular expressions, replacements, placements, names of static headers). Every mistake of every entry is added to `problems`
+ * with its configuration path; NULL when there was one. The allow lists, and that no two entries have one source, are config_load()'s business.
+ * `config` is borrowed for the router's life.
  */
 struct router *router_new(const struct config *config, struct problem_list *problems);
 void router_free(struct router *router); /* takes NULL */
@@ -79,8 +80,9 @@ struct route_transaction {
 
 /*
  * Routes one INSERT, UPDATE, DELETE, TRUNCATE or MESSAGE. `position` is the position that the event will have if it is one. Never blocks.
- * OK: *ret_outcome, and *ret_record with ROUTE_EVENT. POISON: *ret_reason, `problem` says which table and column and why, and *ret_record holds what could be had
- * for a dead letter: key, value and event id as far as they are known, topic null. FATAL (code 5) only for table.op.invalid.behavior=fatal.
+ * OK: *ret_outcome, and *ret_record with ROUTE_EVENT. POISON: *ret_reason, `problem` says which table and column and why, and *ret_record holds what could be
+ * had for a dead letter: key, payload's bytes as value, event id and headers as far as they are known, topic null. FATAL (code 5) only for
+ * table.op.invalid.behavior=fatal. The record is borrowed from `arena`, `change` and the router's configuration until the arena's next reset.
  */
 enum verdict MUST_CHECK router_route(struct router *router, const struct change *change, const struct route_transaction *transaction, struct position position,
                                      int64_t now_wall_us, struct arena *arena, enum route_outcome *ret_outcome, struct record *ret_record,

@@ -72,26 +72,9 @@ static bool is_listed(const struct config_outbox *outbox, struct span topic)
   return false;
 }
 
-static void judge_allow_list(const struct config_outbox *outbox, const char *path, struct problem_list *problems)
-{
-  for (size_t i = 0; i < outbox->allow_count; i++) {
-    struct span pattern = span_of_text(outbox->allow[i]);
-    bool is_prefix = pattern.length > 0 && pattern.data[pattern.length - 1] == '*';
-    char item[128];
-
-    (void)snprintf(item, sizeof(item), "%s.route.topic.allow[%zu]", path, i);
-    if (is_prefix ? !bytes_are_legal(span_of(pattern.data, pattern.length - 1)) : !topic_is_legal(pattern)) {
-      problem_list_add(
-          problems, item,
-          "\"%s\" is neither a legal topic name nor the beginning of one and a `*` (letters, digits, `.`, `_`, `-`; at most %d; not beginning with `__`)",
-          outbox->allow[i], ROUTE_TOPIC_MAX_BYTES);
-    }
-  }
-}
-
 /*
- * Java has classes inside classes, `[a-z[0-9]]` and `[a-z&&[^x]]`. PCRE2 takes the same characters and means something else by them, so that a pasted expression would
- * route wrongly without a word. Returns where one begins, or NULL.
+ * Java has classes inside classes, `[a-z[0-9]]` and `[a-z&&[^x]]`. PCRE2 takes the same characters and means something else by them, so that a pasted
+ * expression would route wrongly without a word. Returns where one begins, or NULL.
  */
 static const char *find_nested_class(const char *regex)
 {
@@ -161,7 +144,6 @@ struct topic_rule *topic_rule_new(const struct config_outbox *outbox, const char
     abort();
   }
   rule->outbox = outbox;
-  judge_allow_list(outbox, path, problems);
   rule->regex = regex_compile(outbox->route_regex, path, problems);
   if (rule->regex == NULL) {
     return rule; /* without the expression nobody knows which groups a replacement may name */

@@ -30,7 +30,7 @@ enum topic_outcome {
 
 struct topic_rule;
 
-/* Never NULL; a rule that added to `problems` is only good for topic_rule_free(). `path` is the entry's (`outbox[0]`); `outbox` is borrowed for the rule's life. */
+/* Never NULL; a rule that added to `problems` is only good for topic_rule_free(). `path` is the entry's, `outbox[0]`. `outbox` is borrowed for its life. */
 struct topic_rule *topic_rule_new(const struct config_outbox *outbox, const char *path, struct problem_list *problems);
 void topic_rule_free(struct topic_rule *rule); /* takes NULL */
 

@@ -11,8 +11,8 @@
 #include "span.h"
 
 /*
- * Finds the property `traceparent` (the last one, as Properties.load() does). False, and nothing is written, when there is none or its value does not have the form of W3C Trace Context:
- * a trace that cannot be continued is no reason to hold an event up.
+ * Finds the property `traceparent` (the last one, as Properties.load() does). False, and nothing is written, when there is none or its value does not have
+ * the form of W3C Trace Context: a trace that cannot be continued is no reason to hold an event up.
  */
 bool traceparent_find(struct span properties, struct arena *arena, struct span *ret_traceparent);
 

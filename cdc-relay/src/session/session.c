@@ -4,7 +4,7 @@
  *            +-------------------------------- look again ----------------------------------+
  *            v                                                                              |
  *   OPENING -> CONNECTING -> STARTING -> STREAMING -> FINISHING -> STOPPED          WAITING <-> PROBING
- *      ^          |    \_______ any failure ___/ \_____ a person is needed _____________^
+ *      ^          |    \_______ any failure ___/ \___ a person is needed (SETTLING) ____^
  *      |          v                |
  *      |       STANDBY             v
  *      +----------+------------ BACKOFF
@@ -42,6 +42,7 @@ static enum relay_state visible_state(const struct session *session)
     return RELAY_CONNECTING;
   case PHASE_STREAMING:
     return session->full_since_us != 0 && session->now.mono_us - session->full_since_us >= SESSION_PAUSED_AFTER_US ? RELAY_PAUSED : RELAY_STREAMING;
+  case PHASE_SETTLING:
   case PHASE_FINISHING:
   case PHASE_STOPPED:
     return RELAY_DRAINING;
@@ -86,38 +87,55 @@ static void wait_for_next_look(struct session *session)
   session_enter(session, PHASE_WAITING, session->look_is_useless ? INT64_MAX : session->now.mono_us + delay_us);
 }
 
+/* A copy of its own: the record lies in the stream's message and in the arena, which do not outlive the stream. */
+static void keep_record(struct session *session, const struct record *record)
+{
+  struct arena fresh; /* the record may itself lie in the old one */
+  struct header *headers;
+
+  arena_init(&fresh, ARENA_FIRST_BYTES);
+  session->kept = *record;
+  session->kept.topic = arena_copy(&fresh, record->topic);
+  session->kept.key = arena_copy(&fresh, record->key);
+  session->kept.value = arena_copy(&fresh, record->value);
+  session->kept.event_id = arena_copy(&fresh, record->event_id);
+  headers = arena_array(&fresh, record->header_count, sizeof(*headers));
+  for (size_t i = 0; i < record->header_count; i++) {
+    headers[i] = (struct header){arena_copy(&fresh, record->headers[i].name), arena_copy(&fresh, record->headers[i].value)};
+  }
+  session->kept.headers = headers;
+  arena_done(&session->kept_arena);
+  session->kept_arena = fresh;
+}
+
 void session_hold(struct session *session, const struct problem *why, const struct record *kept, bool look_is_useless)
 {
   session->problem = *why;
   session->has_problem = true;
   session->look_is_useless = look_is_useless;
   if (kept != NULL) {
-    struct arena fresh;
-    struct header *headers;
-
-    /* The record may itself lie in the old kept arena. */
-    arena_init(&fresh, ARENA_FIRST_BYTES);
-    session->kept = *kept;
-    session->kept.topic = arena_copy(&fresh, kept->topic);
-    session->kept.key = arena_copy(&fresh, kept->key);
-    session->kept.value = arena_copy(&fresh, kept->value);
-    session->kept.event_id = arena_copy(&fresh, kept->event_id);
-    headers = arena_array(&fresh, kept->header_count, sizeof(*headers));
-    for (size_t i = 0; i < kept->header_count; i++) {
-      headers[i] = (struct header){arena_copy(&fresh, kept->headers[i].name), arena_copy(&fresh, kept->headers[i].value)};
-    }
-    session->kept.headers = headers;
-    arena_done(&session->kept_arena);
-    session->kept_arena = fresh;
+    keep_record(session, kept);
   }
   session->has_kept = kept != NULL;
   session->kept_is_published = false;
+  session->never_settled = session->hand != HAND_EMPTY && session->hand_is_counted ? 1 : 0;
   session->hand = HAND_EMPTY;
-  stream_close(session->ports.stream); /* only now: the record lay in its message */
-  if (session->is_stopping) {
+  session->is_to_be_held = true;
+  if (session->phase == PHASE_STREAMING) {
+    session_enter(session, PHASE_SETTLING, session->now.mono_us + SESSION_SETTLE_TIMEOUT_US);
+  } else {
+    session_ended(session);
+  }
+}
+
+void session_ended(struct session *session)
+{
+  stream_close(session->ports.stream);
+  if (session->is_stopping || !session->is_to_be_held) {
     session_enter(session, PHASE_STOPPED, INT64_MAX);
     return;
   }
+  session->is_to_be_held = false;
   if (!session->is_held) {
     session->is_held = true;
     backoff_reset(&session->look_backoff);
@@ -135,8 +153,8 @@ void session_fail(struct session *session, enum session_side side, const struct 
   if (side == SESSION_KAFKA) {
     session->publisher_is_open = false;
   }
-  if (session->is_stopping) {
-    session_enter(session, PHASE_STOPPED, INT64_MAX);
+  if (session->is_stopping || session->is_to_be_held) {
+    session_ended(session);
     return;
   }
   if (session->is_held) {
@@ -156,7 +174,8 @@ void session_fail(struct session *session, enum session_side side, const struct 
 
 void session_end(struct session *session, enum session_side side, enum verdict verdict, const struct problem *why)
 {
-  if (verdict == VERDICT_FATAL) {
+  if (verdict == VERDICT_FATAL && !session->is_to_be_held) {
+    session->phase = PHASE_CONNECTING; /* the stream, or what it feeds, is no more: nothing to settle */
     session_hold(session, why, NULL, false);
   } else {
     session_fail(session, side, why);
@@ -295,8 +314,7 @@ static void turn_finishing(struct session *session)
   struct problem problem;
 
   if (stream_finish(session->ports.stream, &problem) != VERDICT_WAIT || session->now.mono_us >= session->deadline_us) {
-    stream_close(session->ports.stream);
-    session_enter(session, PHASE_STOPPED, INT64_MAX);
+    session_ended(session);
   }
 }
 
@@ -322,6 +340,9 @@ void session_step(struct session *session, struct moment now, bool stream_is_rea
       break;
     case PHASE_STREAMING:
       session_stream_turn(session, stream_is_ready);
+      break;
+    case PHASE_SETTLING:
+      session_settling_turn(session);
       break;
     case PHASE_FINISHING:
       turn_finishing(session);

@@ -92,6 +92,7 @@ struct session_figures {
   bool drained; /* once stopped: everything that was read is settled and confirmed */
   char system_id[24];
   uint32_t timeline;
+  int server_version; /* server_version_num; 0: not known yet */
 };
 void session_figures(const struct session *session, struct moment now, struct session_figures *ret_figures);
 

@@ -18,7 +18,8 @@ enum phase {
   PHASE_CONNECTING, /* the stream */
   PHASE_STARTING,
   PHASE_STREAMING,
-  PHASE_FINISHING, /* after a drain: last status, end of the stream */
+  PHASE_SETTLING,  /* a row is to be held: nothing is read any more, what is in flight is settled and confirmed first */
+  PHASE_FINISHING, /* the last status is out, the stream is being ended in order */
   PHASE_BACKOFF,
   PHASE_STANDBY,
   PHASE_WAITING, /* held, until the next look */
@@ -61,7 +62,9 @@ struct session {
 
   /* held */
   bool is_held;
-  bool look_is_useless; /* only a new configuration can mend it */
+  bool is_to_be_held;     /* once the stream has been ended */
+  uint64_t never_settled; /* events in flight that are the held row itself: 0 or 1 */
+  bool look_is_useless;   /* only a new configuration can mend it */
   struct backoff look_backoff;
   bool has_kept;
   bool kept_is_published;
@@ -76,7 +79,7 @@ struct session {
   struct pace pace;
   enum pace_wait pace_wait;
   int64_t pace_deadline_us;
-  uint64_t paced_bytes; /* stream_bytes_read() when pace was last asked */
+  uint64_t paced_bytes;    /* stream_bytes_read() when pace was last asked */
   bool has_more;           /* the turn ended with unread messages in the buffer */
   bool server_is_stopping; /* the second connection was told */
   int64_t full_since_us;   /* since when the record in hand waits for room; 0: it does not */
@@ -98,6 +101,7 @@ enum {
   SESSION_CONNECT_TIMEOUT_US = 30000000,
   SESSION_PROBE_TIMEOUT_US = 60000000, /* librdkafka may take 30 s to be sure that a topic does not exist */
   SESSION_FINISH_TIMEOUT_US = 2000000,
+  SESSION_SETTLE_TIMEOUT_US = 5000000,
   SESSION_STANDBY_US = 5000000,      /* look ourselves when the second connection has no news */
   SESSION_PAUSED_AFTER_US = 1000000, /* a queue that is full for less is the normal state of a busy relay */
   SESSION_STEADY_US = 30000000,      /* streaming for so long forgets earlier failures */
@@ -107,14 +111,18 @@ enum {
 void session_enter(struct session *session, enum phase phase, int64_t deadline_us);
 /* A side failed and may heal: closes the stream, backs off. For SESSION_KAFKA the publisher is made anew. Held: stays held. */
 void session_fail(struct session *session, enum session_side side, const struct problem *why);
-/* A person is needed. `kept`: the record whose success would show that the reason is gone, or NULL. */
+/* A person is needed. `kept`: the record whose success would show that the reason is gone, or NULL. A stream that still works is settled and ended in order first,
+ * so that a later start repeats as little as possible. */
 void session_hold(struct session *session, const struct problem *why, const struct record *kept, bool look_is_useless);
+/* The stream is over: stopped, or held. */
+void session_ended(struct session *session);
 /* RETRY -> session_fail(), FATAL -> session_hold(). */
 void session_end(struct session *session, enum session_side side, enum verdict verdict, const struct problem *why);
 
 /* session_stream.c: one turn while streaming; and the state of a fresh stream. */
 void session_stream_begin(struct session *session);
 void session_stream_turn(struct session *session, bool stream_is_ready);
+void session_settling_turn(struct session *session);
 /* Serves the publisher's reports in any phase; what breaks is dealt with, so the phase may have changed afterwards. */
 void session_serve_reports(struct session *session);
 

@@ -143,6 +143,12 @@ static void on_report(void *context, const struct report *report, const struct p
     on_probe_report(session, report);
     return;
   }
+  if (session->phase == PHASE_SETTLING) {
+    if (report->outcome == REPORT_DELIVERED) {
+      settle(session, report);
+    }
+    return;
+  }
   if (session->phase != PHASE_STREAMING) {
     return; /* of a stream that has ended: the server sends those rows again */
   }
@@ -179,11 +185,10 @@ void session_serve_reports(struct session *session)
   if (verdict != VERDICT_OK) {
     if (before == PHASE_PROBING) {
       session->deadline_us = session->now.mono_us;
-    } else if (before == PHASE_STREAMING || verdict == VERDICT_RETRY) {
+    } else if (before == PHASE_STREAMING || before == PHASE_SETTLING) {
+      session_end(session, SESSION_KAFKA, verdict, &problem);
+    } else if (verdict == VERDICT_RETRY) {
       session->publisher_is_open = false;
-      if (before == PHASE_STREAMING) {
-        session_end(session, SESSION_KAFKA, verdict, &problem);
-      }
     }
     return;
   }
@@ -421,22 +426,33 @@ static void send_feedback(struct session *session)
   }
 }
 
-/* The end of a drain: everything settled, or the limit reached. The last status goes out at once and the stream is ended in order, so that it is read. */
-static void finish_drain(struct session *session)
+/* Everything is settled, or the limit reached. The last status goes out at once and the stream is ended in order, so that it is read. */
+static void end_stream(struct session *session, int64_t limit_us)
 {
   Lsn safe = ledger_safe(session->ledger);
+  enum phase before = session->phase;
   struct problem problem;
 
-  session->drained = is_idle(session);
   session->feedback.reply_is_owed = session->feedback.reply_is_owed || safe > session->feedback.confirmed;
   send_feedback(session);
-  if (session->phase == PHASE_STREAMING && (!session->drained || session->feedback.confirmed == safe || session->now.mono_us >= session->stop_deadline_us)) {
-    if (stream_finish(session->ports.stream, &problem) == VERDICT_WAIT) {
-      session_enter(session, PHASE_FINISHING, session->now.mono_us + SESSION_FINISH_TIMEOUT_US);
-    } else {
-      stream_close(session->ports.stream);
-      session_enter(session, PHASE_STOPPED, INT64_MAX);
-    }
+  if (session->phase != before || (session->feedback.confirmed < safe && session->now.mono_us < limit_us)) {
+    return; /* broken; or the socket does not take the status yet */
+  }
+  if (stream_finish(session->ports.stream, &problem) == VERDICT_WAIT) {
+    session_enter(session, PHASE_FINISHING, session->now.mono_us + SESSION_FINISH_TIMEOUT_US);
+  } else {
+    session_ended(session);
+  }
+}
+
+void session_settling_turn(struct session *session)
+{
+  if (session->server_is_stopping) {
+    session_ended(session);
+  } else if (ledger_events_in_flight(session->ledger) <= session->never_settled || session->now.mono_us >= session->deadline_us) {
+    end_stream(session, session->deadline_us);
+  } else {
+    send_feedback(session);
   }
 }
 
@@ -468,7 +484,8 @@ void session_stream_turn(struct session *session, bool stream_is_ready)
     return;
   }
   if (session->is_stopping && ((is_idle(session) && !may_receive(session)) || session->now.mono_us >= session->stop_deadline_us)) {
-    finish_drain(session);
+    session->drained = is_idle(session);
+    end_stream(session, session->stop_deadline_us);
     return;
   }
   send_feedback(session);
@@ -481,10 +498,10 @@ int64_t session_deadline_us(const struct session *session)
   int64_t deadline_us = session->deadline_us;
   int64_t feedback_us;
 
-  if (session->phase != PHASE_STREAMING) {
+  if (session->phase != PHASE_STREAMING && session->phase != PHASE_SETTLING) {
     return deadline_us;
   }
-  if (session->has_more && may_receive(session)) {
+  if (session->phase == PHASE_STREAMING && session->has_more && may_receive(session)) {
     return session->now.mono_us;
   }
   feedback_us = feedback_deadline_us(&session->feedback, ledger_safe(session->ledger));
@@ -539,6 +556,7 @@ void session_figures(const struct session *session, struct moment now, struct se
       .oldest_unsettled_seconds = fmax(oldest_seconds, 0),
       .drained = session->drained,
       .timeline = session->facts.timeline,
+      .server_version = session->facts.server_version,
   };
   memcpy(ret_figures->system_id, session->facts.system_id, sizeof(ret_figures->system_id));
 }

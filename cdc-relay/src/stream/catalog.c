@@ -64,12 +64,11 @@ static const char table_query_middle[] =
     "  FROM pg_catalog.pg_class q WHERE q.oid = c.oid OR q.oid IN (SELECT f.relid FROM pg_partition_tree(c.oid) f WHERE f.isleaf AND c.relkind = 'p')) leaf"
     "  ON true"
     " LEFT JOIN pg_catalog.pg_publication p ON p.pubname = ";
-static const char table_query_tail[] =
-    " LEFT JOIN pg_catalog.pg_publication_rel pr ON pr.prpubid = p.oid AND pr.prrelid = c.oid"
-    " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND (%s"
-    "  OR CASE WHEN to_jsonb(pr) ->> 'prattrs' IS NOT NULL THEN a.attnum::text = ANY (string_to_array(to_jsonb(pr) ->> 'prattrs', ' '))"
-    "     ELSE a.attgenerated = '' OR (a.attgenerated = 's' AND coalesce(to_jsonb(p) ->> 'pubgencols', 'n') = 's') END)"
-    " WHERE e.entry >= 0 ORDER BY e.entry, a.attnum";
+static const char table_query_tail[] = " LEFT JOIN pg_catalog.pg_publication_rel pr ON pr.prpubid = p.oid AND pr.prrelid = c.oid"
+                                       " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND (%s"
+                                       "  OR CASE WHEN to_jsonb(pr) ->> 'prattrs' IS NOT NULL THEN (to_jsonb(pr) -> 'prattrs') @> to_jsonb(a.attnum)"
+                                       "     ELSE a.attgenerated = '' OR (a.attgenerated = 's' AND coalesce(to_jsonb(p) ->> 'pubgencols', 'n') = 's') END)"
+                                       " WHERE e.entry >= 0 ORDER BY e.entry, a.attnum";
 
 void catalog_init(struct catalog *catalog)
 {

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# init --create-topics makes the exact names of the allow lists and the dead-letter topic, says which it made and which it found, and warns of patterns; check compares
+# what is there with the configuration. Needs a broker that has the admin interface.
+# tags: real-kafka
+# shellcheck source=tests/e2e/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+
+a=outbox.event.$T-a b=outbox.event.$T-b dead=$T-dead
+topic_create "$a" 2 max.message.bytes=500000
+relay_set OUTBOX_0_ROUTE_TOPIC_ALLOW "$a,$b,outbox.event.$T-more*"
+relay_set DELIVERY_POISON dead-letter
+relay_set DELIVERY_DEAD_LETTER_TOPIC "$dead"
+relay_init
+
+relay_command check check || fail "check: exit code $?"
+assert_match 'missing topic' "warning: topic \"$b\" does not exist" "$(cat "$RUN/check.err")"
+assert_match 'missing dead-letter topic' "warning: topic \"$dead\" does not exist" "$(cat "$RUN/check.err")"
+assert_match 'batches that the topic would refuse' "topic \"$a\" takes 500000 bytes at once, but batch.size is" "$(cat "$RUN/check.err")"
+if kcat -L -b "$KAFKA" -J | jq -e --arg t "$b" '.topics[] | select(.topic == $t)' >/dev/null; then
+  fail 'check has created a topic by asking for it'
+fi
+
+relay_command topics init --create-topics --partitions 5 --replication 1 || fail "init --create-topics: exit code $?: $(cat "$RUN/topics.err")"
+assert_match 'one that was there' "topic \"$a\" exists" "$(cat "$RUN/topics.out")"
+assert_match 'one that was not' "topic \"$b\" created" "$(cat "$RUN/topics.out")"
+assert_match 'the dead-letter topic' "topic \"$dead\" created" "$(cat "$RUN/topics.out")"
+assert_match 'the pattern' '1 allowed topics are patterns' "$(cat "$RUN/topics.err")"
+assert_eq 'partitions' '2 5 5' "$(kcat -L -b "$KAFKA" -J | jq -r --arg a "$a" --arg b "$b" --arg d "$dead" \
+  '[.topics[] | select(.topic == $a or .topic == $b or .topic == $d)] | sort_by([.topic == $d, .topic]) | map(.partitions | length | tostring) | join(" ")')"
+
+relay_command again init --create-topics || fail "init --create-topics again: exit code $?"
+assert_eq 'topics created by repeating' 0 "$(grep -c 'created$' "$RUN/again.out" || true)"
+
+code=0
+relay_command impossible --set "outbox[0].route.topic.allow=outbox.event.$T-c" init --create-topics --replication 7 || code=$?
+assert_eq 'exit code when Kafka refuses' 6 $code

@@ -1,0 +1,354 @@
+/*
+ * test_kafka_publisher.c - the at-least-once publisher on librdkafka's MOCK cluster (kafka_bench.h says what that is worth): order, reports, backpressure,
+ * what arrives. Breaking and beginning anew is in test_kafka_publisher_breaks.c.
+ */
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kafka_bench.h"
+#include "publish/kafka_publisher_priv.h"
+
+static struct kafka_bench bench;
+
+static void begin(void)
+{
+  kafka_bench_init(&bench);
+}
+
+static void end(void)
+{
+  kafka_bench_done(&bench);
+}
+
+TestSuite(kafka_publisher, .init = begin, .fini = end, .timeout = 60);
+
+/* ---- order and reports ---- */
+
+enum { KEYS = 10, RECORDS = 5000 };
+
+static void must_grow(void *context, const rd_kafka_message_t *message)
+{
+  int *last = context;
+  char key[16] = "", value[16] = "";
+  int which, number;
+
+  memcpy(key, message->key, message->key_len);
+  memcpy(value, message->payload, message->len);
+  cr_assert_eq(sscanf(key, "key-%d", &which), 1);
+  cr_assert_eq(sscanf(value, "%d", &number), 1);
+  cr_assert_gt(number, last[which], "record %d of %s arrived behind %d", number, key, last[which]);
+  last[which] = number;
+}
+
+Test(kafka_publisher, records_of_a_key_stay_in_order_and_each_has_exactly_one_report)
+{
+  int last[KEYS];
+
+  memset(last, -1, sizeof(last));
+  kafka_bench_topic(&bench, "t", 4);
+  kafka_bench_set(&bench, "queue.buffering.max.messages", "300");
+  kafka_bench_open(&bench);
+  for (int i = 0; i < RECORDS; i++) {
+    char key[24], value[16];
+    struct record record;
+
+    (void)snprintf(key, sizeof(key), "key-%d", i % KEYS);
+    (void)snprintf(value, sizeof(value), "%d", i);
+    record = kafka_bench_record("t", key, value);
+    kafka_bench_publish(&bench, &record, (uint64_t)i);
+  }
+  cr_assert_eq(kafka_bench_wait_reports(&bench, RECORDS), VERDICT_OK);
+  cr_assert_eq(bench.outcomes[REPORT_DELIVERED], RECORDS);
+  for (int i = 0; i < RECORDS; i++) {
+    cr_assert_eq(bench.by_token[i], 1, "token %d had %d reports", i, bench.by_token[i]);
+  }
+  kafka_bench_read(&bench, "t", 4, RECORDS, must_grow, last);
+}
+
+static void count_reports(void *context, const struct report *report, const struct problem *problem)
+{
+  (void)problem;
+  cr_assert_eq(report->outcome, REPORT_DELIVERED);
+  (*(int *)context)++;
+}
+
+static bool is_readable(void)
+{
+  struct pollfd poll_fd = {.fd = publisher_fd(bench.publisher), .events = POLLIN};
+
+  return poll(&poll_fd, 1, 0) > 0;
+}
+
+Test(kafka_publisher, descriptor_stays_readable_until_the_last_report_is_out_and_not_longer)
+{
+  struct record record = kafka_bench_record("t", "key", "value");
+  struct pollfd poll_fd;
+  struct problem problem;
+  int reports = 0;
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_set(&bench, "linger.ms", "50");
+  kafka_bench_open(&bench);
+  kafka_bench_wait_connected(&bench, true);
+  for (int i = 0; i < 10; i++) {
+    kafka_bench_publish(&bench, &record, (uint64_t)i);
+  }
+  poll_fd = (struct pollfd){.fd = publisher_fd(bench.publisher), .events = POLLIN};
+  while (reports < 10) {
+    int before = reports;
+
+    cr_assert_eq(poll(&poll_fd, 1, KAFKA_BENCH_TIMEOUT_MS), 1, "%d reports were left and nothing told of them", 10 - reports);
+    cr_assert_eq(publisher_reports(bench.publisher, 3, count_reports, &reports, &problem), VERDICT_OK);
+    cr_assert_leq(reports - before, 3);
+  }
+  /* At most one more turn, since the limit may have fallen together with the end. */
+  cr_assert_eq(publisher_reports(bench.publisher, 3, count_reports, &reports, &problem), VERDICT_OK);
+  cr_assert_not(is_readable());
+}
+
+/* ---- backpressure ---- */
+
+Test(kafka_publisher, full_queue_says_wait_while_the_broker_is_down_and_nothing_is_lost)
+{
+  struct record record = kafka_bench_record("t", "key", "value");
+  struct publisher_figures figures;
+  struct problem problem;
+  enum verdict verdict;
+  int accepted = 0;
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_set(&bench, "queue.buffering.max.messages", "50");
+  kafka_bench_set(&bench, "reconnect.backoff.max.ms", "200");
+  kafka_bench_open(&bench);
+  kafka_bench_wait_connected(&bench, true);
+  cr_assert_eq(rd_kafka_mock_broker_set_down(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  kafka_bench_wait_connected(&bench, false);
+  while ((verdict = publisher_publish(bench.publisher, &record, (uint64_t)accepted, &problem)) == VERDICT_OK) {
+    accepted++;
+    cr_assert_leq(accepted, 50);
+  }
+  cr_assert_eq(verdict, VERDICT_WAIT);
+  cr_assert_eq(accepted, 50);
+  publisher_figures(bench.publisher, &figures);
+  cr_assert_eq(figures.max_events, 50);
+  cr_assert_eq(figures.queue_events, 50);
+  cr_assert_eq(figures.queue_bytes, 50 * 8);
+  cr_assert_eq(rd_kafka_mock_broker_set_up(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  kafka_bench_publish(&bench, &record, 50);
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 51), VERDICT_OK);
+  cr_assert_eq(bench.outcomes[REPORT_DELIVERED], 51);
+  publisher_figures(bench.publisher, &figures);
+  cr_assert_eq(figures.queue_events, 0);
+  cr_assert_eq(figures.queue_bytes, 0);
+}
+
+/* ---- connected or not ---- */
+
+Test(kafka_publisher, is_not_connected_at_start_while_no_broker_answers)
+{
+  kafka_bench_set(&bench, "reconnect.backoff.max.ms", "200");
+  cr_assert_eq(rd_kafka_mock_broker_set_down(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  kafka_bench_open(&bench);
+  for (int i = 0; i < 5; i++) { /* five turns of the timer */
+    struct pollfd poll_fd = {.fd = publisher_fd(bench.publisher), .events = POLLIN};
+    struct publisher_figures figures;
+    struct problem problem;
+    int reports = 0;
+
+    cr_assert_eq(poll(&poll_fd, 1, KAFKA_BENCH_TIMEOUT_MS), 1);
+    cr_assert_eq(publisher_reports(bench.publisher, 100, count_reports, &reports, &problem), VERDICT_OK);
+    publisher_figures(bench.publisher, &figures);
+    cr_assert_not(figures.is_connected);
+  }
+  cr_assert_eq(rd_kafka_mock_broker_set_up(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  kafka_bench_wait_connected(&bench, true);
+}
+
+Test(kafka_publisher, connection_that_is_lost_and_found_again_shows_without_any_record)
+{
+  kafka_bench_set(&bench, "reconnect.backoff.max.ms", "200");
+  kafka_bench_open(&bench);
+  kafka_bench_wait_connected(&bench, true);
+  cr_assert_eq(rd_kafka_mock_broker_set_down(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  kafka_bench_wait_connected(&bench, false);
+  cr_assert_eq(rd_kafka_mock_broker_set_up(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  kafka_bench_wait_connected(&bench, true);
+}
+
+/* ---- partitions ---- */
+
+static void must_be_in(void *context, const rd_kafka_message_t *message)
+{
+  cr_assert_eq(message->partition, *(const int32_t *)context);
+}
+
+Test(kafka_publisher, partition_of_a_row_goes_before_its_key)
+{
+  struct record record = kafka_bench_record("t", "order-0", "value");
+  int32_t wanted = 7;
+
+  kafka_bench_topic(&bench, "t", 12);
+  kafka_bench_open(&bench);
+  record.partition = wanted; /* by key it would be 4 */
+  for (int i = 0; i < 3; i++) {
+    kafka_bench_publish(&bench, &record, (uint64_t)i);
+    cr_assert_eq(kafka_bench_wait_reports(&bench, i + 1), VERDICT_OK);
+  }
+  cr_assert_eq(bench.outcomes[REPORT_DELIVERED], 3);
+  kafka_bench_read(&bench, "t", 12, 3, must_be_in, &wanted);
+}
+
+Test(kafka_publisher, partition_that_the_topic_does_not_have_is_refused_before_and_after_its_metadata_is_known)
+{
+  struct record good = kafka_bench_record("t", "key", "value");
+  struct record record = kafka_bench_record("t", "key", "value");
+  struct problem problem;
+
+  kafka_bench_topic(&bench, "t", 3);
+  kafka_bench_open(&bench);
+  record.partition = 3;
+  kafka_bench_publish(&bench, &record, 1); /* the topic is not known yet */
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 1), VERDICT_OK);
+  cr_assert_eq(bench.outcomes[REPORT_REFUSED_ROW], 1);
+  cr_assert_eq(bench.refusal.code, EXIT_POISON);
+  cr_assert_str_eq(bench.refusal.cause, "no_partition");
+
+  record.partition = -7;
+  cr_assert_eq(publisher_publish(bench.publisher, &record, 2, &problem), VERDICT_POISON);
+  cr_assert_eq(problem.code, EXIT_POISON);
+  cr_assert_not_null(strstr(problem.text, "\"t\""));
+
+  kafka_bench_publish(&bench, &good, 3);
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 2), VERDICT_OK);
+  cr_assert_eq(bench.by_token[3], 1);
+  cr_assert_eq(bench.by_token[2], 0, "a record that was not taken had a report");
+}
+
+/* Measured with Java's default partitioner and with librdkafka's murmur2_random. */
+static const int32_t java_places[] = {4, 10, 3, 3, 2, 2, 9, 1};
+
+static void must_be_where_java_puts_it(void *context, const rd_kafka_message_t *message)
+{
+  const char *key = message->key;
+
+  (void)context;
+  cr_assert_eq(message->key_len, strlen("order-0"));
+  cr_assert_eq(message->partition, java_places[key[message->key_len - 1] - '0'], "%.*s", (int)message->key_len, key);
+}
+
+Test(kafka_publisher, key_goes_to_the_partition_that_java_producers_choose)
+{
+  kafka_bench_topic(&bench, "t", 12);
+  kafka_bench_set(&bench, "partitioner", "fnv1a_random"); /* must not matter */
+  kafka_bench_open(&bench);
+  for (int i = 0; i < 8; i++) {
+    char key[24];
+    struct record record;
+
+    (void)snprintf(key, sizeof(key), "order-%d", i);
+    record = kafka_bench_record("t", key, "value");
+    kafka_bench_publish(&bench, &record, (uint64_t)i);
+  }
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 8), VERDICT_OK);
+  kafka_bench_read(&bench, "t", 12, 8, must_be_where_java_puts_it, NULL);
+}
+
+/* ---- what arrives ---- */
+
+static void must_be_null_then_empty(void *context, const rd_kafka_message_t *message)
+{
+  int *seen = context;
+
+  if ((*seen)++ == 0) {
+    cr_assert_null(message->payload);
+    cr_assert_null(message->key);
+  } else {
+    cr_assert_not_null(message->payload);
+    cr_assert_eq(message->len, 0);
+    cr_assert_not_null(message->key);
+    cr_assert_eq(message->key_len, 0);
+  }
+}
+
+Test(kafka_publisher, null_and_empty_stay_two_things_in_key_and_value)
+{
+  struct record record = kafka_bench_record("t", NULL, NULL);
+  int seen = 0;
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_open(&bench);
+  kafka_bench_publish(&bench, &record, 0);
+  record = kafka_bench_record("t", "", "");
+  kafka_bench_publish(&bench, &record, 1);
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 2), VERDICT_OK);
+  kafka_bench_read(&bench, "t", 1, 2, must_be_null_then_empty, &seen);
+}
+
+static void must_have_headers(void *context, const rd_kafka_message_t *message)
+{
+  static const struct header wanted[] = {{{"id", 2}, {"1", 1}}, {{"a", 1}, {NULL, 0}}, {{"a", 1}, {"", 0}}, {{"b", 1}, {"x\0y", 3}}};
+  rd_kafka_timestamp_type_t type;
+  rd_kafka_headers_t *headers;
+
+  (void)context;
+  cr_assert_eq(rd_kafka_message_timestamp(message, &type), 1700000000000);
+  cr_assert_eq(type, RD_KAFKA_TIMESTAMP_CREATE_TIME);
+  cr_assert_eq(rd_kafka_message_headers(message, &headers), RD_KAFKA_RESP_ERR_NO_ERROR);
+  cr_assert_eq(rd_kafka_header_cnt(headers), 4);
+  for (size_t i = 0; i < 4; i++) {
+    const char *name;
+    const void *value;
+    size_t length;
+
+    cr_assert_eq(rd_kafka_header_get_all(headers, i, &name, &value, &length), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_str_eq(name, wanted[i].name.data);
+    cr_assert(span_equals(span_of(value, length), wanted[i].value), "header %zu", i);
+  }
+}
+
+Test(kafka_publisher, headers_keep_their_order_their_doubles_and_their_nulls_and_the_timestamp_is_the_records)
+{
+  const struct header headers[] = {{{"id", 2}, {"1", 1}}, {{"a", 1}, {NULL, 0}}, {{"a", 1}, {"", 0}}, {{"b", 1}, {"x\0y", 3}}};
+  struct record record = kafka_bench_record("t", "key", "value");
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_open(&bench);
+  record.headers = headers;
+  record.header_count = 4;
+  kafka_bench_publish(&bench, &record, 0);
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 1), VERDICT_OK);
+  kafka_bench_read(&bench, "t", 1, 1, must_have_headers, NULL);
+}
+
+static void count_seen(void *context, const rd_kafka_message_t *message)
+{
+  (void)message;
+  (*(int *)context)++;
+}
+
+Test(kafka_publisher, topics_beyond_the_cache_are_still_published)
+{
+  struct kafka_publisher *publisher;
+  int seen = 0;
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_open(&bench);
+  publisher = (struct kafka_publisher *)bench.publisher;
+  for (int i = 0; i < 3; i++) {
+    struct record record = kafka_bench_record("t", "key", "value");
+
+    kafka_bench_publish(&bench, &record, (uint64_t)i);
+    /* As many others as make the cache start anew; nothing is sent to them. */
+    for (int j = 0; j < TOPIC_CACHE_MAX; j++) {
+      char name[32];
+
+      (void)snprintf(name, sizeof(name), "other-%d-%d", i, j);
+      cr_assert_not_null(topic_cache_get(&publisher->client->topics, span_of_text(name)));
+      cr_assert_leq(publisher->client->topics.count, (size_t)TOPIC_CACHE_MAX);
+    }
+  }
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 3), VERDICT_OK);
+  kafka_bench_read(&bench, "t", 1, 3, count_seen, &seen);
+}

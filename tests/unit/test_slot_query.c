@@ -1,0 +1,190 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ops/slot_query.h"
+#include "slot_rows.h"
+
+static PGresult *result_of(const struct rows *rows)
+{
+  PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+  PGresAttDesc attributes[COLUMNS] = {0};
+
+  for (int i = 0; i < COLUMNS; i++) {
+    attributes[i].name = strdup(column_names[i]);
+  }
+  cr_assert_eq(PQsetResultAttrs(result, COLUMNS, attributes), 1);
+  for (int i = 0; i < COLUMNS; i++) {
+    free(attributes[i].name);
+  }
+  for (size_t row = 0; row < rows->count; row++) {
+    for (int i = 0; i < COLUMNS; i++) {
+      const char *cell = rows->cells[row][i];
+      bool is_null = strcmp(cell, "-") == 0;
+
+      cr_assert_eq(PQsetvalue(result, (int)row, i, is_null ? NULL : (char *)(uintptr_t)cell, is_null ? -1 : (int)strlen(cell)), 1);
+    }
+  }
+  return result;
+}
+
+static enum verdict read_rows(const struct rows *rows, struct slot_answer *ret_answer)
+{
+  PGresult *result = result_of(rows);
+  struct problem problem = {0};
+  enum verdict verdict = slot_query_read(&plain, result, ret_answer, &problem);
+
+  cr_assert(verdict == VERDICT_OK || problem.text[0] != '\0');
+  PQclear(result);
+  return verdict;
+}
+
+Test(slot_query, names_are_quoted_and_message_entries_left_out)
+{
+  char *sql = slot_query(&plain);
+
+  cr_assert_not_null(strstr(sql, "(VALUES (-1, '', ''), (0, 'public', 'outbox'), (2, 'we''ird', E'back\\\\slash')) AS"), "%s", sql);
+  cr_assert_not_null(strstr(sql, "slot_name = 'it''s'"), "%s", sql);
+  cr_assert_null(strstr(sql, "shop"));
+  free(sql);
+}
+
+Test(slot_query, an_answer_is_read_into_figures)
+{
+  struct slot_answer answer;
+
+  cr_assert_eq(read_rows(&usual, &answer), VERDICT_OK);
+  cr_assert(answer.figures.slot_exists && answer.figures.slot_is_active);
+  cr_assert_eq(answer.figures.active_pid, 77);
+  cr_assert_eq(answer.figures.status, SLOT_EXTENDED);
+  cr_assert_eq(answer.figures.wal_end, 0x3000000);
+  cr_assert_eq(answer.figures.confirmed, 0x2000000);
+  cr_assert_eq(answer.figures.restart, 0x1000000);
+  cr_assert_eq(answer.figures.retained_bytes, 0x2000000);
+  cr_assert_eq(answer.figures.safe_bytes, 1000);
+  cr_assert_str_eq(answer.server_start, "2024-01-01 00:00:00+00");
+  cr_assert(answer.tables[0].is_known && !answer.tables[1].is_known && answer.tables[2].is_known);
+  cr_assert(answer.tables[0].oid == 16385 && answer.tables[0].updated == 10 && answer.tables[0].deleted == 20);
+  cr_assert(answer.tables[2].oid == 16390 && answer.tables[2].updated == 0 && answer.tables[2].deleted == 5);
+}
+
+static const struct slot_case {
+  const char *name;
+  const char *cells[COLUMNS];
+  bool exists, active;
+  enum slot_status status;
+  int64_t retained, safe;
+} slot_cases[] = {
+    {"no slot", {SERVER, "f", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"}, false, false, SLOT_UNKNOWN, 0, -1},
+    {"PostgreSQL 12: no status", {SERVER, "t", "f", "-", "-", "-", "0/2000000", "0/1000000", "-", "-", "-", "-"}, true, false, SLOT_UNKNOWN, 0x2000000, -1},
+    {"no limit", {SERVER, "t", "f", "-", "reserved", "-", "0/2000000", "0/1000000", "-", "-", "-", "-"}, true, false, SLOT_RESERVED, 0x2000000, -1},
+    {"lost has nothing left", {SERVER, "t", "f", "-", "lost", "-", "0/2000000", "-", "-", "-", "-", "-"}, true, false, SLOT_LOST, 0, 0},
+    {"below nothing is nothing",
+     {SERVER, "t", "f", "-", "unreserved", "-5", "0/2000000", "0/1000000", "-", "-", "-", "-"},
+     true,
+     false,
+     SLOT_UNRESERVED,
+     0x2000000,
+     0},
+    {"a standby behind the slot",
+     {"0/500", "x", "t", "f", "-", "reserved", "9", "0/2000000", "0/1000000", "-", "-", "-", "-"},
+     true,
+     false,
+     SLOT_RESERVED,
+     0,
+     9},
+    {"a standby that replayed nothing",
+     {"-", "x", "t", "t", "1", "reserved", "9", "0/2000000", "0/1000000", "-", "-", "-", "-"},
+     true,
+     true,
+     SLOT_RESERVED,
+     0,
+     9},
+    {"a status of a later version", {SERVER, "t", "f", "-", "borrowed", "9", "0/2", "0/2000000", "-", "-", "-", "-"}, true, false, SLOT_UNKNOWN, 0x1000000, 9},
+};
+
+Test(slot_query, slots_in_every_condition_are_read)
+{
+  for (size_t i = 0; i < sizeof(slot_cases) / sizeof(*slot_cases); i++) {
+    const struct slot_case *c = &slot_cases[i];
+    struct rows rows = {.count = 1};
+    struct slot_answer answer;
+
+    memcpy(rows.cells[0], c->cells, sizeof(c->cells));
+    cr_assert_eq(read_rows(&rows, &answer), VERDICT_OK, "%s", c->name);
+    cr_assert_eq(answer.figures.slot_exists, c->exists, "%s", c->name);
+    cr_assert_eq(answer.figures.slot_is_active, c->active, "%s", c->name);
+    cr_assert_eq(answer.figures.status, c->status, "%s", c->name);
+    cr_assert_eq(answer.figures.retained_bytes, c->retained, "%s: %ld", c->name, (long)answer.figures.retained_bytes);
+    cr_assert_eq(answer.figures.safe_bytes, c->safe, "%s: %ld", c->name, (long)answer.figures.safe_bytes);
+    cr_assert_not(answer.tables[0].is_known, "%s", c->name);
+  }
+}
+
+Test(slot_query, values_that_are_not_of_their_type_are_refused)
+{
+  static const struct {
+    int column;
+    const char *value;
+  } cases[] = {
+      {0, "3000000"}, {0, ""},  {2, "yes"}, {3, "T"}, {4, "-1"},          {4, "99999999999"}, {6, "9.5"}, {6, "99999999999999999999"}, {6, ""}, {7, "x"},
+      {8, "0/"},      {9, "3"}, {9, "-1"},  {9, "a"}, {10, "4294967296"}, {11, "-2"},         {12, "1 "}, {12, "9223372036854775808"}};
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct rows rows = usual;
+    struct slot_answer answer = {.figures.active_pid = 12345};
+
+    rows.cells[0][cases[i].column] = cases[i].value;
+    cr_assert_eq(read_rows(&rows, &answer), VERDICT_RETRY, "accepted %s in column %d", cases[i].value, cases[i].column);
+    cr_assert_eq(answer.figures.active_pid, 12345);
+  }
+}
+
+Test(slot_query, another_form_of_answer_is_refused)
+{
+  PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_COMMAND_OK);
+  struct slot_answer answer;
+  struct rows none = {0};
+
+  cr_assert_eq(slot_query_read(&plain, result, &answer, NULL), VERDICT_RETRY);
+  PQclear(result);
+  result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+  cr_assert_eq(slot_query_read(&plain, result, &answer, NULL), VERDICT_RETRY);
+  PQclear(result);
+  cr_assert_eq(read_rows(&none, &answer), VERDICT_RETRY);
+}
+
+Test(slot_baseline, only_what_can_be_compared_counts)
+{
+  static const struct {
+    const char *name;
+    const char *start;
+    struct table_counts table;
+    uint64_t updated, deleted;
+  } steps[] = {
+      {"the first answer is the baseline", "a", {true, 1, 100, 200}, 0, 0},
+      {"differences", "a", {true, 1, 103, 205}, 3, 5},
+      {"nothing new", "a", {true, 1, 103, 205}, 0, 0},
+      {"statistics reset", "a", {true, 1, 2, 1}, 0, 0},
+      {"and on from there", "a", {true, 1, 4, 1}, 2, 0},
+      {"a count that went back alone", "a", {true, 1, 9, 0}, 0, 0},
+      {"another or a restarted server", "b", {true, 1, 1000, 1000}, 0, 0},
+      {"and on from there", "b", {true, 1, 1001, 1000}, 1, 0},
+      {"the table created anew", "b", {true, 2, 5000, 5000}, 0, 0},
+      {"the table is gone", "b", {false, 0, 0, 0}, 0, 0},
+      {"and back", "b", {true, 2, 6000, 6000}, 0, 0},
+      {"and on from there", "b", {true, 2, 6000, 6007}, 0, 7},
+  };
+  struct slot_baseline baseline = {0};
+
+  for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+    struct slot_answer answer = {0};
+
+    (void)snprintf(answer.server_start, sizeof(answer.server_start), "%s", steps[i].start);
+    answer.tables[CONFIG_OUTBOX_MAX - 1] = steps[i].table;
+    slot_baseline_advance(&baseline, &answer);
+    cr_assert_eq(answer.figures.updated[CONFIG_OUTBOX_MAX - 1], steps[i].updated, "%s", steps[i].name);
+    cr_assert_eq(answer.figures.deleted[CONFIG_OUTBOX_MAX - 1], steps[i].deleted, "%s", steps[i].name);
+    cr_assert_eq(answer.figures.updated[0], 0);
+  }
+}
