@@ -161,7 +161,9 @@ static int64_t nearest_deadline_us(const struct relay *relay)
 
 static void wait_for_events(struct relay *relay, struct pollfd fds[POLL_COUNT])
 {
-  int64_t wait_us = nearest_deadline_us(relay) - moment_now().mono_us;
+  int64_t deadline_us = nearest_deadline_us(relay);
+  int64_t now_us = moment_now().mono_us;
+  int64_t wait_us = deadline_us > now_us ? deadline_us - now_us : 0; /* a deadline may be any number that has passed */
   struct timespec timeout;
 
   fds[POLL_SIGNALS] = (struct pollfd){.fd = relay->signals, .events = POLLIN};
@@ -172,7 +174,6 @@ static void wait_for_events(struct relay *relay, struct pollfd fds[POLL_COUNT])
   fds[POLL_PUBLISHER] = (struct pollfd){.fd = publisher_fd(relay->publisher), .events = POLLIN};
   fds[POLL_MONITOR] = (struct pollfd){.fd = slot_monitor_fd(relay->monitor), .events = slot_monitor_events(relay->monitor)};
   fds[POLL_ADMIN] = (struct pollfd){.fd = relay->admin != NULL ? admin_fd(relay->admin) : -1, .events = POLLIN};
-  wait_us = wait_us > 0 ? wait_us : 0;
   timeout = (struct timespec){.tv_sec = wait_us / US_PER_S, .tv_nsec = wait_us % US_PER_S * 1000};
   if (ppoll(fds, POLL_COUNT, &timeout, NULL) < 0) {
     for (size_t i = 0; i < POLL_COUNT; i++) {
@@ -189,6 +190,7 @@ static void follow_state(struct relay *relay)
   if (figures.state != relay->followed_state) {
     relay->followed_state = figures.state;
     slot_monitor_set_interval(relay->monitor, figures.state == RELAY_STANDBY ? MONITOR_STANDBY_US : MONITOR_INTERVAL_US, relay->now);
+    slot_monitor_ask_now(relay->monitor);
   }
   if (figures.state == RELAY_HELD && relay->options.exit_on_hold) {
     relay->exit_code = (int)figures.problem.code;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Policy dead-letter: a row that can never be published goes to the dead letter topic with its key, its bytes and headers that say why, and what is behind it goes
 # on. While that topic does not exist the relay holds, and goes on by itself when it does.
-# tags: asan slow
+# tags: asan
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 
@@ -11,16 +11,18 @@ topic_create "$topic" 1
 pg 'ALTER TABLE outbox DROP CONSTRAINT outbox_aggregatetype_is_legal'
 relay_set DELIVERY_POISON dead-letter
 relay_set DELIVERY_DEAD_LETTER_TOPIC "$dead"
+# So long librdkafka waits for a topic to become known before it calls it unknown.
+relay_set KAFKA_TOPIC_METADATA_PROPAGATION_MAX_MS 1000
 relay_init
 relay_start
 
 insert k 1
 id=$(pg "SELECT outbox_publish('no topic!', 'dead-key', 'Broken', '{ \"a\" : 1 }')")
 insert k 2
-# Before it calls a topic unknown, librdkafka waits for it to become known (topic.metadata.propagation.max.ms).
-await_state held relay 100
+await_state held relay 30
 topic_create "$dead" 1
-record=$(await_records "$dead" 1 90)
+# A letter that was on its way when the relay held may come twice.
+record=$(await_records "$dead" 1 90 | head -n 1)
 assert_match 'key and value as they were' '^dead-key\|\{ "a" : 1 \}\|' "$record"
 headers=$(cut -d '|' -f 3- <<<"$record")
 assert_eq 'header id' "$id" "$(header id "$headers")"
@@ -29,5 +31,6 @@ assert_match 'a header with the reason' 'reason' "$headers"
 assert_eq 'values around it' '1 2' "$(await_records "$topic" 2 30 | cut -d '|' -f 2 | awk '!seen[$0]++' | paste -sd ' ')"
 await 'confirmation of all' 20 slot_has_confirmed "$(wal_end)"
 await 'the counter' 5 relay_metric_is 'cdc_relay_events_total{table="public.outbox",outcome="dead_lettered"}' 'v >= 1'
+read_topic "$dead" >dead.records
 assert_match 'state after all' 'streaming' "$(relay_state)"
 relay_stop

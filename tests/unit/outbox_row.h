@@ -84,6 +84,7 @@ static inline void outbox_init(struct outbox *o)
       .field_key = "aggregateid",
       .field_type = "type",
       .field_payload = "payload",
+      .field_event_headers = "headers",
       .missing_is_error = true,
       .route_by_field = "aggregatetype",
       .route_regex = "(?<routedByValue>.*)",

@@ -501,6 +501,7 @@ struct config_outbox *fake_config_outbox(void)
       .field_key = "aggregateid",
       .field_type = "type",
       .field_payload = "payload",
+      .field_event_headers = "headers",
       .missing_is_error = true,
       .route_by_field = "aggregatetype",
       .route_regex = "(?<routedByValue>.*)",

@@ -1,5 +1,4 @@
 /* Connection strings: masks, and refusals that do not tell them. */
-#include "config/connection_text.h"
 #include "config_fixture.h"
 
 Test(config_connection_text, masks_passwords_and_nothing_else)

@@ -17,7 +17,8 @@ Test(config_outbox, defaults_are_debeziums)
   cr_assert_str_eq(outbox->field_type, "type");
   cr_assert_null(outbox->field_timestamp);
   cr_assert_str_eq(outbox->field_payload, "payload");
-  cr_assert_null(outbox->field_event_headers);
+  cr_assert_str_eq(outbox->field_event_headers, "headers");
+  cr_assert_not(outbox->field_event_headers_is_set);
   cr_assert(!outbox->field_id_is_set);
   cr_assert(!outbox->field_type_is_set);
   cr_assert_null(outbox->placements);
@@ -65,6 +66,7 @@ Test(config_outbox, every_option_is_read)
   cr_assert_str_eq(outbox->field_timestamp, "ts");
   cr_assert_str_eq(outbox->field_payload, "p");
   cr_assert_str_eq(outbox->field_event_headers, "h");
+  cr_assert(outbox->field_event_headers_is_set);
   cr_assert_str_eq(outbox->placements, "a:header, b:envelope:c");
   cr_assert(!outbox->missing_is_error);
   cr_assert_str_eq(outbox->route_by_field, "r");

@@ -139,6 +139,28 @@ Test(kafka_publisher_breaks, broken_or_closed_publisher_does_not_keep_the_loop_a
   cr_assert_eq(poll(&poll_fd, 1, 3 * LOOK_MS), 0);
 }
 
+Test(kafka_publisher_breaks, opening_anew_waits_on_the_descriptor_and_does_not_spin)
+{
+  struct record record = kafka_bench_record("t", "key", "value");
+  struct problem problem;
+  int64_t before_us;
+  int waits = 0;
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_open(&bench);
+  for (uint64_t token = 0; token < 100; token++) {
+    kafka_bench_publish(&bench, &record, token);
+  }
+  before_us = moment_now().mono_us;
+  while (publisher_open(bench.publisher, &problem) == VERDICT_WAIT) {
+    struct pollfd poll_fd = {.fd = publisher_fd(bench.publisher), .events = POLLIN};
+
+    cr_assert_eq(poll(&poll_fd, 1, KAFKA_BENCH_TIMEOUT_MS), 1, "nothing told that the client before is gone");
+    waits++;
+  }
+  cr_assert_leq(waits, 2 + (moment_now().mono_us - before_us) / (LOOK_MS * 1000), "%d turns of the loop", waits);
+}
+
 Test(kafka_publisher_breaks, calls_before_the_first_open_say_retry)
 {
   struct record record = kafka_bench_record("t", "key", "value");

@@ -388,6 +388,7 @@ Test(metrics, the_accept_header_chooses_the_format)
        METRICS_OPENMETRICS},
       {"text/plain;version=0.0.4;q=0.5, application/openmetrics-text;version=1.0.0;q=0.3", METRICS_PROMETHEUS},
       {"text/plain, application/openmetrics-text;q=0.9", METRICS_PROMETHEUS},
+      {"text/plain,application/openmetrics-text", METRICS_OPENMETRICS},
       {"text/html , application/openmetrics-text ; Q=1.0", METRICS_OPENMETRICS},
       {"application/openmetrics-text;q=0", METRICS_PROMETHEUS},
       {"application/openmetrics-text;q=", METRICS_PROMETHEUS},

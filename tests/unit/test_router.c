@@ -51,6 +51,7 @@ Test(router, key_payload_route_and_configured_columns_are_always_required)
 
   o.entry.field_timestamp = "created_at";
   o.entry.field_event_headers = "headers";
+  o.entry.field_event_headers_is_set = true;
   o.entry.missing_is_error = false;
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     char quoted[32];

@@ -271,6 +271,7 @@ Test(router_connector, uncovered_order_of_headers_and_null_headers)
   o.entry.static_headers = constants;
   o.entry.static_header_count = 2;
   o.entry.field_event_headers = "headers";
+  o.entry.field_event_headers_is_set = true;
   o.entry.transaction_header = true;
   outbox_set(&o, "a", PG_TEXT, "1");
   outbox_set(&o, "b", PG_TEXT, NULL);

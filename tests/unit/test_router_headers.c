@@ -19,7 +19,38 @@ TestSuite(router_headers, .init = setup, .fini = teardown);
 static void headers(const char *text)
 {
   o.entry.field_event_headers = "headers";
+  o.entry.field_event_headers_is_set = true;
   outbox_set(&o, "headers", PG_JSONB, text);
+}
+
+Test(router_headers, the_column_of_the_default_name_is_read_without_being_configured)
+{
+  outbox_set(&o, "headers", PG_JSONB, "{\"correlationId\": \"c-1\"}");
+  outbox_must_route(&o);
+  cr_assert_str_eq(outbox_header_names(&o), "id eventType correlationId lsn");
+}
+
+Test(router_headers, a_column_that_only_has_the_default_name_is_left_alone)
+{
+  outbox_set(&o, "headers", PG_TEXT, "X-Trace: 1");
+  outbox_must_route(&o);
+  cr_assert_str_eq(outbox_header_names(&o), "id eventType lsn");
+}
+
+Test(router_headers, a_placement_of_the_default_column_takes_it_out_of_the_headers)
+{
+  o.entry.placements = "headers:header:all";
+  outbox_set(&o, "headers", PG_JSONB, "{\"nested\": {}}");
+  outbox_must_route(&o);
+  cr_assert_str_eq(outbox_header_names(&o), "id eventType all lsn");
+}
+
+Test(router_headers, a_configured_headers_column_is_read_whatever_its_type)
+{
+  o.entry.field_event_headers_is_set = true;
+  outbox_set(&o, "headers", PG_TEXT, "{\"a\": 1}");
+  outbox_must_route(&o);
+  cr_assert_str_eq(outbox_header_names(&o), "id eventType a lsn");
 }
 
 Test(router_headers, an_object_gives_texts_numbers_booleans_and_nulls)

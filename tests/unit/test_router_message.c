@@ -126,6 +126,7 @@ Test(router_message, times_are_milliseconds_or_iso_8601)
 Test(router_message, event_headers_are_an_object_or_its_text)
 {
   o.entry.field_event_headers = "headers";
+  o.entry.field_event_headers_is_set = true;
   must_route("{" REST ",\"payload\":1,\"headers\":{\"a\":\"x\"}}");
   assert_span(outbox_header(&o, "a"), "x");
   must_route("{" REST ",\"payload\":1,\"headers\":\"{\\\"a\\\":\\\"y\\\"}\"}");

@@ -63,9 +63,9 @@ struct config_outbox {
   const char *field_type;
   const char *field_timestamp; /* NULL: commit time */
   const char *field_payload;
-  const char *field_event_headers; /* NULL: none */
+  const char *field_event_headers; /* the default one counts only where it is json or jsonb and serves nothing else */
   /* Whether the user named the column: a built-in one at its default name may be absent from the table, a configured one may not. */
-  bool field_id_is_set, field_type_is_set;
+  bool field_id_is_set, field_type_is_set, field_event_headers_is_set;
 
   const char *placements; /* table.fields.additional.placement as written; NULL: none */
   bool missing_is_error;  /* table.field.additional.missing */

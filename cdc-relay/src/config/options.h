@@ -88,8 +88,9 @@ struct option {
   X("table.field.event.timestamp", TEXT, field_timestamp, NULL, NULL, 0, 0, 0,                                                                                 \
     "the column of the record's timestamp; without it the time of the transaction's commit")                                                                   \
   X("table.field.event.payload", TEXT, field_payload, NULL, "payload", 0, 0, 0, "the column whose bytes are the record's value")                               \
-  X("table.field.event.headers", TEXT, field_event_headers, NULL, NULL, 0, 0, 0,                                                                               \
-    "a json column of further headers: an object, or a list of [name, base64] pairs")                                                                          \
+  X("table.field.event.headers", TEXT, field_event_headers, NULL, "headers", 0, 0, 0,                                                                          \
+    "a json column of further headers: an object, or a list of [name, base64] pairs; the default one may be missing, and counts for nothing where it is no "   \
+    "json or jsonb, or has a placement")                                                                                                                       \
   X("table.fields.additional.placement", TEXT, placements, NULL, NULL, 0, 0, 0,                                                                                \
     "further columns and where they go: `column:header[:alias]`, `column:envelope[:alias]`, `column:partition`, separated by commas")                          \
   X("table.field.additional.missing", BOOLEAN, missing_is_error, "ignore|error", "error", 0, 0, 0, "what a column of a placement is that the table lacks")     \

@@ -195,6 +195,7 @@ static void read_entry(struct builder *builder)
   read_rows(builder);
   builder->entry->field_id_is_set = setting_of(builder, "table.field.event.id") != NULL;
   builder->entry->field_type_is_set = setting_of(builder, "table.field.event.type") != NULL;
+  builder->entry->field_event_headers_is_set = setting_of(builder, "table.field.event.headers") != NULL;
   builder->entry->tracing_is_set = setting_of(builder, "tracing.span.context.field") != NULL;
   read_source(builder);
   read_allow(builder);

@@ -43,6 +43,20 @@ void kafka_publisher_wake(const struct kafka_publisher *publisher)
   (void)!write(publisher->wake_fd, &one, sizeof(one));
 }
 
+bool kafka_publisher_clear(const struct kafka_publisher *publisher)
+{
+  struct epoll_event events[2];
+  uint64_t count;
+  bool has_ticked = false;
+  int ready = epoll_wait(publisher->port.fd, events, 2, 0);
+
+  for (int i = 0; i < ready; i++) {
+    (void)!read(events[i].data.fd, &count, sizeof(count));
+    has_ticked = has_ticked || events[i].data.fd == publisher->timer_fd;
+  }
+  return has_ticked;
+}
+
 void kafka_publisher_set_timer(struct kafka_publisher *publisher)
 {
   int period_ms = 0;
@@ -105,6 +119,7 @@ enum verdict kafka_publisher_make_client(struct kafka_publisher *publisher, stru
   }
   publisher->max_events = publisher->client->pool.capacity;
   kafka_publisher_set_state(publisher, OPEN);
+  kafka_publisher_wake(publisher); /* what came into its queue before the queue knew the descriptor */
   return VERDICT_OK;
 }
 
@@ -112,6 +127,7 @@ static enum verdict open_publisher(struct publisher *port, struct problem *probl
 {
   struct kafka_publisher *publisher = (struct kafka_publisher *)port;
 
+  (void)kafka_publisher_clear(publisher);
   if (publisher->client != NULL) {
     kafka_publisher_end_client(publisher, ENDING);
   }

@@ -48,6 +48,8 @@ struct kafka_publisher {
 int64_t kafka_publisher_now_us(void);
 /* Makes the descriptor readable. */
 void kafka_publisher_wake(const struct kafka_publisher *publisher);
+/* Makes it quiet; always before looking at what it may have announced. True: the timer had run out. */
+bool kafka_publisher_clear(const struct kafka_publisher *publisher);
 void kafka_publisher_set_state(struct kafka_publisher *publisher, enum kafka_publisher_state state);
 /* Gives the timer the period that the state needs. */
 void kafka_publisher_set_timer(struct kafka_publisher *publisher);

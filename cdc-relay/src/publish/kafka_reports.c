@@ -10,25 +10,8 @@
  * silence. Reports that succeed need no asking.
  */
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "publish/kafka_publisher_priv.h"
-
-/* Returns whether the timer had run out. */
-static bool clear_fds(const struct kafka_publisher *publisher)
-{
-  struct epoll_event events[2];
-  uint64_t count;
-  bool has_ticked = false;
-  int ready = epoll_wait(publisher->port.fd, events, 2, 0);
-
-  for (int i = 0; i < ready; i++) {
-    (void)!read(events[i].data.fd, &count, sizeof(count));
-    has_ticked = has_ticked || events[i].data.fd == publisher->timer_fd;
-  }
-  return has_ticked;
-}
 
 static void look_for_broker(struct kafka_publisher *publisher)
 {
@@ -228,7 +211,7 @@ static void renew(struct kafka_publisher *publisher)
 enum verdict kafka_publisher_reports(struct publisher *port, int limit, ReportFunction report, void *context, struct problem *problem)
 {
   struct kafka_publisher *publisher = (struct kafka_publisher *)port;
-  bool has_ticked = clear_fds(publisher);
+  bool has_ticked = kafka_publisher_clear(publisher);
 
   if (publisher->state == RENEWING) {
     renew(publisher);

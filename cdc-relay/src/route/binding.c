@@ -17,6 +17,16 @@ static struct entry *find_entry(const struct relation *relation, struct entry *c
   return NULL;
 }
 
+/* A column that only happens to have the default name is taken for headers only if its type says so. */
+static void bind_event_headers(struct binding *binding, const struct relation *relation, const struct entry *entry)
+{
+  uint16_t *column = &binding->column_of_field[entry->event_headers];
+
+  if (*column != COLUMN_NONE && relation->columns[*column].type_oid != PG_JSON && relation->columns[*column].type_oid != PG_JSONB) {
+    *column = COLUMN_NONE;
+  }
+}
+
 static void bind(struct binding *binding, const struct relation *relation, struct entry *entry)
 {
   binding->version = relation->version;
@@ -33,6 +43,9 @@ static void bind(struct binding *binding, const struct relation *relation, struc
     if (binding->column_of_field[i] == COLUMN_NONE && entry->fields[i].is_required && binding->missing == FIELD_NONE) {
       binding->missing = (FieldNumber)i;
     }
+  }
+  if (entry != NULL && entry->event_headers != FIELD_NONE && !entry->outbox->field_event_headers_is_set) {
+    bind_event_headers(binding, relation, entry);
   }
 }
 

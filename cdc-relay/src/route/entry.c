@@ -123,6 +123,18 @@ static void add_static_headers(struct entry *entry, const char *path, struct pro
   }
 }
 
+/* Last of the fields: a column of the default name that serves something else is no headers column. */
+static void add_event_headers(struct entry *entry)
+{
+  const struct config_outbox *outbox = entry->outbox;
+
+  if (outbox->field_event_headers_is_set || entry_find_field(entry, span_of_text(outbox->field_event_headers)) == FIELD_NONE) {
+    entry->event_headers = add_field(entry, outbox->field_event_headers, outbox->field_event_headers_is_set);
+  } else {
+    entry->event_headers = FIELD_NONE;
+  }
+}
+
 static void reserve_names(struct entry *entry)
 {
   static const char *const built_in[] = {"id", "eventType", "lsn", "txid"};
@@ -169,13 +181,13 @@ struct entry *entry_new(const struct config_outbox *outbox, size_t index, struct
   entry->type = add_field(entry, outbox->field_type, outbox->field_type_is_set);
   entry->timestamp = add_field(entry, outbox->field_timestamp, true);
   entry->payload = add_field(entry, outbox->field_payload, true);
-  entry->event_headers = add_field(entry, outbox->field_event_headers, true);
   entry->route = add_field(entry, outbox->route_by_field, true);
   entry->tracing = add_field(entry, outbox->tracing_field, outbox->tracing_is_set);
 
   (void)snprintf(item, sizeof(item), "%s.table.fields.additional.placement", path);
   placement_list_init(&entry->placements, outbox->placements, item, problems);
   add_placements(entry);
+  add_event_headers(entry);
   add_static_headers(entry, path, problems);
   reserve_names(entry);
   decide_headers(entry);

@@ -282,7 +282,7 @@ static void judge_columns(const struct judge *judge, size_t entry)
       {"table.field.event.id", outbox->field_id, outbox->field_id_is_set, false},
       {"table.field.event.type", outbox->field_type, outbox->field_type_is_set, false},
       {"table.field.event.timestamp", outbox->field_timestamp, true, false},
-      {"table.field.event.headers", outbox->field_event_headers, true, false},
+      {"table.field.event.headers", outbox->field_event_headers, outbox->field_event_headers_is_set, false},
       {"tracing.span.context.field", outbox->tracing_field, outbox->tracing_is_set, false},
   };
 

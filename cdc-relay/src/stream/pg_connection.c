@@ -115,10 +115,22 @@ static enum verdict step_resolving(struct pg_attempt *attempt)
   return VERDICT_WAIT;
 }
 
+/* PQconnectPoll() may only be called when the socket is ready for what it asked for: earlier it takes a connection that is still being made for a made one. */
+static bool is_ready(const struct pg_attempt *attempt)
+{
+  struct pollfd fd = {.fd = attempt->fd, .events = attempt->events};
+
+  return poll(&fd, 1, 0) > 0;
+}
+
 static enum verdict step_connecting(struct pg_attempt *attempt, PGconn **ret_connection)
 {
-  PostgresPollingStatusType status = PQconnectPoll(attempt->connection);
+  PostgresPollingStatusType status;
 
+  if (!is_ready(attempt)) {
+    return VERDICT_WAIT;
+  }
+  status = PQconnectPoll(attempt->connection);
   attempt->fd = PQsocket(attempt->connection); /* another one for each address */
   switch (status) {
   case PGRES_POLLING_OK:

@@ -80,7 +80,7 @@ static const struct {
 /* libpq's messages end with a newline, may have several lines and begin with "ERROR:  " or the like: one line, without the severity. */
 static void flatten(const char *message, char *text, size_t size)
 {
-  static const char *const severities[] = {"ERROR:  ", "FATAL:  ", "PANIC:  "};
+  static const char *const severities[] = {"ERROR:  ", "FATAL:  ", "PANIC:  ", "WARNING:  "};
   size_t at = 0;
 
   for (const char *c = message; *c != '\0' && at + 1 < size; c++) {
@@ -152,7 +152,9 @@ static const char *connection_sqlstate(const char *message)
 
 enum verdict pg_problem(const PGconn *connection, const PGresult *result, const char *doing, struct problem *problem)
 {
-  const char *message = result != NULL ? PQresultErrorMessage(result) : "";
+  const char *primary = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+  const char *detail = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL) : NULL;
+  const char *message = primary != NULL ? primary : "";
   const char *sqlstate = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
   char text[PROBLEM_TEXT_MAX];
   enum exit_code code;
@@ -174,7 +176,8 @@ enum verdict pg_problem(const PGconn *connection, const PGresult *result, const 
     }
   }
   flatten(message[0] != '\0' ? message : "connection closed", text, sizeof(text));
-  (void)problem_set(problem, verdict, code, cause, "could not %s: %s", doing, text);
+  (void)problem_set(problem, verdict, code, cause, "could not %s: %s%s%s%s", doing, text, detail != NULL ? " (" : "", detail != NULL ? detail : "",
+                    detail != NULL ? ")" : "");
   if (result != NULL && PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) != NULL) {
     problem_hint(problem, "%s", PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
   }
