@@ -76,40 +76,32 @@ static struct status_view view_of(const struct relay *relay, const struct gather
   };
 }
 
-static void page_livez(void *context, const char *accept, struct admin_page *ret_page)
+static void build(struct relay *relay, void (*builder)(const struct status_view *view, struct admin_page *ret_page), struct admin_page *ret_page)
 {
-  struct relay *relay = context;
   struct gathered gathered;
   struct status_view view;
 
-  (void)accept;
   gather(relay, &gathered);
   view = view_of(relay, &gathered);
-  status_page_livez(&view, ret_page);
+  builder(&view, ret_page);
+}
+
+static void page_livez(void *context, const char *accept, struct admin_page *ret_page)
+{
+  (void)accept;
+  build(context, status_page_livez, ret_page);
 }
 
 static void page_readyz(void *context, const char *accept, struct admin_page *ret_page)
 {
-  struct relay *relay = context;
-  struct gathered gathered;
-  struct status_view view;
-
   (void)accept;
-  gather(relay, &gathered);
-  view = view_of(relay, &gathered);
-  status_page_readyz(&view, ret_page);
+  build(context, status_page_readyz, ret_page);
 }
 
 static void page_status(void *context, const char *accept, struct admin_page *ret_page)
 {
-  struct relay *relay = context;
-  struct gathered gathered;
-  struct status_view view;
-
   (void)accept;
-  gather(relay, &gathered);
-  view = view_of(relay, &gathered);
-  status_page_status(&view, ret_page);
+  build(context, status_page_status, ret_page);
 }
 
 static void page_metrics(void *context, const char *accept, struct admin_page *ret_page)

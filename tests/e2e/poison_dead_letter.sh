@@ -31,6 +31,7 @@ assert_match 'a header with the reason' 'reason' "$headers"
 assert_eq 'values around it' '1 2' "$(await_records "$topic" 2 30 | cut -d '|' -f 2 | awk '!seen[$0]++' | paste -sd ' ')"
 await 'confirmation of all' 20 slot_has_confirmed "$(wal_end)"
 await 'the counter' 5 relay_metric_is 'cdc_relay_events_total{table="public.outbox",outcome="dead_lettered"}' 'v >= 1'
-read_topic "$dead" >dead.records
+read_topic "$dead" >letters
+assert_eq 'letters without a reason' 0 "$(grep -c 'dead.letter.error=,' letters || true)"
 assert_match 'state after all' 'streaming' "$(relay_state)"
 relay_stop

@@ -1,4 +1,7 @@
-/* session_priv.h - the session's own struct, shared by session.c (life of a session) and session_stream.c (what happens while it streams). */
+/*
+ * session_priv.h - the session's own struct, shared by session.c (life of a session), session_stream.c (what happens while it streams) and session_hand.c (the
+ * record in hand, reports, poison).
+ */
 #ifndef SESSION_SESSION_PRIV_H
 #define SESSION_SESSION_PRIV_H
 
@@ -123,7 +126,14 @@ void session_end(struct session *session, enum session_side side, enum verdict v
 void session_stream_begin(struct session *session);
 void session_stream_turn(struct session *session, bool stream_is_ready);
 void session_settling_turn(struct session *session);
-/* Serves the publisher's reports in any phase; what breaks is dealt with, so the phase may have changed afterwards. */
+/* Nothing unsettled, nothing open, nothing in hand. */
+bool session_is_idle(const struct session *session);
+
+/* session_hand.c. Serves the publisher's reports in any phase; what breaks is dealt with, so the phase may have changed afterwards. */
 void session_serve_reports(struct session *session);
+/* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. True when reading may go on. */
+bool session_work_hand(struct session *session);
+/* The record in hand cannot be sent as it is, and nothing else is to blame: a dead letter takes its place, or it is held. */
+void session_hand_is_poison(struct session *session, enum route_reason reason, struct problem *why);
 
 #endif

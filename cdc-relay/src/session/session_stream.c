@@ -1,26 +1,16 @@
 /*
  * session_stream.c - what a session does while it streams. One turn, in this order:
  *
- *   reports     settle rows, notice refusals                            (session_serve_reports, also in other phases)
- *   hand        the record that waits for room, or for its own report
+ *   reports     settle rows, notice refusals                            (session_serve_reports, in session_hand.c, also in other phases)
+ *   hand        the record that waits for room, or for its own report   (session_hand.c)
  *   messages    receive -> decode -> txn -> route -> publish, until the hand is full, the socket empty, or the turn long enough
  *   feedback    tell PostgreSQL what is safe, if it is due
- *
- * There is at most one record in hand. While it is, nothing is read: that is the backpressure, and nothing else needs a buffer. A row that is sent alone
- * (isolation) stays in hand until its report is in, so that the row is still here if it has to become a dead letter.
  */
 #include <math.h>
 #include <poll.h>
 #include <string.h>
 
-#include "publish/dead_letter.h"
 #include "session/session_priv.h"
-
-/* Token of a record: the ledger's slot, and whether it is a dead letter. */
-static uint64_t token_of(LedgerSlot slot, bool is_dead_letter)
-{
-  return slot << 1 | (is_dead_letter ? 1 : 0);
-}
 
 void session_stream_begin(struct session *session)
 {
@@ -41,227 +31,9 @@ void session_stream_begin(struct session *session)
   arena_reset(&session->arena);
 }
 
-static bool is_idle(const struct session *session)
+bool session_is_idle(const struct session *session)
 {
   return ledger_is_empty(session->ledger) && session->hand == HAND_EMPTY;
-}
-
-/* ---- poison ---- */
-
-/* Puts the dead letter of the record in hand into the hand. */
-static void hand_becomes_dead_letter(struct session *session, enum route_reason reason, const struct problem *why)
-{
-  const struct config_outbox *entry = &session->config->outbox[session->record.entry];
-  const struct dead_letter_cause cause = {.reason = route_reason_name(reason), .error = why->text, .table = entry->table};
-  struct record letter;
-
-  dead_letter_build(&session->record, &cause, entry->dead_letter_topic, &session->arena, &letter);
-  session->observer->poison(session->observer->context, POISON_IS_DEAD_LETTERED, reason, &session->record, why);
-  session->record = letter;
-  session->hand_is_dead_letter = true;
-  session->hand = HAND_FULL;
-}
-
-/* The record in hand cannot be sent as it is. `was_alone`: nothing else can be to blame. */
-static void hand_is_poison(struct session *session, enum route_reason reason, struct problem *why)
-{
-  const struct config_outbox *entry = &session->config->outbox[session->record.entry];
-  const struct poison_row row = {.reason = reason, .position = session->record.position, .was_alone = true};
-
-  if (session->hand_is_dead_letter) {
-    problem_hint(why, "the dead letter itself was refused: mend topic %.*s, or set delivery.dead.letter.topic to another", (int)session->record.topic.length,
-                 session->record.topic.data);
-    session_hold(session, why, &session->record, false);
-    return;
-  }
-  switch (poison_decide(session->config, entry, &row, why)) {
-  case POISON_DECISION_DEAD_LETTER:
-    hand_becomes_dead_letter(session, reason, why);
-    break;
-  case POISON_DECISION_HOLD:
-    session->observer->poison(session->observer->context, POISON_IS_HELD, reason, &session->record, why);
-    /* What the broker refused it may take after its topic was mended; what we refused needs another configuration, and so another process. */
-    session_hold(session, why, reason == ROUTE_REASON_REFUSED_BY_BROKER ? &session->record : NULL, reason != ROUTE_REASON_REFUSED_BY_BROKER);
-    break;
-  case POISON_DECISION_ISOLATE: /* not for a row that was alone */
-    break;
-  }
-}
-
-/* ---- reports ---- */
-
-static void settle(struct session *session, const struct report *report)
-{
-  LedgerSlot slot = report->token >> 1;
-  int64_t commit_time_us = ledger_commit_time_us(session->ledger, slot);
-
-  if (!ledger_settle(session->ledger, slot)) {
-    return; /* of an older stream */
-  }
-  session->observer->delivered(session->observer->context, report->entry, (report->token & 1) != 0, commit_time_us);
-  if (session->hand == HAND_WATCHED && position_compare(report->position, session->record.position) == 0) {
-    session->hand = HAND_EMPTY;
-  }
-}
-
-static void on_watched_refusal(struct session *session, const struct report *report, const struct problem *why)
-{
-  struct problem problem = *why;
-
-  if (report->outcome == REPORT_REFUSED_TOPIC) {
-    session_hold(session, &problem, &session->record, false);
-  } else {
-    hand_is_poison(session, ROUTE_REASON_REFUSED_BY_BROKER, &problem);
-  }
-}
-
-/* In company: remember, and end the session when all reports of the batch are in, so that the mark reaches the highest refused position. */
-static void on_refusal_in_company(struct session *session, const struct report *report, const struct problem *why)
-{
-  isolation_begin(&session->isolation, report->position);
-  if (!session->has_refusal) {
-    session->has_refusal = true;
-    session->refusal = *why;
-  }
-}
-
-static void on_probe_report(struct session *session, const struct report *report)
-{
-  if (report->outcome == REPORT_DELIVERED) {
-    session->has_kept = false;
-    session_enter(session, PHASE_OPENING, session->now.mono_us + SESSION_CONNECT_TIMEOUT_US);
-  } else {
-    session->deadline_us = session->now.mono_us; /* look again later */
-  }
-}
-
-static void on_report(void *context, const struct report *report, const struct problem *why)
-{
-  struct session *session = context;
-
-  if (session->phase == PHASE_PROBING) {
-    on_probe_report(session, report);
-    return;
-  }
-  if (session->phase == PHASE_SETTLING) {
-    if (report->outcome == REPORT_DELIVERED) {
-      settle(session, report);
-    }
-    return;
-  }
-  if (session->phase != PHASE_STREAMING) {
-    return; /* of a stream that has ended: the server sends those rows again */
-  }
-  switch (report->outcome) {
-  case REPORT_DELIVERED:
-    settle(session, report);
-    break;
-  case REPORT_REFUSED_ROW:
-  case REPORT_REFUSED_TOPIC:
-    if (!ledger_knows(session->ledger, report->token >> 1)) {
-      break; /* an older stream's */
-    }
-    if (session->hand == HAND_WATCHED && position_compare(report->position, session->record.position) == 0) {
-      on_watched_refusal(session, report, why);
-    } else {
-      on_refusal_in_company(session, report, why);
-    }
-    break;
-  case REPORT_LOST:
-    if (ledger_knows(session->ledger, report->token >> 1) && !session->has_refusal) {
-      session->has_refusal = true;
-      session->refusal = *why;
-    }
-    break;
-  }
-}
-
-void session_serve_reports(struct session *session)
-{
-  enum phase before = session->phase;
-  struct problem problem;
-  enum verdict verdict = publisher_reports(session->ports.publisher, SESSION_TURN_REPORTS, on_report, session, &problem);
-
-  if (verdict != VERDICT_OK) {
-    if (before == PHASE_PROBING) {
-      session->deadline_us = session->now.mono_us;
-    } else if (before == PHASE_STREAMING || before == PHASE_SETTLING) {
-      session_end(session, SESSION_KAFKA, verdict, &problem);
-    } else if (verdict == VERDICT_RETRY) {
-      session->publisher_is_open = false;
-    }
-    return;
-  }
-  if (session->phase == PHASE_STREAMING && session->has_refusal) {
-    if (session->isolation.is_on) {
-      session->observer->isolating(session->observer->context, session->isolation.until, &session->refusal);
-    }
-    session->has_refusal = false;
-    session_fail(session, SESSION_KAFKA, &session->refusal);
-  }
-  if (session->phase == PHASE_STREAMING && is_idle(session)) {
-    session->caught_up_wall_us = session->now.wall_us;
-  }
-}
-
-/* ---- the record in hand ---- */
-
-/* Tries to give the record in hand to the publisher. True when the hand is empty afterwards and reading may go on. */
-static bool publish_hand(struct session *session)
-{
-  bool is_alone = isolation_covers(&session->isolation, session->record.position);
-  LedgerSlot slot = ledger_next_slot(session->ledger);
-  struct problem problem;
-  enum verdict verdict;
-
-  if ((!session->hand_is_counted && !ledger_has_room(session->ledger)) ||
-      (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
-    verdict = VERDICT_WAIT;
-  } else {
-    verdict = publisher_publish(session->ports.publisher, &session->record, token_of(slot, session->hand_is_dead_letter), &problem);
-  }
-  switch (verdict) {
-  case VERDICT_OK:
-    if (!session->hand_is_counted) {
-      (void)txn_add_event(&session->txn);
-      session->hand_is_counted = true;
-    }
-    session->hand = is_alone ? HAND_WATCHED : HAND_EMPTY;
-    session->full_since_us = 0;
-    break;
-  case VERDICT_WAIT:
-    if (session->full_since_us == 0 && !is_alone) {
-      session->full_since_us = session->now.mono_us;
-    }
-    break;
-  case VERDICT_POISON:
-    hand_is_poison(session, ROUTE_REASON_TOO_LARGE, &problem);
-    break;
-  case VERDICT_FATAL:
-    session_hold(session, &problem, &session->record, false);
-    break;
-  case VERDICT_RETRY:
-    session_fail(session, SESSION_KAFKA, &problem);
-    break;
-  }
-  return session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY;
-}
-
-/* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. */
-static bool work_hand(struct session *session)
-{
-  enum in_hand before;
-  bool was_dead_letter;
-
-  do {
-    if (session->hand != HAND_FULL) {
-      break;
-    }
-    before = session->hand;
-    was_dead_letter = session->hand_is_dead_letter;
-    (void)publish_hand(session);
-  } while (session->phase == PHASE_STREAMING && session->hand == before && session->hand_is_dead_letter != was_dead_letter);
-  return session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY;
 }
 
 /* ---- messages ---- */
@@ -304,7 +76,7 @@ static void on_row(struct session *session, const struct change *change)
   session->hand_is_dead_letter = false;
   session->hand_is_counted = false;
   if (verdict == VERDICT_POISON) {
-    hand_is_poison(session, reason, &problem);
+    session_hand_is_poison(session, reason, &problem);
   }
 }
 
@@ -342,7 +114,7 @@ static void on_data(struct session *session, struct span body)
 
 static void on_message(struct session *session, const struct stream_message *message)
 {
-  feedback_on_received(&session->feedback, message->wal_end, message->reply_requested, !is_idle(session), session->now.mono_us);
+  feedback_on_received(&session->feedback, message->wal_end, message->reply_requested, !session_is_idle(session), session->now.mono_us);
   if (message->kind == STREAM_DATA) {
     on_data(session, message->body);
   } else {
@@ -371,7 +143,7 @@ static void receive(struct session *session)
     count++;
     on_message(session, &message);
     if (session->phase == PHASE_STREAMING) {
-      (void)work_hand(session);
+      (void)session_work_hand(session);
     }
   }
   if (session->phase != PHASE_STREAMING) {
@@ -469,7 +241,7 @@ void session_stream_turn(struct session *session, bool stream_is_ready)
 {
   bool was_stuck = session->hand != HAND_EMPTY;
 
-  (void)work_hand(session);
+  (void)session_work_hand(session);
   if (session->phase == PHASE_STREAMING && was_stuck && session->hand == HAND_EMPTY) {
     pace_init(&session->pace);
     session->has_more = true;
@@ -483,8 +255,8 @@ void session_stream_turn(struct session *session, bool stream_is_ready)
   if (session->phase != PHASE_STREAMING) {
     return;
   }
-  if (session->is_stopping && ((is_idle(session) && !may_receive(session)) || session->now.mono_us >= session->stop_deadline_us)) {
-    session->drained = is_idle(session);
+  if (session->is_stopping && ((session_is_idle(session) && !may_receive(session)) || session->now.mono_us >= session->stop_deadline_us)) {
+    session->drained = session_is_idle(session);
     end_stream(session, session->stop_deadline_us);
     return;
   }
