@@ -53,8 +53,7 @@ test_units() {
     rc=0
     (cd "$ROOT" && ASAN_OPTIONS="log_path=$report" UBSAN_OPTIONS="print_stacktrace=1:log_path=$report" timeout 120 "$program" --jobs 2) >"$log" 2>&1 || rc=$?
     # [====] Synthesis: Tested: 5 | Passing: 5 | Failing: 0 | Crashing: 0
-    tested=$(sed -nE 's/.*Synthesis: Tested: .*[^0-9]?([0-9]+)[^0-9|]*\| Passing:.*/\1/p' <(sed 's/\x1b\[[0-9;]*m//g' "$log") | tail -n 1)
-    passing=$(sed -nE 's/.*\| Passing: ([0-9]+) .*/\1/p' <(sed 's/\x1b\[[0-9;]*m//g' "$log") | tail -n 1)
+    read -r tested passing < <(sed -nE 's/\x1b\[[0-9;]*m//g; s/.*Synthesis: Tested: ([0-9]+) \| Passing: ([0-9]+) .*/\1 \2/p' "$log" | tail -n 1) || true
     tested=${tested:-0}
     passing=${passing:-0}
     TEST_PASSED=$((TEST_PASSED + passing))

@@ -1,5 +1,5 @@
 /*
- * topic_commands.c - librdkafka's admin API, made to wait. A broker answers "created" and "deleted" before the rest of the cluster knows, so that each change is
+ * topic_commands.c - librdkafka's admin API, made to wait. A broker answers "created" and "deleted" before the rest of the cluster knows, so each change is
  * followed by looking at the metadata until it shows.
  */
 #include "topic_commands.h"

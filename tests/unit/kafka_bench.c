@@ -4,11 +4,13 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/timerfd.h>
 
 #include "moment.h"
 #include "publish/kafka_publisher.h"
+#include "publish/kafka_publisher_priv.h"
 
-enum { ALL_TOPICS_QUIET_MS = 300 };
+enum { READ_QUIET_MS = 300 };
 
 static int64_t deadline_ms(void)
 {
@@ -171,6 +173,25 @@ enum verdict kafka_bench_wait_broken(struct kafka_bench *bench, struct problem *
   return verdict;
 }
 
+void kafka_bench_stop_timer(struct kafka_bench *bench)
+{
+  const struct itimerspec never = {0};
+
+  cr_assert_eq(timerfd_settime(((struct kafka_publisher *)bench->publisher)->timer_fd, 0, &never, NULL), 0);
+}
+
+void kafka_bench_wait_errors_taken(struct kafka_bench *bench, int16_t api_key)
+{
+  int64_t deadline = deadline_ms();
+  size_t left = 1;
+
+  while (left > 0) {
+    must_be_in_time(deadline, "the mock to take its errors");
+    cr_assert_eq(rd_kafka_mock_broker_error_stack_cnt(bench->cluster, 1, api_key, &left), RD_KAFKA_RESP_ERR_NO_ERROR);
+    (void)poll(NULL, 0, 1);
+  }
+}
+
 void kafka_bench_forget(struct kafka_bench *bench)
 {
   bench->reports = 0;
@@ -202,7 +223,7 @@ void kafka_bench_read(struct kafka_bench *bench, const char *topic, int partitio
   cr_assert_eq(rd_kafka_assign(reader, list), RD_KAFKA_RESP_ERR_NO_ERROR);
   rd_kafka_topic_partition_list_destroy(list);
   for (;;) {
-    message = rd_kafka_consumer_poll(reader, seen < count ? 100 : ALL_TOPICS_QUIET_MS);
+    message = rd_kafka_consumer_poll(reader, seen < count ? 100 : READ_QUIET_MS);
     if (message == NULL && seen == count) {
       break;
     }

@@ -50,6 +50,10 @@ enum verdict kafka_bench_wait_reports(struct kafka_bench *bench, int count);
 void kafka_bench_wait_connected(struct kafka_bench *bench, bool is_connected);
 /* Serves until a verdict other than OK. */
 enum verdict kafka_bench_wait_broken(struct kafka_bench *bench, struct problem *problem);
+/* Stops the publisher's own timer, for tests that its turns would help over a missing wake-up. */
+void kafka_bench_stop_timer(struct kafka_bench *bench);
+/* Serves nothing; waits until the mock has used up the errors that it was told for that API. */
+void kafka_bench_wait_errors_taken(struct kafka_bench *bench, int16_t api_key);
 void kafka_bench_forget(struct kafka_bench *bench);
 
 /* Reads `count` records of a topic's partitions 0 .. partitions - 1 from the beginning and calls `see` with each. Fails the test if there are fewer or more. */

@@ -14,6 +14,7 @@ Test(config_kafka, our_defaults_keep_the_promises)
       {"acks", "all"},
       {"message.timeout.ms", "0"},
       {"socket.nagle.disable", "true"},
+      {"reconnect.backoff.max.ms", "2000"},
       {"queue.buffering.max.kbytes", "16384"},
       {"queue.buffering.max.messages", "20000"},
       {"allow.auto.create.topics", "false"},

@@ -108,6 +108,28 @@ Test(kafka_publisher, descriptor_stays_readable_until_the_last_report_is_out_and
   cr_assert_not(is_readable());
 }
 
+Test(kafka_publisher, report_wakes_the_loop_without_the_help_of_the_timer)
+{
+  struct record record = kafka_bench_record("t", "key", "value");
+  struct problem problem;
+  int reports = 0;
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_open(&bench);
+  kafka_bench_wait_connected(&bench, true);
+  for (uint64_t token = 0; token < 5; token++) {
+    struct pollfd poll_fd = {.fd = publisher_fd(bench.publisher), .events = POLLIN};
+    int before = reports;
+
+    cr_assert_eq(publisher_publish(bench.publisher, &record, token, &problem), VERDICT_OK);
+    while (reports == before) {
+      kafka_bench_stop_timer(&bench);
+      cr_assert_eq(poll(&poll_fd, 1, KAFKA_BENCH_TIMEOUT_MS), 1);
+      cr_assert_eq(publisher_reports(bench.publisher, 100, count_reports, &reports, &problem), VERDICT_OK);
+    }
+  }
+}
+
 /* ---- backpressure ---- */
 
 Test(kafka_publisher, full_queue_says_wait_while_the_broker_is_down_and_nothing_is_lost)

@@ -81,7 +81,7 @@ enum kafka_flag {
   X("request.timeout.ms", PASS, NULL, NULL, 0, "how long a broker may wait for its replicas")                                                                  \
   X("retry.backoff.ms", PASS, NULL, NULL, 0, "")                                                                                                               \
   X("reconnect.backoff.ms", PASS, NULL, NULL, 0, "")                                                                                                           \
-  X("reconnect.backoff.max.ms", PASS, NULL, NULL, 0, "")                                                                                                       \
+  X("reconnect.backoff.max.ms", PASS, NULL, "2000", 0, "a broker that is back is found again within this time")                                                \
   X("socket.nagle.disable", PASS, NULL, "true", 0, "small batches leave at once")                                                                              \
   X("socket.keepalive.enable", PASS, NULL, NULL, 0, "")                                                                                                        \
   X("socket.timeout.ms", PASS, NULL, NULL, 0, "")                                                                                                              \

@@ -10,7 +10,9 @@
  */
 #include "publish/kafka_error.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum hint {
   HINT_NONE,
@@ -98,13 +100,14 @@ static const char *property(const struct config *config, const char *name)
 void kafka_address_init(struct kafka_address *address, const struct config *config)
 {
   const char *servers = property(config, "bootstrap.servers");
+  const char *user = property(config, "sasl.username");
   const char *protocol = property(config, "security.protocol");
 
   if (servers == NULL) {
     servers = "localhost:9092";
   }
-  address->server = span_of(servers, strcspn(servers, ", "));
-  address->user = property(config, "sasl.username");
+  (void)snprintf(address->server, sizeof(address->server), "%.*s", (int)strcspn(servers, ", "), servers);
+  (void)snprintf(address->user, sizeof(address->user), "%s", user != NULL ? user : "");
   address->needs_client_settings = protocol != NULL && strcasecmp(protocol, "plaintext") != 0;
 }
 
@@ -160,9 +163,8 @@ static enum exit_code exit_code_of(enum report_outcome outcome)
 static void add_hint(enum hint hint, const char *topic, const struct kafka_address *address, struct problem *problem)
 {
   const char *settings = address->needs_client_settings ? " --command-config client.properties" : "";
-  const char *user = address->user != NULL ? address->user : "<the relay's principal>";
-  int server_length = (int)address->server.length;
-  const char *server = address->server.data;
+  const char *user = address->user[0] != '\0' ? address->user : "<the relay's principal>";
+  const char *server = address->server;
 
   if (topic == NULL) {
     topic = "<topic>";
@@ -172,32 +174,32 @@ static void add_hint(enum hint hint, const char *topic, const struct kafka_addre
     return;
   case HINT_SIZE:
     problem_hint(problem,
-                 "raise kafka.message.max.bytes and the topic's limit: kafka-configs.sh --bootstrap-server %.*s%s --alter --entity-type topics "
+                 "raise kafka.message.max.bytes and the topic's limit: kafka-configs.sh --bootstrap-server %s%s --alter --entity-type topics "
                  "--entity-name %s --add-config max.message.bytes=<bytes>",
-                 server_length, server, settings, topic);
+                 server, settings, topic);
     return;
   case HINT_TIMESTAMP:
     problem_hint(problem,
-                 "kafka-configs.sh --bootstrap-server %.*s%s --describe --entity-type topics --entity-name %s shows message.timestamp.* as the topic has them",
-                 server_length, server, settings, topic);
+                 "kafka-configs.sh --bootstrap-server %s%s --describe --entity-type topics --entity-name %s shows message.timestamp.* as the topic has them",
+                 server, settings, topic);
     return;
   case HINT_PARTITION:
-    problem_hint(problem, "kafka-topics.sh --bootstrap-server %.*s%s --alter --topic %s --partitions <count> adds partitions; existing keys may move",
-                 server_length, server, settings, topic);
+    problem_hint(problem, "kafka-topics.sh --bootstrap-server %s%s --alter --topic %s --partitions <count> adds partitions; existing keys may move", server,
+                 settings, topic);
     return;
   case HINT_KEY:
     problem_hint(problem, "a compacted topic takes no record without a key; the broker's log names other reasons");
     return;
   case HINT_CREATE_TOPIC:
-    problem_hint(problem, "kafka-topics.sh --bootstrap-server %.*s%s --create --topic %s", server_length, server, settings, topic);
+    problem_hint(problem, "kafka-topics.sh --bootstrap-server %s%s --create --topic %s", server, settings, topic);
     return;
   case HINT_TOPIC_ACL:
-    problem_hint(problem, "kafka-acls.sh --bootstrap-server %.*s%s --add --allow-principal 'User:%s' --operation Write --operation Describe --topic %s",
-                 server_length, server, settings, user, topic);
+    problem_hint(problem, "kafka-acls.sh --bootstrap-server %s%s --add --allow-principal 'User:%s' --operation Write --operation Describe --topic %s", server,
+                 settings, user, topic);
     return;
   case HINT_CLUSTER_ACL:
-    problem_hint(problem, "kafka-acls.sh --bootstrap-server %.*s%s --add --allow-principal 'User:%s' --operation IdempotentWrite --cluster", server_length,
-                 server, settings, user);
+    problem_hint(problem, "kafka-acls.sh --bootstrap-server %s%s --add --allow-principal 'User:%s' --operation IdempotentWrite --cluster", server, settings,
+                 user);
     return;
   case HINT_CLUSTER_VERSION:
     problem_hint(problem, "the relay needs Kafka 0.11 or newer, with message format 0.11 or newer on the topic");
@@ -235,7 +237,7 @@ enum verdict kafka_error_explain_fatal(rd_kafka_resp_err_t error, const char *wo
 enum verdict kafka_error_explain_authentication(const char *words, const struct kafka_address *address, struct problem *problem)
 {
   (void)problem_set(problem, VERDICT_FATAL, EXIT_KAFKA_REFUSES, "authentication", "Kafka refuses authentication%s%s: %s",
-                    address->user != NULL ? " of user " : "", address->user != NULL ? address->user : "", words);
+                    address->user[0] != '\0' ? " of user " : "", address->user, words);
   problem_hint(problem, "check kafka.sasl.mechanism, kafka.sasl.username and kafka.sasl.password_file against the cluster's users");
   return VERDICT_FATAL;
 }

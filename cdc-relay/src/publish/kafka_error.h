@@ -13,10 +13,10 @@
 #include "publish/publisher.h"
 #include "verdict.h"
 
-/* What the hints need to name the cluster and us. Borrowed from the configuration. */
+/* What the hints need to name the cluster and us; copies, since a configuration may get new values while a client is at work. Too long ones are cut. */
 struct kafka_address {
-  struct span server;         /* the first of bootstrap.servers */
-  const char *user;           /* sasl.username; NULL: none */
+  char server[256];           /* the first of bootstrap.servers */
+  char user[128];             /* sasl.username; empty: none */
   bool needs_client_settings; /* Kafka's own tools need --command-config on this cluster */
 };
 

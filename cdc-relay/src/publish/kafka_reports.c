@@ -6,8 +6,8 @@
  * before the queue is empty writes to the eventfd himself, since librdkafka only tells when the queue stops being empty.
  *
  * Whether Kafka can be reached is not told by librdkafka. rd_kafka_metadata() with no time to wait answers at once: "transport" if no broker is up (and has one
- * connected), else it sends a request for one topic that we may see anyway, whose answer nobody waits for. So it is asked every LOOK_MS while not connected, and after
- * silence. Reports that succeed need no asking.
+ * connected), else it sends a request for one topic that we may see anyway, whose answer nobody waits for. So it is asked every LOOK_MS while not connected,
+ * and after silence. Reports that succeed need no asking. A broker that falls silent without a word is found out by that request's timeout (socket.timeout.ms).
  */
 #include <string.h>
 

@@ -54,8 +54,9 @@ enum verdict MUST_CHECK publisher_open(struct publisher *publisher, struct probl
 enum verdict MUST_CHECK publisher_publish(struct publisher *publisher, const struct record *record, uint64_t token, struct problem *problem);
 
 /*
- * Hands out up to `limit` reports; when the client breaks, all that are left, refusals before the lost ones. OK, RETRY: the client is broken (fatal error), FATAL: Kafka refuses us as a whole
- * (authentication). A refused batch is no reason for RETRY: nothing behind it in its partition is sent, each record gets its report, and the publisher goes on.
+ * Hands out up to `limit` reports; when the client breaks, all that are left, refusals before the lost ones. OK. RETRY: the client is broken (fatal error).
+ * FATAL: Kafka refuses us as a whole (authentication). A refused batch alone is no reason for RETRY: nothing behind it in its partition reaches Kafka, each
+ * record gets its report, and the publisher goes on with a fresh client (publish says WAIT meanwhile).
  */
 enum verdict MUST_CHECK publisher_reports(struct publisher *publisher, int limit, ReportFunction report, void *context, struct problem *problem);
 

@@ -7,6 +7,8 @@
  * There is at most one record in hand. While it is, nothing is read: that is the backpressure, and nothing else needs a buffer. A row that is sent alone
  * (isolation) stays in hand until its report is in, so that the row is still here if it has to become a dead letter.
  */
+#include <string.h>
+
 #include "publish/dead_letter.h"
 #include "session/session_priv.h"
 
@@ -32,8 +34,16 @@ static void hand_becomes_dead_letter(struct session *session, enum route_reason 
   session->hand = HAND_FULL;
 }
 
-/* The record in hand cannot be sent as it is. `was_alone`: nothing else can be to blame. */
-void session_hand_is_poison(struct session *session, enum route_reason reason, struct problem *why)
+/* What the publisher would not take, by the cause that it names. */
+static enum route_reason reason_of(const struct problem *refusal)
+{
+  if (strcmp(refusal->cause, "too_large") == 0) {
+    return ROUTE_REASON_TOO_LARGE;
+  }
+  return strcmp(refusal->cause, "no_partition") == 0 ? ROUTE_REASON_BAD_PARTITION : ROUTE_REASON_REFUSED_BY_BROKER;
+}
+
+void session_hand_is_poison(struct session *session, enum route_reason reason, bool is_routed, struct problem *why)
 {
   const struct config_outbox *entry = &session->config->outbox[session->record.entry];
   const struct poison_row row = {.reason = reason, .position = session->record.position, .was_alone = true};
@@ -50,8 +60,8 @@ void session_hand_is_poison(struct session *session, enum route_reason reason, s
     break;
   case POISON_DECISION_HOLD:
     session->observer->poison(session->observer->context, POISON_IS_HELD, reason, &session->record, why);
-    /* What the broker refused it may take after its topic was mended; what we refused needs another configuration, and so another process. */
-    session_hold(session, why, reason == ROUTE_REASON_REFUSED_BY_BROKER ? &session->record : NULL, reason != ROUTE_REASON_REFUSED_BY_BROKER);
+    /* What Kafka refused it may take after its topic was mended; what the router refused needs another configuration, and so another process. */
+    session_hold(session, why, is_routed ? &session->record : NULL, !is_routed);
     break;
   case POISON_DECISION_ISOLATE: /* not for a row that was alone */
     break;
@@ -81,7 +91,7 @@ static void on_watched_refusal(struct session *session, const struct report *rep
   if (report->outcome == REPORT_REFUSED_TOPIC) {
     session_hold(session, &problem, &session->record, false);
   } else {
-    session_hand_is_poison(session, ROUTE_REASON_REFUSED_BY_BROKER, &problem);
+    session_hand_is_poison(session, ROUTE_REASON_REFUSED_BY_BROKER, true, &problem);
   }
 }
 
@@ -205,7 +215,7 @@ static bool publish_hand(struct session *session)
     }
     break;
   case VERDICT_POISON:
-    session_hand_is_poison(session, ROUTE_REASON_TOO_LARGE, &problem);
+    session_hand_is_poison(session, reason_of(&problem), true, &problem);
     break;
   case VERDICT_FATAL:
     session_hold(session, &problem, &session->record, false);

@@ -133,7 +133,8 @@ bool session_is_idle(const struct session *session);
 void session_serve_reports(struct session *session);
 /* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. True when reading may go on. */
 bool session_work_hand(struct session *session);
-/* The record in hand cannot be sent as it is, and nothing else is to blame: a dead letter takes its place, or it is held. */
-void session_hand_is_poison(struct session *session, enum route_reason reason, struct problem *why);
+/* The record in hand cannot be sent as it is, and nothing else is to blame: a dead letter takes its place, or it is held. `is_routed`: the row is sound and Kafka
+ * will not have its record; else there is no record to try again. */
+void session_hand_is_poison(struct session *session, enum route_reason reason, bool is_routed, struct problem *why);
 
 #endif

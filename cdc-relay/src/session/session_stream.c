@@ -76,7 +76,7 @@ static void on_row(struct session *session, const struct change *change)
   session->hand_is_dead_letter = false;
   session->hand_is_counted = false;
   if (verdict == VERDICT_POISON) {
-    session_hand_is_poison(session, reason, &problem);
+    session_hand_is_poison(session, reason, false, &problem);
   }
 }
 
