@@ -39,8 +39,8 @@ static const char usage[] = "usage: cdc-relay [--config FILE] [--set PATH=VALUE]
                             "exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 database refuses, 4 position not to be trusted,\n"
                             "            5 poison row, 6 Kafka refuses, 70 a bug of ours\n"
                             "\n"
-                            "example: CDC_RELAY_POSTGRES_URL=postgresql://relay@localhost/shop \\\n"
-                            "         CDC_RELAY_KAFKA_BOOTSTRAP_SERVERS=localhost:9092 cdc-relay run --init\n";
+                            "example: export CDC_RELAY_POSTGRES_URL=postgresql://relay@localhost/shop CDC_RELAY_KAFKA_BOOTSTRAP_SERVERS=localhost:9092\n"
+                            "         cdc-relay init && cdc-relay run\n";
 
 static const struct command {
   const char *name;

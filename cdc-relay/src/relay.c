@@ -54,7 +54,7 @@ static void reload(struct relay *relay)
   enum verdict verdict = config_reload_secrets(relay->config, &changed, &problem);
 
   news_reloaded(relay, verdict, changed, &problem);
-  if (verdict == VERDICT_OK) {
+  if (verdict == VERDICT_OK && (changed || relay->followed_state == RELAY_HELD)) {
     session_reload(relay->session, relay->now);
     slot_monitor_reconnect(relay->monitor);
   }
@@ -212,18 +212,17 @@ static void loop(struct relay *relay)
     turn_monitor(relay);
     if (relay->needs_init && !relay->is_stopping) {
       turn_init(relay);
-    } else {
+    } else if (!relay->is_done) {
       session_step(relay->session, relay->now, fds[POLL_STREAM].revents != 0);
     }
     if (relay->admin != NULL) {
       admin_step(relay->admin);
     }
     follow_state(relay);
-    if (session_is_stopped(relay->session)) {
-      relay->is_done = true;
-      break;
+    relay->is_done = relay->is_done || session_is_stopped(relay->session);
+    if (!relay->is_done) {
+      wait_for_events(relay, fds);
     }
-    wait_for_events(relay, fds);
   }
 }
 

@@ -24,6 +24,7 @@ static void on_state_changed(void *context, enum relay_state from, enum relay_st
     relay->news.failures = 0;
   }
   relay->news.next_line_us = relay->now.mono_us + MINUTE_US;
+  relay->news.held_cause = to == RELAY_HELD && why != NULL ? why->cause : NULL;
   if (why == NULL) {
     log_event(&relay->log, level, "state", log_text("state", relay_state_name(to)), log_text("from", relay_state_name(from)));
     return;
@@ -174,6 +175,19 @@ void news_ignored(struct relay *relay, size_t entry, enum ignored_op op, uint64_
   }
 }
 
+/* Updates and truncates that came through the stream, where an entry calls them errors. */
+static void say_refused(struct relay *relay)
+{
+  uint64_t count = router_counts(relay->router)->operations_error;
+
+  if (count > relay->news.refused_operations && relay->now.mono_us >= relay->news.next_refused_us) {
+    log_event(&relay->log, LOG_ERROR, "operations_refused", log_int("count", (int64_t)(count - relay->news.refused_operations)),
+              log_text("hint", "an outbox row is published once, when it is inserted; table.op.invalid.behavior decides what an UPDATE causes"));
+    relay->news.refused_operations = count;
+    relay->news.next_refused_us = relay->now.mono_us + MINUTE_US;
+  }
+}
+
 static void say_ignored(struct relay *relay)
 {
   if (relay->now.mono_us < relay->news.next_ignored_us) {
@@ -195,6 +209,10 @@ void news_each_turn(struct relay *relay, const struct session_figures *figures)
   bool is_wrong = figures->state == RELAY_HELD || figures->state == RELAY_PAUSED || relay->news.is_failing;
 
   say_ignored(relay);
+  say_refused(relay);
+  if (figures->state == RELAY_HELD && figures->has_problem && relay->news.held_cause != NULL && strcmp(figures->problem.cause, relay->news.held_cause) != 0) {
+    on_state_changed(relay, RELAY_HELD, RELAY_HELD, &figures->problem); /* another look found another reason */
+  }
   if (!is_wrong || relay->now.mono_us < relay->news.next_line_us) {
     return;
   }

@@ -17,8 +17,11 @@ struct news {
   int64_t next_line_us;   /* of the lines of once a minute */
   const char *last_cause; /* static */
   const char *monitor_cause;
+  const char *held_cause; /* of the hold that was told last */
   uint64_t ignored_updates[CONFIG_OUTBOX_MAX];
   int64_t next_ignored_us;
+  uint64_t refused_operations; /* told so far */
+  int64_t next_refused_us;
 };
 
 struct relay {

@@ -10,7 +10,7 @@ OWN_POSTGRES=()
 own_broker
 topic=outbox.event.$T
 topic_create "$topic" 1
-relay_set KAFKA_QUEUE_BUFFERING_MAX_MESSAGES 50
+relay_set KAFKA_QUEUE_BUFFERING_MAX_MESSAGES 500
 relay_init
 relay_start
 insert k 0
@@ -35,14 +35,16 @@ postgres_run own
 await 'another session' 30 slot_is_active
 confirmed=$(slot_confirmed)
 
-pg "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) SELECT '$T', 'k', 'E', to_json(i || repeat('x', 2000)) FROM generate_series(2, 20000) i"
+pg "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) SELECT '$T', 'k', 'E', to_json(i || repeat('x', 2000)) FROM generate_series(2, 6000) i"
+# Not the end of WAL later on: what the server writes when it starts is confirmed only by its next keepalive.
+pending=$(wal_end)
 await_state paused relay 30
 stop_in_time paused
 postgres_run own
 assert_eq 'confirmed position, which must not move while Kafka is down' "$confirmed" "$(slot_confirmed)"
 
 broker_is up
-await 'confirmation of all' 90 slot_has_confirmed "$(wal_end)"
+await 'confirmation of all' 90 slot_has_confirmed "$pending"
 published=$(relay_get /metrics | awk '/^cdc_relay_events_total\{.*outcome="published"/ { print $NF }')
-assert_number 'events published' "$published" '>=' 20000
+assert_number 'events published' "$published" '>=' 6000
 relay_stop

@@ -271,6 +271,61 @@ Test(session, an_active_slot_means_standby_and_its_release_means_start)
   bench_done(&bench);
 }
 
+Test(session, a_standby_that_hears_of_the_slot_does_not_knock_itself)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  bench.facts.slot_is_active = true;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  turn(&bench, 1000);
+  fake_stream_on_connect(bench.stream, VERDICT_WAIT, NULL, NULL);
+  for (int i = 0; i < 60; i++) {
+    session_on_slot_activity(bench.session, true, bench.now);
+    turn(&bench, 500000);
+    cr_assert_eq(state_of(&bench), RELAY_STANDBY);
+  }
+  turn(&bench, 6 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_CONNECTING, "without news it looks itself");
+  bench_done(&bench);
+}
+
+/* ---- reload ---- */
+
+Test(session, a_reload_settles_and_confirms_before_it_reconnects_both_sides)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  turn(&bench, 1000);
+  session_reload(bench.session, bench.now);
+  turn(&bench, 1000);
+  cr_assert_eq(fake_stream_starts(bench.stream), 1, "reconnected while something was in flight");
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 1000);
+  cr_assert_eq(highest_flush(&bench), 0x240);
+  cr_assert_eq(fake_stream_starts(bench.stream), 2);
+  cr_assert_eq(fake_publisher_opens(bench.publisher), 2);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  cr_assert_eq(bench.failures, 0, "a reload is no failure");
+  bench_done(&bench);
+}
+
+Test(session, a_reload_with_kafka_away_reconnects_all_the_same)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  turn(&bench, 1000);
+  session_reload(bench.session, bench.now);
+  turn(&bench, 6 * US_PER_S);
+  cr_assert_eq(fake_stream_starts(bench.stream), 2);
+  cr_assert_leq(highest_flush(&bench), 0x100);
+  bench_done(&bench);
+}
+
 /* ---- stopping ---- */
 
 Test(session, a_stop_settles_confirms_and_ends_the_stream_in_order)

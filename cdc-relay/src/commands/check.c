@@ -345,6 +345,9 @@ int command_check(struct config *config, int argc, char **argv)
   if (argc > 1) {
     return report_usage(argv[0], "unexpected argument %s", argv[1]);
   }
+  for (size_t i = 0; i < config->warnings.count && i < PROBLEM_LIST_MAX; i++) {
+    WARN(&check, NULL, "configuration: %s: %s", config->warnings.problems[i].path, config->warnings.problems[i].text);
+  }
   check_database(&check);
   check_kafka(&check);
   printf("%zu problems, %zu warnings\n", check.errors, check.warnings);

@@ -15,8 +15,8 @@
 
 static const char help[] = "usage: cdc-relay drop [OPTIONS]\n"
                            "\n"
-                           "Removes the replication slot and then the publication (as the role of postgres.admin_url, where that is\n"
-                           "set). Events that are committed and not yet published are given up. Asks first on a terminal.\n"
+                           "Removes the replication slot (as the relay's role) and then the publication (as the role of\n"
+                           "postgres.admin_url, where that is set). Events that are committed and not yet published are given up. Asks first on a terminal.\n"
                            "\n"
                            "  --yes                do not ask; required where there is no terminal\n"
                            "  --keep-publication   remove the slot only\n"
@@ -93,40 +93,58 @@ static enum verdict judge_slot(const struct config *config, const struct catalog
   return verdict;
 }
 
-static enum verdict drop_all(PGconn *connection, const struct config *config, const struct catalog *catalog, const struct drop_options *options,
+/* The relay's own role has REPLICATION and made the slot; the publication belongs to the tables' owner. */
+static enum verdict drop_slot(const struct config *config, struct problem *problem)
+{
+  char *name = sql_literal(config->postgres.slot);
+  PGconn *connection = NULL;
+  enum verdict verdict = pg_connect(config, PG_ORDINARY, &connection, problem);
+  char *sql;
+
+  if (asprintf(&sql, "SELECT pg_drop_replication_slot(%s)", name) < 0) {
+    abort();
+  }
+  if (verdict == VERDICT_OK) {
+    verdict = database_run(connection, sql, "remove the replication slot", NULL, problem);
+  }
+  if (verdict == VERDICT_OK) {
+    printf("replication slot \"%s\" removed\n", config->postgres.slot);
+  } else if (verdict == VERDICT_FATAL) {
+    problem_hint(problem, "as a role with REPLICATION: %s;", sql);
+  }
+  free(sql);
+  free(name);
+  PQfinish(connection);
+  return verdict;
+}
+
+static enum verdict drop_publication(PGconn *connection, const struct config *config, const struct catalog *catalog, struct problem *problem)
+{
+  char *name = sql_identifier(config->postgres.publication);
+  enum verdict verdict;
+  char *sql;
+
+  if (asprintf(&sql, "DROP PUBLICATION %s", name) < 0) {
+    abort();
+  }
+  verdict = database_run(connection, sql, "remove the publication", NULL, problem);
+  if (verdict == VERDICT_OK) {
+    printf("publication \"%s\" removed\n", config->postgres.publication);
+  } else if (verdict == VERDICT_FATAL) {
+    problem_hint(problem, "as its owner, \"%s\", or with postgres.admin_url set to that role: %s;", catalog->publication_owner, sql);
+  }
+  free(sql);
+  free(name);
+  return verdict;
+}
+
+static enum verdict drop_all(PGconn *admin, const struct config *config, const struct catalog *catalog, const struct drop_options *options,
                              struct problem *problem)
 {
-  enum verdict verdict = VERDICT_OK;
-  char *sql = NULL;
+  enum verdict verdict = catalog->slot_exists ? drop_slot(config, problem) : VERDICT_OK;
 
-  if (catalog->slot_exists) {
-    char *name = sql_literal(config->postgres.slot);
-
-    if (asprintf(&sql, "SELECT pg_drop_replication_slot(%s)", name) < 0) {
-      abort();
-    }
-    verdict = database_run(connection, sql, "remove the replication slot", NULL, problem);
-    free(sql);
-    free(name);
-    if (verdict != VERDICT_OK) {
-      return verdict;
-    }
-    printf("replication slot \"%s\" removed\n", config->postgres.slot);
-  }
-  if (catalog->publication_exists && !options->keep_publication) {
-    char *name = sql_identifier(config->postgres.publication);
-
-    if (asprintf(&sql, "DROP PUBLICATION %s", name) < 0) {
-      abort();
-    }
-    verdict = database_run(connection, sql, "remove the publication", NULL, problem);
-    if (verdict == VERDICT_OK) {
-      printf("publication \"%s\" removed\n", config->postgres.publication);
-    } else if (verdict == VERDICT_FATAL) {
-      problem_hint(problem, "as its owner, \"%s\", or with postgres.admin_url set to that role: %s;", catalog->publication_owner, sql);
-    }
-    free(sql);
-    free(name);
+  if (verdict == VERDICT_OK && catalog->publication_exists && !options->keep_publication) {
+    verdict = drop_publication(admin, config, catalog, problem);
   }
   return verdict;
 }

@@ -146,7 +146,9 @@ static void print_slot(const struct config *config, const struct catalog *catalo
   }
   printf("confirmed    %s, %" PRId64 " bytes behind\n", lsn_text(catalog->slot_confirmed).text, (int64_t)distance(catalog->slot_confirmed, catalog->wal_end));
   printf("retained     %" PRId64 " bytes of WAL\n", (int64_t)distance(catalog->slot_restart, catalog->wal_end));
-  if (catalog->slot_safe_bytes >= 0) {
+  if (catalog->slot_status == SLOT_LOST) {
+    printf("safe         nothing: the server has removed WAL that the slot still needed; `cdc-relay check` says what now\n");
+  } else if (catalog->slot_safe_bytes >= 0) {
     printf("safe         %" PRId64 " bytes may be written before the slot is lost\n", catalog->slot_safe_bytes);
   } else {
     printf("safe         no limit: the slot is never given up, and the disk may fill\n");

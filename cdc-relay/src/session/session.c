@@ -130,12 +130,21 @@ void session_hold(struct session *session, const struct problem *why, const stru
 
 void session_ended(struct session *session)
 {
+  bool is_to_be_held = session->is_to_be_held;
+  bool is_to_reconnect = session->is_to_reconnect;
+
   stream_close(session->ports.stream);
-  if (session->is_stopping || !session->is_to_be_held) {
+  session->is_to_be_held = false;
+  session->is_to_reconnect = false;
+  if (session->is_stopping || (!is_to_be_held && !is_to_reconnect)) {
     session_enter(session, PHASE_STOPPED, INT64_MAX);
     return;
   }
-  session->is_to_be_held = false;
+  if (!is_to_be_held) {
+    session->publisher_is_open = false; /* its secrets may be new, too */
+    connect_again(session);
+    return;
+  }
   if (!session->is_held) {
     session->is_held = true;
     backoff_reset(&session->look_backoff);
@@ -153,7 +162,7 @@ void session_fail(struct session *session, enum session_side side, const struct 
   if (side == SESSION_KAFKA) {
     session->publisher_is_open = false;
   }
-  if (session->is_stopping || session->is_to_be_held) {
+  if (session->is_stopping || session->is_to_be_held || session->is_to_reconnect) {
     session_ended(session);
     return;
   }
@@ -236,6 +245,7 @@ static void turn_connecting(struct session *session)
     witness_forget_position(&session->witness);
     session->is_held = false;
     session->has_problem = false;
+    session->caught_up_wall_us = 0; /* the other one knows how far it is */
     session_enter(session, PHASE_STANDBY, session->now.mono_us + SESSION_STANDBY_US / 2 + jitter_us);
     return;
   }
@@ -411,7 +421,9 @@ void session_on_slot_activity(struct session *session, bool is_active, struct mo
 {
   session->now = now;
   session->server_is_stopping = false; /* the second connection is up again, and answers */
-  if (session->phase == PHASE_STANDBY && !is_active) {
+  if (session->phase == PHASE_STANDBY && is_active) {
+    session->deadline_us = now.mono_us + SESSION_STANDBY_US; /* no need to look ourselves */
+  } else if (session->phase == PHASE_STANDBY) {
     connect_again(session);
   }
 }
@@ -424,25 +436,38 @@ void session_on_server_shutdown(struct session *session, struct moment now)
 
 void session_reload(struct session *session, struct moment now)
 {
-  struct problem problem;
-
   session->now = now;
   if (session->is_stopping) {
     return;
   }
-  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "reload", "secrets were read again");
-  session->publisher_is_open = false;
-  if (session->is_held) {
-    stream_close(session->ports.stream);
-    if (session->look_is_useless) {
-      wait_for_next_look(session);
-    } else {
+  switch (session->phase) {
+  case PHASE_STREAMING:
+    session->is_to_reconnect = true;
+    session->hand = HAND_EMPTY;
+    session->never_settled = 0;
+    session_enter(session, PHASE_SETTLING, now.mono_us + SESSION_SETTLE_TIMEOUT_US);
+    break;
+  case PHASE_SETTLING:
+  case PHASE_FINISHING:
+  case PHASE_STOPPED:
+    break; /* a new connection comes, or none */
+  case PHASE_WAITING:
+  case PHASE_PROBING:
+    session->publisher_is_open = false;
+    if (!session->look_is_useless) {
       look_again(session);
     }
-    return;
+    break;
+  case PHASE_OPENING:
+  case PHASE_CONNECTING:
+  case PHASE_STARTING:
+  case PHASE_BACKOFF:
+  case PHASE_STANDBY:
+    stream_close(session->ports.stream);
+    session->publisher_is_open = false;
+    connect_again(session);
+    break;
   }
-  session_fail(session, SESSION_POSTGRES, &problem);
-  session_enter(session, PHASE_BACKOFF, now.mono_us);
 }
 
 void session_stop(struct session *session, struct moment now)

@@ -21,7 +21,7 @@ enum phase {
   PHASE_CONNECTING, /* the stream */
   PHASE_STARTING,
   PHASE_STREAMING,
-  PHASE_SETTLING,  /* a row is to be held: nothing is read any more, what is in flight is settled and confirmed first */
+  PHASE_SETTLING,  /* a hold or a reload is next: nothing is read any more, what is in flight is settled and confirmed first */
   PHASE_FINISHING, /* the last status is out, the stream is being ended in order */
   PHASE_BACKOFF,
   PHASE_STANDBY,
@@ -66,6 +66,7 @@ struct session {
   /* held */
   bool is_held;
   bool is_to_be_held;     /* once the stream has been ended */
+  bool is_to_reconnect;   /* the same, for a reload */
   uint64_t never_settled; /* events in flight that are the held row itself: 0 or 1 */
   bool look_is_useless;   /* only a new configuration can mend it */
   struct backoff look_backoff;
