@@ -15,6 +15,8 @@
 #include "commands/commands.h"
 #include "commands/run.h"
 #include "config/config.h"
+#include "publish/kafka_conf.h"
+#include "route/router.h"
 
 extern char **environ;
 
@@ -68,6 +70,11 @@ static void guard_memory(void)
   (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
+static void check_outbox(const struct config *config, struct problem_list *problems)
+{
+  router_free(router_new(config, problems));
+}
+
 static int run_command(const struct command *command, const struct config_sources *sources, int argc, char **argv)
 {
   struct problem_list problems = {0};
@@ -97,7 +104,11 @@ int main(int argc, char **argv)
       {NULL, 0, NULL, 0},
   };
   const char *sets[SETS_MAX];
-  struct config_sources sources = {.file = getenv("CDC_RELAY_CONFIG"), .environment = (const char *const *)environ, .sets = sets};
+  struct config_sources sources = {.file = getenv("CDC_RELAY_CONFIG"),
+                                   .environment = (const char *const *)environ,
+                                   .sets = sets,
+                                   .check_outbox = check_outbox,
+                                   .check_kafka = kafka_conf_check};
   const struct command *command;
   int option;
 

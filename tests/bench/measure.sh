@@ -326,13 +326,14 @@ measure_latency() {
   "$ROOT/build/release/tests/bench/bench_writer" "$conninfo" 200 1 1 >"$RUN/warm.out" || fail_bench "the writer failed"
   rows=$(read_value "$RUN/warm.out" rows)
   relay_await "$rows" 20
-  relay_metrics >"$RUN/metrics.before"
-  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" latency "$topic" 1000000000 $((BENCH_SECONDS + 2)) "$rows" >"$RUN/reader.out" &
+  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" latency "$topic" "$rows" $((BENCH_SECONDS + 60)) >"$RUN/reader.out" &
   reader=$!
+  wait_until 20 grep -q ready "$RUN/reader.out" || fail_bench "the reader did not see the first $rows records"
+  relay_metrics >"$RUN/metrics.before"
   ticks=$(process_ticks "$BENCH_RELAY")
   "$ROOT/build/release/tests/bench/bench_writer" "$conninfo" "$BENCH_RATE" "$BENCH_SECONDS" 8 >"$RUN/writer.out" || fail_bench "the writer failed"
   ticks=$(($(process_ticks "$BENCH_RELAY") - ticks))
-  wait "$reader" || true # it cannot know the number of rows, and reads until its time is over
+  wait "$reader" || fail_bench "the reader saw no end of the records"
   relay_metrics | histogram_since "$RUN/metrics.before" >"$RUN/metrics.out"
   rows=$((rows + $(read_value "$RUN/writer.out" rows)))
   [ "$(read_value "$RUN/reader.out" records)" = "$rows" ] || fail_bench "the reader saw $(read_value "$RUN/reader.out" records) of $rows records"

@@ -5,11 +5,12 @@
  *       records, their bytes, and the broker's append times of the first and the last one, which is how long a drain took (the topic needs
  *       message.timestamp.type=LogAppendTime)
  *
- *   reader -b BOOTSTRAP latency TOPIC COUNT SECONDS [SKIP]
- *       from the writer's clock in a payload ("sent_us", before its INSERT) to the moment when the record is here; the first SKIP records are not counted: the first ones of a
- *       producer wait for its id and for the topic's metadata
+ *   reader -b BOOTSTRAP latency TOPIC SKIP SECONDS
+ *       from the writer's clock in a payload ("sent_us", before its INSERT) to the moment when the record is here. The first SKIP records are not counted: the
+ *       first ones of a producer wait for its id and for the topic's metadata. A line `ready=1` says that they are here, and so that this reader is awake;
+ *       it ends QUIET_MS after the last record
  *
- * Ends with COUNT records, or with what there is after SECONDS (exit code 1). Prints NAME=VALUE lines.
+ * Prints NAME=VALUE lines. Exit code 1: not all that was wanted had come after SECONDS.
  */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -22,14 +23,14 @@
 
 #include "durations.h"
 
-enum { ANSWER_TIMEOUT_MS = 10000, POLL_MS = 200 };
+enum { ANSWER_TIMEOUT_MS = 10000, POLL_MS = 200, QUIET_MS = 2000 };
 
 struct seen {
   int64_t records;
   int64_t bytes; /* keys and values */
   int64_t first_ms;
   int64_t last_ms;
-  int64_t skip;
+  int64_t wanted; /* records; with latencies those that are skipped */
   bool is_latency;
   struct durations latency;
 };
@@ -74,7 +75,11 @@ static void see(struct seen *seen, const rd_kafka_message_t *message)
   if (seen->is_latency) {
     int64_t sent = sent_us(message);
 
-    if (sent != 0 && seen->records > seen->skip) {
+    if (seen->records == seen->wanted) {
+      printf("ready=1\n");
+      (void)fflush(stdout);
+    }
+    if (sent != 0 && seen->records > seen->wanted) {
       durations_add(&seen->latency, now_us - sent);
     }
   } else {
@@ -138,22 +143,29 @@ static rd_kafka_t *open_consumer(const char *bootstrap)
   return consumer;
 }
 
-static bool read_all(rd_kafka_t *consumer, int64_t count, int64_t seconds, struct seen *seen)
+/* Whether all came that was wanted: so many records, or with latencies more than that, until no more come. */
+static bool read_all(rd_kafka_t *consumer, int64_t seconds, struct seen *seen)
 {
-  int64_t deadline_us = clock_us(CLOCK_MONOTONIC) + seconds * 1000000;
+  int64_t last_us = clock_us(CLOCK_MONOTONIC);
+  int64_t deadline_us = last_us + seconds * 1000000;
 
-  while (seen->records < count && clock_us(CLOCK_MONOTONIC) < deadline_us) {
-    rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, POLL_MS);
+  while (clock_us(CLOCK_MONOTONIC) < deadline_us) {
+    rd_kafka_message_t *message;
 
+    if (seen->is_latency ? seen->records > seen->wanted && clock_us(CLOCK_MONOTONIC) - last_us > QUIET_MS * 1000 : seen->records >= seen->wanted) {
+      return true;
+    }
+    message = rd_kafka_consumer_poll(consumer, POLL_MS);
     if (message == NULL) {
       continue;
     }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       see(seen, message);
+      last_us = clock_us(CLOCK_MONOTONIC);
     }
     rd_kafka_message_destroy(message);
   }
-  return seen->records >= count;
+  return seen->records >= seen->wanted && !seen->is_latency;
 }
 
 int main(int argc, char **argv)
@@ -163,16 +175,16 @@ int main(int argc, char **argv)
   bool is_whole;
 
   if (argc < 7 || strcmp(argv[1], "-b") != 0 || (strcmp(argv[3], "drain") != 0 && strcmp(argv[3], "latency") != 0)) {
-    (void)fprintf(stderr, "usage: reader -b BOOTSTRAP drain|latency TOPIC COUNT SECONDS [SKIP]\n");
+    (void)fprintf(stderr, "usage: reader -b BOOTSTRAP drain|latency TOPIC COUNT|SKIP SECONDS\n");
     return 2;
   }
   seen.is_latency = strcmp(argv[3], "latency") == 0;
-  seen.skip = argc > 7 ? strtoll(argv[7], NULL, 10) : 0;
+  seen.wanted = strtoll(argv[5], NULL, 10);
   consumer = open_consumer(argv[2]);
   if (consumer == NULL) {
     return 1;
   }
-  is_whole = assign(consumer, argv[4]) && read_all(consumer, strtoll(argv[5], NULL, 10), strtoll(argv[6], NULL, 10), &seen);
+  is_whole = assign(consumer, argv[4]) && read_all(consumer, strtoll(argv[6], NULL, 10), &seen);
   printf("records=%" PRId64 "\nbytes=%" PRId64 "\n", seen.records, seen.bytes);
   if (!seen.is_latency) {
     printf("first_ms=%" PRId64 "\nlast_ms=%" PRId64 "\n", seen.first_ms, seen.last_ms);

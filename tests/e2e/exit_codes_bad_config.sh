@@ -36,12 +36,14 @@ for word in postgres.pluggin 'postgres.plugin:' kafka.acks 'outbox[0].poison' dr
 done
 RELAY_SETTINGS=("${saved[@]}")
 relay_set OUTBOX_0_ROUTE_TOPIC_REGEX '('
-expect 2 bad-regex run
-grep -qF 'outbox[0].route.topic.regex' bad-regex.err || fail "the bad expression is not named: $(cat bad-regex.err)"
+expect 2 bad-parts --set delivery.drain_timeout_ms=soon --set kafka.linger.ms=never run
+for word in 'outbox[0].route.topic.regex' delivery.drain_timeout_ms kafka.linger.ms; do
+  grep -qF "$word" bad-parts.err || fail "mistakes of several parts are not told at once, $word is missing: $(cat bad-parts.err)"
+done
 RELAY_SETTINGS=("${saved[@]}")
 expect 2 bad-option --set postgres.slots=x config
 grep -q 'postgres\.slot$\|postgres\.slot[^s]' bad-option.err || fail "no nearest name: $(cat bad-option.err)"
-expect 2 bad-property --set kafka.bootstrap.server=x run
+expect 2 bad-property --set kafka.bootstrap.server=x config
 grep -q 'bootstrap.server' bad-property.err || fail "the unknown property is not named: $(cat bad-property.err)"
 relay_set POSTGRES_PLUGIN2 x
 relay_set SHOP_SERVICE_HOST 10.0.0.1

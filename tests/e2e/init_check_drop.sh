@@ -199,6 +199,10 @@ assert_eq 'status --json' "$SLOT true reserved object" \
   "$(jq -r '[.slot.name, .slot.active, .slot.status, (.relay | type)] | join(" ")' "$RUN/json.out")"
 command_is 0 status --probe live
 assert_eq 'output of a probe' '' "$OUT"
+relay_is_ready() {
+  [ "$(relay_get_status /readyz)" = 200 ]
+}
+await 'readiness' 20 relay_is_ready # streaming comes first, Kafka's answer a moment later
 command_is 0 status --probe ready
 with POSTGRES_ADMIN_URL "$admin_url" 3 drop --yes
 says 'in use by pid [0-9]+'

@@ -417,3 +417,38 @@ Test(config, free_takes_null)
 {
   config_free(NULL);
 }
+
+static void complain_of_outbox(const struct config *config, struct problem_list *problems)
+{
+  cr_assert_eq(config->outbox_count, 1);
+  problem_list_add(problems, "outbox[0].route.topic.regex", "from a stage");
+}
+
+static void complain_of_kafka(const struct config *config, struct problem_list *problems)
+{
+  cr_assert_gt(config->kafka_count, 0);
+  problem_list_add(problems, "kafka.linger.ms", "from a stage");
+}
+
+static size_t problems_with(const char *set)
+{
+  static const char *const environment[] = {"CDC_RELAY_POSTGRES_URL=postgresql://h/d", "CDC_RELAY_KAFKA_BOOTSTRAP_SERVERS=h:1", NULL};
+  const struct config_sources sources = {
+      .environment = environment, .set_count = 1, .sets = &set, .check_outbox = complain_of_outbox, .check_kafka = complain_of_kafka};
+  struct problem_list problems = {0};
+
+  cr_assert_null(config_load(&sources, &problems));
+  return problems.count;
+}
+
+Test(config, stages_are_asked_also_when_another_part_is_wrong)
+{
+  cr_assert_eq(problems_with("name=x"), 2);
+  cr_assert_eq(problems_with("delivery.drain_timeout_ms=soon"), 3);
+}
+
+Test(config, a_stage_never_sees_a_part_that_is_not_sound)
+{
+  cr_assert_eq(problems_with("outbox=[{\"table\": \"a.b.c\"}]"), 2, "the outbox's own problem and Kafka's");
+  cr_assert_eq(problems_with("kafka.acks=1"), 2, "Kafka's own problem and the outbox's");
+}

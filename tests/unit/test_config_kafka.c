@@ -15,6 +15,7 @@ Test(config_kafka, our_defaults_keep_the_promises)
       {"message.timeout.ms", "0"},
       {"socket.nagle.disable", "true"},
       {"reconnect.backoff.max.ms", "2000"},
+      {"topic.metadata.propagation.max.ms", "5000"},
       {"queue.buffering.max.kbytes", "16384"},
       {"queue.buffering.max.messages", "20000"},
       {"allow.auto.create.topics", "false"},

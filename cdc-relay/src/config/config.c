@@ -306,6 +306,29 @@ static void build(struct config *config, struct settings *settings, const char *
   check_delivery(config, settings);
 }
 
+static bool has_problem_under(const struct problem_list *problems, size_t from, const char *section)
+{
+  for (size_t i = from; i < problems->count && i < PROBLEM_LIST_MAX; i++) {
+    if (strncmp(problems->problems[i].path, section, strlen(section)) == 0) {
+      return true;
+    }
+  }
+  return problems->count > PROBLEM_LIST_MAX;
+}
+
+static void ask_stages(const struct config *config, const struct config_sources *sources, size_t problems_before, struct problem_list *problems)
+{
+  bool outbox_is_sound = !has_problem_under(problems, problems_before, "outbox");
+  bool kafka_is_sound = !has_problem_under(problems, problems_before, "kafka");
+
+  if (sources->check_outbox != NULL && outbox_is_sound) {
+    sources->check_outbox(config, problems);
+  }
+  if (sources->check_kafka != NULL && kafka_is_sound) {
+    sources->check_kafka(config, problems);
+  }
+}
+
 struct config *config_load(const struct config_sources *sources, struct problem_list *problems)
 {
   struct config *config = calloc(1, sizeof(*config));
@@ -329,6 +352,7 @@ struct config *config_load(const struct config_sources *sources, struct problem_
 
   if (sources->file == NULL || document != NULL) { /* without the file that was asked for, everything would seem to be missing */
     build(config, &settings, sources->environment);
+    ask_stages(config, sources, problems_before, problems);
   }
   settings_done(&settings);
   source_file_free(document);

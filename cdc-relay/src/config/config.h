@@ -143,6 +143,12 @@ struct config_sources {
   const char *const *environment;
   size_t set_count;
   const char *const *sets;
+  /*
+   * What only other stages can judge (regular expressions, librdkafka's own checks), so that all mistakes come at once; NULL: not asked. Each is called when the
+   * part that it reads is sound, also if another part is not, and adds to `problems`.
+   */
+  void (*check_outbox)(const struct config *config, struct problem_list *problems);
+  void (*check_kafka)(const struct config *config, struct problem_list *problems);
 };
 
 /* The whole configuration, or NULL with at least one problem. Reads the file and secret files; blocks on the file system only. */

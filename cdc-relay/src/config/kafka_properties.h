@@ -96,7 +96,7 @@ enum kafka_flag {
   X("topic.metadata.refresh.interval.ms", PASS, NULL, NULL, 0, "")                                                                                             \
   X("topic.metadata.refresh.fast.interval.ms", PASS, NULL, NULL, 0, "")                                                                                        \
   X("topic.metadata.refresh.sparse", PASS, NULL, NULL, 0, "")                                                                                                  \
-  X("topic.metadata.propagation.max.ms", PASS, NULL, NULL, 0, "how long an unknown topic is waited for")                                                       \
+  X("topic.metadata.propagation.max.ms", PASS, NULL, "5000", 0, "so long an unknown topic may be one that was made just now; then the relay holds")            \
   X("statistics.interval.ms", PASS, NULL, NULL, 0, "librdkafka's own figures; off without it")                                                                 \
   X("log_level", PASS, NULL, NULL, 0, "0 to 7, of librdkafka's own lines; `log.level` filters them too")                                                       \
   X("log.connection.close", PASS, NULL, NULL, 0, "")                                                                                                           \

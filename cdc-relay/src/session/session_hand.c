@@ -24,7 +24,9 @@ static uint64_t token_of(LedgerSlot slot, bool is_dead_letter)
 static void hand_becomes_dead_letter(struct session *session, enum route_reason reason, const struct problem *why)
 {
   const struct config_outbox *entry = &session->config->outbox[session->record.entry];
-  const struct dead_letter_cause cause = {.reason = route_reason_name(reason), .error = why->text, .table = entry->table};
+  /* `why` may be gone before the letter is. */
+  const struct span error = arena_copy(&session->arena, span_of_text(why->text));
+  const struct dead_letter_cause cause = {.reason = route_reason_name(reason), .error = error.data, .table = entry->table};
   struct record letter;
 
   dead_letter_build(&session->record, &cause, entry->dead_letter_topic, &session->arena, &letter);
