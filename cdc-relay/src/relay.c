@@ -93,7 +93,7 @@ static void take_figures(struct relay *relay, const struct slot_figures *figures
       metrics_count_ignored(relay->metrics, i, IGNORED_DELETE, figures->deleted[i]);
     }
   }
-  session_on_slot_activity(relay->session, figures->slot_is_active, relay->now);
+  session_on_slot_activity(relay->session, figures->slot_is_active, figures->active_pid, relay->now);
 }
 
 static void turn_monitor(struct relay *relay)
@@ -168,8 +168,8 @@ static void wait_for_events(struct relay *relay, struct pollfd fds[POLL_COUNT])
 
   fds[POLL_SIGNALS] = (struct pollfd){.fd = relay->signals, .events = POLLIN};
   fds[POLL_STREAM] = (struct pollfd){.fd = -1};
-  if (!relay->needs_init && session_wants_stream(relay->session)) {
-    fds[POLL_STREAM] = (struct pollfd){.fd = stream_fd(relay->stream), .events = stream_events(relay->stream)};
+  if (!relay->needs_init) {
+    fds[POLL_STREAM] = (struct pollfd){.fd = stream_fd(relay->stream), .events = session_poll_events(relay->session)};
   }
   fds[POLL_PUBLISHER] = (struct pollfd){.fd = publisher_fd(relay->publisher), .events = POLLIN};
   fds[POLL_MONITOR] = (struct pollfd){.fd = slot_monitor_fd(relay->monitor), .events = slot_monitor_events(relay->monitor)};
@@ -213,7 +213,7 @@ static void loop(struct relay *relay)
     if (relay->needs_init && !relay->is_stopping) {
       turn_init(relay);
     } else if (!relay->is_done) {
-      session_step(relay->session, relay->now, fds[POLL_STREAM].revents != 0);
+      session_step(relay->session, relay->now, fds[POLL_STREAM].revents);
     }
     if (relay->admin != NULL) {
       admin_step(relay->admin);

@@ -191,7 +191,7 @@ read_value() {
 
 # drain_relay "PLUGIN TRANSPORT PER" ROUND: round 0 is not noted.
 drain_relay() {
-  local setting=$1 round=$2 plugin transport per database_ticks broker_ticks relay_ticks ms records topic slot=copy_relay peak
+  local setting=$1 round=$2 plugin transport per database_ticks broker_ticks relay_ticks ms records topic slot=copy_relay peak resident
   read -r plugin transport per <<<"$setting"
   topic=drain.$plugin.$transport.$per.$round
   topic_new "$topic"
@@ -202,6 +202,7 @@ drain_relay() {
   relay_await "$BENCH_LOADED" 120
   relay_ticks=$(process_ticks "$BENCH_RELAY")
   peak=$(status_kb "$BENCH_RELAY" VmHWM)
+  resident=$(status_kb "$BENCH_RELAY" VmRSS)
   broker_ticks=$(($(process_ticks "$BENCH_KAFKA") - broker_ticks))
   process_stop relay || fail_bench "the relay did not stop"
   wait_until 10 slot_is_idle "$slot"
@@ -219,6 +220,7 @@ drain_relay() {
   note drain "$setting" relay database_cpu_s_per_million "$round" "$(ticks_per_million "$database_ticks" "$BENCH_LOADED")"
   note drain "$setting" relay broker_cpu_s_per_million "$round" "$(ticks_per_million "$broker_ticks" "$BENCH_LOADED")"
   note drain "$setting" relay peak_mb "$round" "$(compute "$peak / 1024")"
+  note drain "$setting" relay resident_after_mb "$round" "$(compute "$resident / 1024")"
 }
 
 # peer_run PLUGIN TRANSPORT SLOT END: sets PEER_US and PEER_CPU_US.
@@ -322,8 +324,8 @@ measure_latency() {
   bench_sql -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
   relay_start pgoutput tcp "$slot" "$topic"
   relay_await_start
-  # Not measured: the producer gets its id and learns of the topic with its first record.
-  "$ROOT/build/release/tests/bench/bench_writer" "$conninfo" 200 1 1 >"$RUN/warm.out" || fail_bench "the writer failed"
+  # Not measured: the producer gets its id and learns of the topic with its first record, and the broker's machine code for small batches is made.
+  "$ROOT/build/release/tests/bench/bench_writer" "$conninfo" "$BENCH_RATE" 2 8 >"$RUN/warm.out" || fail_bench "the writer failed"
   rows=$(read_value "$RUN/warm.out" rows)
   relay_await "$rows" 20
   "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" latency "$topic" "$rows" $((BENCH_SECONDS + 60)) >"$RUN/reader.out" &

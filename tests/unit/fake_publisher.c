@@ -17,7 +17,8 @@ struct fake_publisher {
   enum verdict publish_verdict, reports_verdict;
   struct problem publish_problem, reports_problem;
   bool is_connected;
-  int opens;
+  int opens, closes;
+  bool is_open;
   struct fake_record records[FAKE_RECORDS_MAX];
   size_t count;
   size_t unreported;
@@ -31,10 +32,21 @@ static enum verdict fp_open(struct publisher *base, struct problem *problem)
 
   (void)problem;
   fake->opens++;
+  fake->is_open = true;
   fake->count = 0;
   fake->unreported = 0;
   fake->report_count = 0;
   return VERDICT_OK;
+}
+
+static void fp_close(struct publisher *base)
+{
+  struct fake_publisher *fake = (struct fake_publisher *)base;
+
+  fake->closes++;
+  fake->is_open = false;
+  fake->unreported = 0;
+  fake->report_count = 0;
 }
 
 static void copy_span(char *to, size_t size, struct span from)
@@ -52,6 +64,9 @@ static enum verdict fp_publish(struct publisher *base, const struct record *reco
   struct fake_publisher *fake = (struct fake_publisher *)base;
   struct fake_record *kept = &fake->records[fake->count];
 
+  if (!fake->is_open) {
+    return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "not_open", "not open");
+  }
   if (fake->has_publish_answer) {
     fake->has_publish_answer = false;
     *problem = fake->publish_problem;
@@ -80,6 +95,9 @@ static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction
   size_t count = fake->report_count;
 
   (void)limit;
+  if (!fake->is_open) {
+    return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "not_open", "not open");
+  }
   if (fake->has_reports_answer) {
     fake->has_reports_answer = false;
     *problem = fake->reports_problem;
@@ -114,7 +132,8 @@ static void fp_free(struct publisher *base)
 
 struct publisher *fake_publisher_new(struct fake_publisher **ret_fake)
 {
-  static const struct publisher_ops ops = {.open = fp_open, .publish = fp_publish, .reports = fp_reports, .figures = fp_figures, .free = fp_free};
+  static const struct publisher_ops ops = {
+      .open = fp_open, .close = fp_close, .publish = fp_publish, .reports = fp_reports, .figures = fp_figures, .free = fp_free};
   struct fake_publisher *fake = calloc(1, sizeof(*fake));
 
   fake->base.ops = &ops;
@@ -175,6 +194,11 @@ void fake_publisher_report_all(struct fake_publisher *fake)
       fake_publisher_report(fake, i, REPORT_DELIVERED);
     }
   }
+}
+
+bool fake_publisher_is_open(const struct fake_publisher *fake)
+{
+  return fake->is_open;
 }
 
 int fake_publisher_opens(const struct fake_publisher *fake)

@@ -22,6 +22,7 @@ struct fake_stream {
   struct fake_message messages[FAKE_MESSAGES_MAX];
   size_t count, at;
   bool breaks;
+  enum verdict break_verdict;
   struct problem break_problem;
   bool is_blocked;
   bool is_open;
@@ -70,7 +71,7 @@ static enum verdict fs_receive(struct stream *base, bool may_read, struct stream
     if (fake->breaks) {
       fake->breaks = false;
       *problem = fake->break_problem;
-      return VERDICT_RETRY;
+      return fake->break_verdict;
     }
     return VERDICT_WAIT;
   }
@@ -100,6 +101,13 @@ static enum verdict fs_send_status(struct stream *base, Lsn write, Lsn flush, Ls
   return VERDICT_OK;
 }
 
+static enum verdict fs_flush(struct stream *base, struct problem *problem)
+{
+  (void)base;
+  (void)problem;
+  return VERDICT_OK;
+}
+
 static enum verdict fs_finish(struct stream *base, struct problem *problem)
 {
   struct fake_stream *fake = (struct fake_stream *)base;
@@ -121,7 +129,7 @@ static void fs_close(struct stream *base, bool for_good)
 
 struct stream *fake_stream_new(struct fake_stream **ret_fake)
 {
-  static const struct stream_ops ops = {fs_connect, fs_start, fs_receive, fs_send_status, fs_finish, fs_close};
+  static const struct stream_ops ops = {fs_connect, fs_start, fs_receive, fs_send_status, fs_flush, fs_finish, fs_close};
   struct fake_stream *fake = calloc(1, sizeof(*fake));
 
   fake->base.ops = &ops;
@@ -260,7 +268,14 @@ void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t lengt
 void fake_stream_breaks(struct fake_stream *fake, const struct problem *problem)
 {
   fake->breaks = true;
+  fake->break_verdict = VERDICT_RETRY;
   fake->break_problem = *problem;
+}
+
+void fake_stream_refuses(struct fake_stream *fake, const struct problem *problem)
+{
+  fake_stream_breaks(fake, problem);
+  fake->break_verdict = VERDICT_FATAL;
 }
 
 void fake_stream_clear(struct fake_stream *fake)

@@ -32,6 +32,8 @@ void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_req
 void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t length);
 /* The connection breaks when the script is at its end. */
 void fake_stream_breaks(struct fake_stream *fake, const struct problem *problem);
+/* The same, refused for good by the server. */
+void fake_stream_refuses(struct fake_stream *fake, const struct problem *problem);
 /* Empties the script. */
 void fake_stream_clear(struct fake_stream *fake);
 /* The socket takes no status: send_status waits. */
@@ -69,6 +71,7 @@ const struct fake_record *fake_publisher_record(const struct fake_publisher *fak
 /* Gives a report for record `index` at the next reports call. */
 void fake_publisher_report(struct fake_publisher *fake, size_t index, enum report_outcome outcome);
 void fake_publisher_report_all(struct fake_publisher *fake);
+bool fake_publisher_is_open(const struct fake_publisher *fake);
 int fake_publisher_opens(const struct fake_publisher *fake);
 
 /* A configuration with one entry, public.outbox, all defaults; static memory, to be changed by the test. */

@@ -110,7 +110,7 @@ Test(session, a_full_queue_stops_reading_and_loses_nothing)
   cr_assert_eq(fake_publisher_count(bench.publisher), 2);
   cr_assert_eq(state_of(&bench), RELAY_PAUSED);
   cr_assert_gt(fake_stream_unread(bench.stream), 0, "read on while there was no room");
-  cr_assert_not(session_wants_stream(bench.session));
+  cr_assert_eq(session_poll_events(bench.session) & POLLIN, 0);
   fake_publisher_report_all(bench.publisher);
   turn(&bench, US_PER_S);
   cr_assert_eq(fake_publisher_count(bench.publisher), 4);
@@ -152,6 +152,33 @@ Test(session, a_paused_session_leaves_a_server_that_shuts_down)
   cr_assert_not(fake_stream_is_open(bench.stream));
   cr_assert_eq(bench.failures, 1);
   cr_assert_eq(highest_flush(&bench), 0);
+  bench_done(&bench);
+}
+
+Test(session, a_paused_session_notices_that_the_server_is_gone)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  fake_publisher_limit(bench.publisher, 0);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  turn(&bench, 1000);
+  cr_assert_neq(session_poll_events(bench.session) & POLLRDHUP, 0);
+  session_step(bench.session, bench.now, POLLRDHUP);
+  cr_assert_eq(bench.failures, 1);
+  bench_done(&bench);
+}
+
+Test(session, what_nobody_reads_wakes_nobody)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  transaction(&bench, 0x300, 0x340, KEYS(""));
+  turn(&bench, 1000);
+  cr_assert_eq(state_of(&bench), RELAY_DRAINING);
+  cr_assert_eq(session_poll_events(bench.session) & POLLIN, 0, "settling polls a socket that it does not read");
   bench_done(&bench);
 }
 
@@ -260,12 +287,12 @@ Test(session, an_active_slot_means_standby_and_its_release_means_start)
   cr_assert_eq(state_of(&bench), RELAY_STANDBY);
   cr_assert_eq(fake_stream_starts(bench.stream), 0);
   cr_assert_not(fake_stream_is_open(bench.stream), "a standby keeps a walsender");
-  session_on_slot_activity(bench.session, true, bench.now);
+  session_on_slot_activity(bench.session, true, 4711, bench.now);
   turn(&bench, 1000);
   cr_assert_eq(state_of(&bench), RELAY_STANDBY);
   bench.facts.slot_is_active = false;
   fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
-  session_on_slot_activity(bench.session, false, bench.now);
+  session_on_slot_activity(bench.session, false, 4711, bench.now);
   turn(&bench, 1000);
   cr_assert_eq(state_of(&bench), RELAY_STREAMING);
   bench_done(&bench);
@@ -281,12 +308,51 @@ Test(session, a_standby_that_hears_of_the_slot_does_not_knock_itself)
   turn(&bench, 1000);
   fake_stream_on_connect(bench.stream, VERDICT_WAIT, NULL, NULL);
   for (int i = 0; i < 60; i++) {
-    session_on_slot_activity(bench.session, true, bench.now);
+    session_on_slot_activity(bench.session, true, 4711, bench.now);
     turn(&bench, 500000);
     cr_assert_eq(state_of(&bench), RELAY_STANDBY);
   }
   turn(&bench, 6 * US_PER_S);
   cr_assert_eq(state_of(&bench), RELAY_CONNECTING, "without news it looks itself");
+  bench_done(&bench);
+}
+
+Test(session, a_standby_has_no_producer)
+{
+  struct bench bench;
+  struct problem lost;
+
+  bench_init(&bench);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b", "c"));
+  turn(&bench, 10000);
+  bench.facts.slot_is_active = true;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  fake_stream_breaks(bench.stream, &lost);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_STANDBY);
+  cr_assert_not(fake_publisher_is_open(bench.publisher), "its records would arrive behind those of the other relay");
+  bench_done(&bench);
+}
+
+Test(session, a_relay_that_was_slower_does_not_mistrust_what_the_faster_one_confirmed)
+{
+  struct bench bench;
+  struct problem active, lost;
+
+  bench_init(&bench);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  (void)problem_set(&active, VERDICT_RETRY, EXIT_UNEXPECTED, "slot_active", "slot is active");
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 1000);
+  fake_stream_on_start(bench.stream, VERDICT_RETRY, &active);
+  fake_stream_breaks(bench.stream, &lost);
+  turn(&bench, US_PER_S);
+  bench.facts.confirmed = 0x700;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 20 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
   bench_done(&bench);
 }
 
@@ -386,5 +452,38 @@ Test(session, a_stop_with_kafka_down_ends_within_its_limit_and_confirms_nothing)
   cr_assert_not(figures.drained);
   cr_assert_eq(figures.events_in_flight, 1);
   cr_assert_leq(highest_flush(&bench), 0x100);
+  bench_done(&bench);
+}
+
+Test(session, a_stop_while_a_row_is_about_to_be_held_settles_within_the_stops_own_limit)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  bench.config->delivery.drain_timeout_ms = 1000;
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  transaction(&bench, 0x300, 0x340, KEYS(""));
+  turn(&bench, 1000);
+  session_stop(bench.session, bench.now);
+  turn(&bench, 500000);
+  cr_assert_not(session_is_stopped(bench.session), "stopped without settling");
+  turn(&bench, 600000);
+  cr_assert(session_is_stopped(bench.session));
+  bench_done(&bench);
+}
+
+Test(session, a_stop_while_a_row_is_about_to_be_held_confirms_what_settles)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  transaction(&bench, 0x300, 0x340, KEYS(""));
+  turn(&bench, 1000);
+  session_stop(bench.session, bench.now);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 1000);
+  cr_assert(session_is_stopped(bench.session));
+  cr_assert_eq(highest_flush(&bench), 0x240);
   bench_done(&bench);
 }

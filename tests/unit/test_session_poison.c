@@ -255,14 +255,17 @@ Test(session_poison, an_unknown_topic_holds_and_a_look_tries_that_record_alone)
   cr_assert_eq(figures.state, RELAY_HELD);
   cr_assert_eq(figures.problem.code, EXIT_KAFKA_REFUSES);
   cr_assert_eq(bench.poisoned, 0, "a topic that is missing is no property of a row");
-  /* The look: the record alone, with a fresh producer, and no stream. */
+  cr_assert_not(fake_publisher_is_open(bench.publisher), "a held relay kept a producer with records of its own");
+  /* The look: the slot is ours, and of it all that record alone is sent, with a fresh producer; nothing is read. */
+  fake_stream_clear(bench.stream);
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b"));
   turn(&bench, 10 * US_PER_S);
   cr_assert_eq(fake_publisher_count(bench.publisher), 1);
   cr_assert_str_eq(fake_publisher_record(bench.publisher, 0)->key, "b");
-  cr_assert_eq(fake_stream_starts(bench.stream), 2);
+  cr_assert_eq(fake_stream_starts(bench.stream), 3);
+  cr_assert_eq(fake_stream_unread(bench.stream), 5);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
   fake_publisher_report(bench.publisher, 0, REPORT_DELIVERED);
-  fake_stream_clear(bench.stream);
-  transaction(&bench, 0x200, 0x240, KEYS("a", "b"));
   turn(&bench, US_PER_S);
   cr_assert_eq(state_of(&bench), RELAY_STREAMING);
   fake_publisher_report_all(bench.publisher);
@@ -270,5 +273,132 @@ Test(session_poison, an_unknown_topic_holds_and_a_look_tries_that_record_alone)
   fake_publisher_report_all(bench.publisher);
   turn(&bench, US_PER_S);
   cr_assert_eq(highest_flush(&bench), 0x240);
+  bench_done(&bench);
+}
+
+/* Holds on the topic of the last of `keys` (one transaction 0x200 .. 0x240): refused in company, then alone. */
+static void hold_on_topic(struct bench *bench)
+{
+  transaction(bench, 0x200, 0x240, KEYS("a"));
+  turn(bench, 10000);
+  fake_publisher_report(bench->publisher, 0, REPORT_REFUSED_TOPIC);
+  turn(bench, 10000);
+  fake_stream_clear(bench->stream);
+  transaction(bench, 0x200, 0x240, KEYS("a"));
+  turn(bench, US_PER_S);
+  fake_publisher_report(bench->publisher, 0, REPORT_REFUSED_TOPIC);
+  turn(bench, 10000);
+  cr_assert_eq(state_of(bench), RELAY_HELD);
+}
+
+Test(session_poison, a_look_publishes_nothing_while_another_relay_has_the_slot)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  hold_on_topic(&bench);
+  bench.facts.slot_is_active = true;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  turn(&bench, 61 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_STANDBY);
+  cr_assert_not(fake_publisher_is_open(bench.publisher));
+  bench_done(&bench);
+}
+
+Test(session_poison, a_kept_record_that_another_relay_has_got_past_is_not_sent_again)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  hold_on_topic(&bench);
+  session_on_slot_activity(bench.session, true, 4711, bench.now);
+  bench.facts.confirmed = 0x240;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  fake_stream_clear(bench.stream);
+  turn(&bench, 61 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 0, "a stale record was sent behind newer ones");
+  bench_done(&bench);
+}
+
+Test(session_poison, a_look_that_fails_gives_the_slot_back_and_holds_on)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  hold_on_topic(&bench);
+  fake_stream_clear(bench.stream);
+  for (int i = 0; i < 61 && fake_stream_starts(bench.stream) < 3; i++) {
+    turn(&bench, US_PER_S);
+  }
+  cr_assert_eq(fake_publisher_count(bench.publisher), 1);
+  fake_publisher_report(bench.publisher, 0, REPORT_REFUSED_TOPIC);
+  turn(&bench, 10000);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  cr_assert_not(fake_stream_is_open(bench.stream));
+  cr_assert_not(fake_publisher_is_open(bench.publisher));
+  bench_done(&bench);
+}
+
+Test(session_poison, a_refused_record_does_not_overtake_older_ones_that_never_got_through)
+{
+  struct bench bench;
+  struct problem refused;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("k", "k"));
+  turn(&bench, 10000);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 2);
+  (void)problem_set(&refused, VERDICT_FATAL, EXIT_KAFKA_REFUSES, "topic_unknown", "no such topic");
+  fake_publisher_on_publish(bench.publisher, VERDICT_FATAL, &refused);
+  transaction(&bench, 0x300, 0x340, KEYS("k"));
+  turn(&bench, 6 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  fake_stream_clear(bench.stream);
+  transaction(&bench, 0x200, 0x240, KEYS("k", "k"));
+  transaction(&bench, 0x300, 0x340, KEYS("k"));
+  turn(&bench, 61 * US_PER_S);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 3);
+  cr_assert_eq(fake_publisher_record(bench.publisher, 0)->position.commit_lsn, 0x200, "the newest came first");
+  bench_done(&bench);
+}
+
+Test(session_poison, rows_that_are_sent_alone_share_nothing_with_what_an_older_stream_left)
+{
+  struct bench bench;
+  struct problem lost;
+
+  bench_init(&bench);
+  refuse_batch(&bench);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  fake_publisher_report(bench.publisher, 0, REPORT_DELIVERED);
+  fake_stream_breaks(bench.stream, &lost);
+  turn(&bench, 10000);
+  session_on_server_shutdown(bench.session, bench.now); /* the stream is left while a row is watched */
+  turn(&bench, 10000);
+  fake_stream_clear(bench.stream);
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b", "c"));
+  turn(&bench, 2 * US_PER_S);
+  cr_assert_eq(fake_publisher_opens(bench.publisher), 3);
+  bench_done(&bench);
+}
+
+Test(session_poison, a_stream_that_is_refused_again_and_again_is_a_hold_that_looks_ever_more_rarely)
+{
+  struct bench bench;
+  struct problem refused;
+  int starts;
+
+  bench_init(&bench);
+  turn(&bench, 31 * US_PER_S);
+  (void)problem_set(&refused, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "publication_missing", "publication does not exist");
+  starts = fake_stream_starts(bench.stream);
+  for (int i = 0; i < 600; i++) {
+    fake_stream_clear(bench.stream);
+    fake_stream_refuses(bench.stream, &refused);
+    turn(&bench, US_PER_S);
+  }
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  cr_assert_leq(fake_stream_starts(bench.stream) - starts, 20, "%d starts in ten minutes", fake_stream_starts(bench.stream) - starts);
   bench_done(&bench);
 }

@@ -101,15 +101,20 @@ void kafka_publisher_end_client(struct kafka_publisher *publisher, enum kafka_pu
   kafka_publisher_set_state(publisher, state);
 }
 
+void kafka_publisher_forget_end(struct kafka_publisher *publisher)
+{
+  kafka_client_end_free(publisher->end);
+  publisher->end = NULL;
+  kafka_publisher_set_state(publisher, CLOSED);
+}
+
 enum verdict kafka_publisher_make_client(struct kafka_publisher *publisher, struct problem *problem)
 {
   if (publisher->end != NULL) {
     if (!kafka_client_end_is_done(publisher->end) && kafka_publisher_now_us() - publisher->since_us < ENDING_MAX_US) {
       return VERDICT_WAIT;
     }
-    kafka_client_end_free(publisher->end);
-    publisher->end = NULL;
-    kafka_publisher_set_state(publisher, CLOSED);
+    kafka_publisher_forget_end(publisher);
   }
   /* Secrets may have been read anew since the last time. */
   kafka_address_init(&publisher->address, publisher->config);
@@ -123,18 +128,24 @@ enum verdict kafka_publisher_make_client(struct kafka_publisher *publisher, stru
   return VERDICT_OK;
 }
 
+static void close_publisher(struct publisher *port)
+{
+  struct kafka_publisher *publisher = (struct kafka_publisher *)port;
+
+  if (publisher->client != NULL) {
+    kafka_publisher_end_client(publisher, ENDING);
+  } else if (publisher->state == RENEWING) {
+    kafka_publisher_set_state(publisher, ENDING);
+  }
+  reach_init(&publisher->reach);
+}
+
 static enum verdict open_publisher(struct publisher *port, struct problem *problem)
 {
   struct kafka_publisher *publisher = (struct kafka_publisher *)port;
 
   (void)kafka_publisher_clear(publisher);
-  if (publisher->client != NULL) {
-    kafka_publisher_end_client(publisher, ENDING);
-  }
-  if (publisher->state == RENEWING) {
-    publisher->state = ENDING;
-  }
-  reach_init(&publisher->reach);
+  close_publisher(port);
   return kafka_publisher_make_client(publisher, problem);
 }
 
@@ -257,6 +268,7 @@ static void free_publisher(struct publisher *port)
 
 static const struct publisher_ops ops = {
     .open = open_publisher,
+    .close = close_publisher,
     .publish = publish,
     .reports = kafka_publisher_reports,
     .figures = figures,

@@ -57,6 +57,8 @@ void kafka_publisher_set_timer(struct kafka_publisher *publisher);
 void kafka_publisher_look_for_fatal(struct kafka_publisher *publisher);
 /* Towards a new client: `state` is ENDING or RENEWING. What is in flight is forgotten. */
 void kafka_publisher_end_client(struct kafka_publisher *publisher, enum kafka_publisher_state state);
+/* The old client is gone, or has had its time: CLOSED. */
+void kafka_publisher_forget_end(struct kafka_publisher *publisher);
 /* OK: OPEN. WAIT while the old client is not gone. RETRY: it could not be made. */
 enum verdict kafka_publisher_make_client(struct kafka_publisher *publisher, struct problem *problem);
 /* What every call says that cannot do its work: the problem that ended it. */

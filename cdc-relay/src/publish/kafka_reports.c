@@ -215,6 +215,8 @@ enum verdict kafka_publisher_reports(struct publisher *port, int limit, ReportFu
 
   if (publisher->state == RENEWING) {
     renew(publisher);
+  } else if (publisher->state == ENDING && kafka_client_end_is_done(publisher->end)) {
+    kafka_publisher_forget_end(publisher);
   }
   if (publisher->state == OPEN || publisher->state == BREAKING) {
     empty_queue(publisher, limit, report, context);

@@ -15,6 +15,11 @@ enum verdict publisher_open(struct publisher *publisher, struct problem *problem
   return publisher->ops->open(publisher, problem);
 }
 
+void publisher_close(struct publisher *publisher)
+{
+  publisher->ops->close(publisher);
+}
+
 enum verdict publisher_publish(struct publisher *publisher, const struct record *record, uint64_t token, struct problem *problem)
 {
   return publisher->ops->publish(publisher, record, token, problem);

@@ -47,6 +47,9 @@ void publisher_free(struct publisher *publisher); /* takes NULL; waits at most t
 /* Begins anew with a fresh client; what was in flight is dropped without reports. WAIT while the client before is still being destroyed (its fd tells). */
 enum verdict MUST_CHECK publisher_open(struct publisher *publisher, struct problem *problem);
 
+/* Ends the client, dropping what is in flight without reports: nothing of it is sent from now on. Until publisher_open() every other call says RETRY. */
+void publisher_close(struct publisher *publisher);
+
 /*
  * Takes one record (copies all of it). OK: one report with `token` will come. WAIT: queue full, nothing happened. POISON: this record can never be sent,
  * no report comes (problem->code EXIT_POISON). FATAL: refused for its topic (EXIT_KAFKA_REFUSES). RETRY: the client is broken.

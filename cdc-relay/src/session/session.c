@@ -3,14 +3,17 @@
  *
  *            +-------------------------------- look again ----------------------------------+
  *            v                                                                              |
- *   OPENING -> CONNECTING -> STARTING -> STREAMING -> FINISHING -> STOPPED          WAITING <-> PROBING
+ *   OPENING -> CONNECTING -> STARTING -> STREAMING -> FINISHING -> STOPPED          WAITING <-> REACHING
  *      ^          |    \_______ any failure ___/ \___ a person is needed (SETTLING) ____^
  *      |          v                |
  *      |       STANDBY             v
  *      +----------+------------ BACKOFF
  *
  * There is one way back, whatever failed: close the stream, wait, connect, let the server say where we are (I5). A broken publisher is replaced on that way.
- * While held, the machine may be connecting underneath; users see `held` until streaming has begun.
+ * While held, the machine may be connecting underneath; users see `held` until streaming goes on.
+ *
+ * Only the owner of the slot publishes. So a refused record that is to be tried again is tried between STARTING and STREAMING (PROBING), and whoever lets the
+ * slot go while another may take it (hold, standby) ends the producer, with all that it still has.
  */
 #include "session/session.h"
 
@@ -22,9 +25,6 @@
 enum {
   BACKOFF_FIRST_US = 100000,
   BACKOFF_MAX_US = 15000000,
-  LOOK_FIRST_US = 5000000,
-  LOOK_MAX_US = 60000000,
-  ARENA_FIRST_BYTES = 65536,
 };
 
 static enum relay_state visible_state(const struct session *session)
@@ -51,6 +51,7 @@ static enum relay_state visible_state(const struct session *session)
   case PHASE_STANDBY:
     return RELAY_STANDBY;
   case PHASE_WAITING:
+  case PHASE_REACHING:
   case PHASE_PROBING:
     return RELAY_HELD;
   }
@@ -75,57 +76,17 @@ void session_enter(struct session *session, enum phase phase, int64_t deadline_u
   show_state(session);
 }
 
-static void connect_again(struct session *session)
+void session_drop_publisher(struct session *session)
+{
+  if (session->publisher_is_open) {
+    publisher_close(session->ports.publisher);
+    session->publisher_is_open = false;
+  }
+}
+
+void session_connect(struct session *session)
 {
   session_enter(session, PHASE_OPENING, session->now.mono_us + SESSION_CONNECT_TIMEOUT_US);
-}
-
-static void wait_for_next_look(struct session *session)
-{
-  int64_t delay_us = backoff_next_us(&session->look_backoff, chance_next(&session->chance));
-
-  session_enter(session, PHASE_WAITING, session->look_is_useless ? INT64_MAX : session->now.mono_us + delay_us);
-}
-
-/* A copy of its own: the record lies in the stream's message and in the arena, which do not outlive the stream. */
-static void keep_record(struct session *session, const struct record *record)
-{
-  struct arena fresh; /* the record may itself lie in the old one */
-  struct header *headers;
-
-  arena_init(&fresh, ARENA_FIRST_BYTES);
-  session->kept = *record;
-  session->kept.topic = arena_copy(&fresh, record->topic);
-  session->kept.key = arena_copy(&fresh, record->key);
-  session->kept.value = arena_copy(&fresh, record->value);
-  session->kept.event_id = arena_copy(&fresh, record->event_id);
-  headers = arena_array(&fresh, record->header_count, sizeof(*headers));
-  for (size_t i = 0; i < record->header_count; i++) {
-    headers[i] = (struct header){arena_copy(&fresh, record->headers[i].name), arena_copy(&fresh, record->headers[i].value)};
-  }
-  session->kept.headers = headers;
-  arena_done(&session->kept_arena);
-  session->kept_arena = fresh;
-}
-
-void session_hold(struct session *session, const struct problem *why, const struct record *kept, bool look_is_useless)
-{
-  session->problem = *why;
-  session->has_problem = true;
-  session->look_is_useless = look_is_useless;
-  if (kept != NULL) {
-    keep_record(session, kept);
-  }
-  session->has_kept = kept != NULL;
-  session->kept_is_published = false;
-  session->never_settled = session->hand != HAND_EMPTY && session->hand_is_counted ? 1 : 0;
-  session->hand = HAND_EMPTY;
-  session->is_to_be_held = true;
-  if (session->phase == PHASE_STREAMING) {
-    session_enter(session, PHASE_SETTLING, session->now.mono_us + SESSION_SETTLE_TIMEOUT_US);
-  } else {
-    session_ended(session);
-  }
 }
 
 void session_ended(struct session *session)
@@ -140,16 +101,18 @@ void session_ended(struct session *session)
     session_enter(session, PHASE_STOPPED, INT64_MAX);
     return;
   }
+  session_drop_publisher(session); /* for a reload, since its secrets may be new, too */
   if (!is_to_be_held) {
-    session->publisher_is_open = false; /* its secrets may be new, too */
-    connect_again(session);
+    session_connect(session);
     return;
   }
-  if (!session->is_held) {
-    session->is_held = true;
+  /* Older rows that never got through come first again, from the stream; the kept record must not overtake them. */
+  session->has_kept = session->has_kept && ledger_events_in_flight(session->ledger) <= session->never_settled;
+  if (!session->is_held && session->now.mono_us - session->started_us >= SESSION_STEADY_US) {
     backoff_reset(&session->look_backoff);
   }
-  wait_for_next_look(session);
+  session->is_held = true;
+  session_wait_for_look(session);
 }
 
 void session_fail(struct session *session, enum session_side side, const struct problem *why)
@@ -159,15 +122,16 @@ void session_fail(struct session *session, enum session_side side, const struct 
 
   stream_close(session->ports.stream);
   session->hand = HAND_EMPTY;
-  if (side == SESSION_KAFKA) {
-    session->publisher_is_open = false;
+  /* In isolation also for PostgreSQL's sake: what the producer still holds would be company for the rows that are to be sent alone. */
+  if (side == SESSION_KAFKA || session->isolation.is_on) {
+    session_drop_publisher(session);
   }
   if (session->is_stopping || session->is_to_be_held || session->is_to_reconnect) {
     session_ended(session);
     return;
   }
   if (session->is_held) {
-    wait_for_next_look(session);
+    session_wait_for_look(session);
     return;
   }
   if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_STEADY_US) {
@@ -242,6 +206,7 @@ static void turn_connecting(struct session *session)
     int64_t jitter_us = (int64_t)(chance_next(&session->chance) % (SESSION_STANDBY_US / 2));
 
     stream_close(session->ports.stream);
+    session_drop_publisher(session);
     witness_forget_position(&session->witness);
     session->is_held = false;
     session->has_problem = false;
@@ -255,67 +220,36 @@ static void turn_connecting(struct session *session)
 static void turn_starting(struct session *session)
 {
   struct problem problem;
-  enum verdict verdict = stream_start(session->ports.stream, session->facts.confirmed, &problem);
+  enum verdict verdict;
 
+  if (!session->publisher_is_open) { /* it broke meanwhile */
+    stream_close(session->ports.stream);
+    session_connect(session);
+    return;
+  }
+  verdict = stream_start(session->ports.stream, session->facts.confirmed, &problem);
   if (verdict == VERDICT_WAIT) {
     (void)timed_out(session, "start replication");
     return;
   }
   if (verdict != VERDICT_OK) {
+    if (strcmp(problem.cause, "slot_active") == 0) {
+      witness_forget_position(&session->witness); /* another relay was faster, and may confirm */
+    }
     session_end(session, SESSION_POSTGRES, verdict, &problem);
     return;
   }
   witness_started(&session->witness, &session->facts);
-  session->is_held = false;
-  session->has_problem = false;
   session->started_us = session->now.mono_us;
   session_stream_begin(session);
   session->observer->started(session->observer->context, &session->facts);
-  session_enter(session, PHASE_STREAMING, INT64_MAX);
-}
-
-/* Held by Kafka's word or by a refused record: a fresh producer, and the record (or the bare connection) is tried alone, away from the stream. */
-static void turn_probing(struct session *session)
-{
-  struct problem problem;
-  struct publisher_figures figures;
-  enum verdict verdict = VERDICT_OK;
-
-  if (session->now.mono_us >= session->deadline_us) {
-    session->publisher_is_open = false;
-    wait_for_next_look(session);
-    return;
-  }
-  if (!session->publisher_is_open) {
-    verdict = publisher_open(session->ports.publisher, &problem);
-    session->publisher_is_open = verdict == VERDICT_OK;
-  }
-  if (verdict == VERDICT_OK && session->has_kept && !session->kept_is_published) {
-    verdict = publisher_publish(session->ports.publisher, &session->kept, 0, &problem);
-    session->kept_is_published = verdict == VERDICT_OK;
-  }
-  if (verdict == VERDICT_WAIT || (verdict == VERDICT_OK && session->has_kept)) {
-    return; /* its report tells */
-  }
-  if (verdict != VERDICT_OK) {
-    session->publisher_is_open = false;
-    wait_for_next_look(session);
-    return;
-  }
-  publisher_figures(session->ports.publisher, &figures);
-  if (figures.is_connected) {
-    connect_again(session);
-  }
-}
-
-static void look_again(struct session *session)
-{
-  if (session->problem.code == EXIT_KAFKA_REFUSES || session->has_kept) {
-    session->publisher_is_open = false;
-    session->kept_is_published = false;
+  /* Another relay has got past the kept record if its transaction is confirmed. */
+  session->has_kept = session->has_kept && session->kept.position.commit_lsn >= session->facts.confirmed;
+  session->kept_is_published = false;
+  if (session->has_kept) {
     session_enter(session, PHASE_PROBING, session->now.mono_us + SESSION_PROBE_TIMEOUT_US);
   } else {
-    connect_again(session);
+    session_enter(session, PHASE_STREAMING, INT64_MAX);
   }
 }
 
@@ -328,14 +262,12 @@ static void turn_finishing(struct session *session)
   }
 }
 
-void session_step(struct session *session, struct moment now, bool stream_is_ready)
+void session_step(struct session *session, struct moment now, short stream_events)
 {
   enum phase before;
 
   session->now = now;
-  if (session->publisher_is_open) {
-    session_serve_reports(session);
-  }
+  session_serve_reports(session);
   do {
     before = session->phase;
     switch (session->phase) {
@@ -349,7 +281,7 @@ void session_step(struct session *session, struct moment now, bool stream_is_rea
       turn_starting(session);
       break;
     case PHASE_STREAMING:
-      session_stream_turn(session, stream_is_ready);
+      session_stream_turn(session, stream_events);
       break;
     case PHASE_SETTLING:
       session_settling_turn(session);
@@ -360,16 +292,19 @@ void session_step(struct session *session, struct moment now, bool stream_is_rea
     case PHASE_BACKOFF:
     case PHASE_STANDBY:
       if (now.mono_us >= session->deadline_us) {
-        connect_again(session);
+        session_connect(session);
       }
       break;
     case PHASE_WAITING:
       if (now.mono_us >= session->deadline_us) {
-        look_again(session);
+        session_look_again(session);
       }
       break;
+    case PHASE_REACHING:
+      session_reaching_turn(session);
+      break;
     case PHASE_PROBING:
-      turn_probing(session);
+      session_probing_turn(session);
       break;
     case PHASE_STOPPED:
       break;
@@ -397,9 +332,9 @@ struct session *session_new(const struct config *config, const struct session_po
   isolation_init(&session->isolation);
   backoff_init(&session->postgres_backoff, BACKOFF_FIRST_US, BACKOFF_MAX_US);
   backoff_init(&session->kafka_backoff, BACKOFF_FIRST_US, BACKOFF_MAX_US);
-  backoff_init(&session->look_backoff, LOOK_FIRST_US, LOOK_MAX_US);
-  arena_init(&session->arena, ARENA_FIRST_BYTES);
-  arena_init(&session->kept_arena, ARENA_FIRST_BYTES);
+  backoff_init(&session->look_backoff, SESSION_LOOK_FIRST_US, SESSION_LOOK_MAX_US);
+  arena_init(&session->arena, SESSION_ARENA_FIRST_BYTES);
+  arena_init(&session->kept_arena, SESSION_ARENA_FIRST_BYTES);
   publisher_figures(ports->publisher, &figures);
   session->ledger = ledger_new((uint32_t)figures.max_events + 1);
   txn_init(&session->txn, session->ledger);
@@ -417,14 +352,17 @@ void session_free(struct session *session)
   free(session);
 }
 
-void session_on_slot_activity(struct session *session, bool is_active, struct moment now)
+void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, struct moment now)
 {
   session->now = now;
   session->server_is_stopping = false; /* the second connection is up again, and answers */
+  if (is_active && active_pid != session->facts.backend_pid) {
+    witness_forget_position(&session->witness); /* another relay has it, and may confirm */
+  }
   if (session->phase == PHASE_STANDBY && is_active) {
     session->deadline_us = now.mono_us + SESSION_STANDBY_US; /* no need to look ourselves */
   } else if (session->phase == PHASE_STANDBY) {
-    connect_again(session);
+    session_connect(session);
   }
 }
 
@@ -452,10 +390,14 @@ void session_reload(struct session *session, struct moment now)
   case PHASE_STOPPED:
     break; /* a new connection comes, or none */
   case PHASE_WAITING:
+  case PHASE_REACHING:
   case PHASE_PROBING:
-    session->publisher_is_open = false;
-    if (!session->look_is_useless) {
-      look_again(session);
+    stream_close(session->ports.stream);
+    session_drop_publisher(session);
+    if (session->look_is_useless) {
+      session_wait_for_look(session);
+    } else {
+      session_look_again(session);
     }
     break;
   case PHASE_OPENING:
@@ -464,8 +406,8 @@ void session_reload(struct session *session, struct moment now)
   case PHASE_BACKOFF:
   case PHASE_STANDBY:
     stream_close(session->ports.stream);
-    session->publisher_is_open = false;
-    connect_again(session);
+    session_drop_publisher(session);
+    session_connect(session);
     break;
   }
 }
@@ -479,10 +421,27 @@ void session_stop(struct session *session, struct moment now)
   session->is_stopping = true;
   session->is_held = false;
   session->stop_deadline_us = now.mono_us + session->config->delivery.drain_timeout_ms * US_PER_MS;
-  session->drained = session->phase != PHASE_STREAMING && ledger_is_empty(session->ledger);
-  if (session->phase != PHASE_STREAMING) {
-    stream_close(session->ports.stream);
-    session_enter(session, PHASE_STOPPED, INT64_MAX);
+  switch (session->phase) {
+  case PHASE_STREAMING:
+    session->drained = false;
+    break;
+  case PHASE_SETTLING:
+    session->deadline_us = session->stop_deadline_us < session->deadline_us ? session->stop_deadline_us : session->deadline_us;
+    break;
+  case PHASE_FINISHING:
+    break;
+  case PHASE_OPENING:
+  case PHASE_CONNECTING:
+  case PHASE_STARTING:
+  case PHASE_BACKOFF:
+  case PHASE_STANDBY:
+  case PHASE_WAITING:
+  case PHASE_REACHING:
+  case PHASE_PROBING:
+  case PHASE_STOPPED:
+    session->drained = ledger_is_empty(session->ledger);
+    session_ended(session);
+    break;
   }
   show_state(session);
 }

@@ -56,17 +56,17 @@ struct session *session_new(const struct config *config, const struct session_po
 void session_free(struct session *session); /* takes NULL; leaves the ports to their owner */
 
 /*
- * One turn: takes everything forward that can be, bounded (a thousand messages or so), never blocks. `stream_is_ready`: poll() reported events on the stream's fd.
- * `stop` is noticed at session_stop().
+ * One turn: takes everything forward that can be, bounded (a thousand messages or so), never blocks. `stream_events`: what poll() reported on the
+ * stream's fd (revents).
  */
-void session_step(struct session *session, struct moment now, bool stream_is_ready);
+void session_step(struct session *session, struct moment now, short stream_events);
 
-/* When to call session_step() next without any event (monotonic us; may lie in the past), and whether to poll the stream's fd now. */
+/* When to call session_step() next without any event (monotonic us; may lie in the past), and for what to poll the stream's fd now. */
 int64_t session_deadline_us(const struct session *session);
-bool session_wants_stream(const struct session *session);
+short session_poll_events(const struct session *session);
 
 /* The second connection's news. */
-void session_on_slot_activity(struct session *session, bool is_active, struct moment now);
+void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, struct moment now);
 void session_on_server_shutdown(struct session *session, struct moment now);
 /* Secrets were read anew: reconnect both sides; a hold is looked at again at once. */
 void session_reload(struct session *session, struct moment now);

@@ -110,10 +110,9 @@ static void on_refusal_in_company(struct session *session, const struct report *
 static void on_probe_report(struct session *session, const struct report *report)
 {
   if (report->outcome == REPORT_DELIVERED) {
-    session->has_kept = false;
-    session_enter(session, PHASE_OPENING, session->now.mono_us + SESSION_CONNECT_TIMEOUT_US);
+    session_release(session);
   } else {
-    session->deadline_us = session->now.mono_us; /* look again later */
+    session_look_failed(session);
   }
 }
 
@@ -158,21 +157,20 @@ static void on_report(void *context, const struct report *report, const struct p
   }
 }
 
+/* Asked in every phase, also when the producer is closed: its descriptor is polled, and only this makes it quiet. */
 void session_serve_reports(struct session *session)
 {
-  enum phase before = session->phase;
   struct problem problem;
   enum verdict verdict = publisher_reports(session->ports.publisher, SESSION_TURN_REPORTS, on_report, session, &problem);
 
-  if (verdict != VERDICT_OK) {
-    if (before == PHASE_PROBING) {
-      session->deadline_us = session->now.mono_us;
-    } else if (before == PHASE_STREAMING || before == PHASE_SETTLING) {
+  if (verdict != VERDICT_OK && session->publisher_is_open) {
+    if (session->phase == PHASE_STREAMING || session->phase == PHASE_SETTLING) {
       session_end(session, SESSION_KAFKA, verdict, &problem);
-    } else if (verdict == VERDICT_RETRY) {
-      session->publisher_is_open = false;
+    } else if (session->phase == PHASE_PROBING || session->phase == PHASE_REACHING) {
+      session_look_failed(session);
+    } else {
+      session_drop_publisher(session);
     }
-    return;
   }
   if (session->phase == PHASE_STREAMING && session->has_refusal) {
     if (session->isolation.is_on) {

@@ -1,5 +1,5 @@
 /*
- * session_priv.h - the session's own struct, shared by session.c (life of a session), session_stream.c (what happens while it streams) and session_hand.c (the
+ * session_priv.h - the session's own struct, shared by session.c (life of a session), session_stream.c (what happens while it streams), session_hold.c (holds and looks) and session_hand.c (the
  * record in hand, reports, poison).
  */
 #ifndef SESSION_SESSION_PRIV_H
@@ -25,8 +25,9 @@ enum phase {
   PHASE_FINISHING, /* the last status is out, the stream is being ended in order */
   PHASE_BACKOFF,
   PHASE_STANDBY,
-  PHASE_WAITING, /* held, until the next look */
-  PHASE_PROBING, /* held, and looking: the kept record, or the connection to Kafka alone, is tried */
+  PHASE_WAITING,  /* held, until the next look */
+  PHASE_REACHING, /* held by Kafka as a whole, and looking whether it lets us in */
+  PHASE_PROBING,  /* held by a record, and looking: the slot is ours, the record is tried alone, nothing is read */
   PHASE_STOPPED,
 };
 
@@ -102,6 +103,9 @@ struct session {
 enum {
   SESSION_TURN_MESSAGES = 2048, /* messages of one turn at most, so that timers and reports get theirs */
   SESSION_TURN_REPORTS = 10000,
+  SESSION_ARENA_FIRST_BYTES = 65536,
+  SESSION_LOOK_FIRST_US = 5000000,
+  SESSION_LOOK_MAX_US = 60000000,
   SESSION_CONNECT_TIMEOUT_US = 30000000,
   SESSION_PROBE_TIMEOUT_US = 60000000, /* librdkafka may take 30 s to be sure that a topic does not exist */
   SESSION_FINISH_TIMEOUT_US = 2000000,
@@ -109,6 +113,7 @@ enum {
   SESSION_STANDBY_US = 5000000,      /* look ourselves when the second connection has no news */
   SESSION_PAUSED_AFTER_US = 1000000, /* a queue that is full for less is the normal state of a busy relay */
   SESSION_STEADY_US = 30000000,      /* streaming for so long forgets earlier failures */
+  SESSION_RELEASE_US = 2000000,      /* a hold is over when streaming goes on for so long, or brings a position forward */
 };
 
 /* Moves the machine; the state that users see follows from it. */
@@ -118,15 +123,31 @@ void session_fail(struct session *session, enum session_side side, const struct 
 /* A person is needed. `kept`: the record whose success would show that the reason is gone, or NULL. A stream that still works is settled and ended in order first,
  * so that a later start repeats as little as possible. */
 void session_hold(struct session *session, const struct problem *why, const struct record *kept, bool look_is_useless);
-/* The stream is over: stopped, or held. */
+/* From OPENING on. */
+void session_connect(struct session *session);
+/* The stream is over: stopped, held, or begun again. */
 void session_ended(struct session *session);
+
+/* session_hold.c */
+void session_wait_for_look(struct session *session);
+void session_look_again(struct session *session);
+void session_probing_turn(struct session *session);
+void session_reaching_turn(struct session *session);
+/* A look did not find what it hoped for. */
+void session_look_failed(struct session *session);
+/* The hold is over: go on from the stream. */
+void session_release(struct session *session);
+/* Ends the producer: what it still holds is never sent. Whenever another relay may have the slot, and whenever the producer is to be made anew. */
+void session_drop_publisher(struct session *session);
 /* RETRY -> session_fail(), FATAL -> session_hold(). */
 void session_end(struct session *session, enum session_side side, enum verdict verdict, const struct problem *why);
 
 /* session_stream.c: one turn while streaming; and the state of a fresh stream. */
 void session_stream_begin(struct session *session);
-void session_stream_turn(struct session *session, bool stream_is_ready);
+void session_stream_turn(struct session *session, short stream_events);
 void session_settling_turn(struct session *session);
+/* Sends a status if one is due, and what an earlier one left in the socket. */
+void session_send_feedback(struct session *session);
 /* Nothing unsettled, nothing open, nothing in hand. */
 bool session_is_idle(const struct session *session);
 

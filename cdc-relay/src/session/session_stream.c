@@ -175,25 +175,28 @@ static bool read_is_due(const struct session *session, bool stream_is_ready)
 
 /* ---- feedback ---- */
 
-static void send_feedback(struct session *session)
+void session_send_feedback(struct session *session)
 {
   Lsn safe = ledger_safe(session->ledger);
   struct feedback_message message;
   struct problem problem;
-  enum verdict verdict;
+  enum verdict verdict = VERDICT_OK;
 
-  if (!feedback_due(&session->feedback, safe, session->now.mono_us, &message)) {
-    return;
+  if ((stream_events(session->ports.stream) & POLLOUT) != 0) {
+    verdict = stream_flush(session->ports.stream, &problem);
   }
-  ledger_check(session->ledger);
-  witness_confirmed(&session->witness, message.flush);
-  verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, session->now, &problem);
-  if (verdict == VERDICT_OK) {
-    feedback_sent(&session->feedback, &message, session->now.mono_us);
-    if (message.flush == safe) {
-      ledger_confirmed(session->ledger);
+  if (verdict == VERDICT_OK && feedback_due(&session->feedback, safe, session->now.mono_us, &message)) {
+    ledger_check(session->ledger);
+    witness_confirmed(&session->witness, message.flush);
+    verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, session->now, &problem);
+    if (verdict == VERDICT_OK) {
+      feedback_sent(&session->feedback, &message, session->now.mono_us);
+      if (message.flush == safe) {
+        ledger_confirmed(session->ledger);
+      }
     }
-  } else if (verdict != VERDICT_WAIT) {
+  }
+  if (verdict != VERDICT_OK && verdict != VERDICT_WAIT) {
     session_end(session, SESSION_POSTGRES, verdict, &problem);
   }
 }
@@ -206,7 +209,7 @@ static void end_stream(struct session *session, int64_t limit_us)
   struct problem problem;
 
   session->feedback.reply_is_owed = session->feedback.reply_is_owed || safe > session->feedback.confirmed;
-  send_feedback(session);
+  session_send_feedback(session);
   if (session->phase != before || (session->feedback.confirmed < safe && session->now.mono_us < limit_us)) {
     return; /* broken; or the socket does not take the status yet */
   }
@@ -219,12 +222,13 @@ static void end_stream(struct session *session, int64_t limit_us)
 
 void session_settling_turn(struct session *session)
 {
+  session->drained = ledger_is_empty(session->ledger);
   if (session->server_is_stopping) {
     session_ended(session);
   } else if (ledger_events_in_flight(session->ledger) <= session->never_settled || session->now.mono_us >= session->deadline_us) {
     end_stream(session, session->deadline_us);
   } else {
-    send_feedback(session);
+    session_send_feedback(session);
   }
 }
 
@@ -237,7 +241,29 @@ static void leave_stopping_server(struct session *session)
   session_fail(session, SESSION_POSTGRES, &problem);
 }
 
-void session_stream_turn(struct session *session, bool stream_is_ready)
+/* The server is gone, and nobody reads the socket that would say so. */
+static bool is_cut_off(const struct session *session, short stream_events)
+{
+  return (stream_events & (POLLRDHUP | POLLHUP | POLLERR)) != 0 && !may_receive(session);
+}
+
+static void leave_lost_server(struct session *session)
+{
+  struct problem problem;
+
+  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection to PostgreSQL was closed while nothing was read from it");
+  session_fail(session, SESSION_POSTGRES, &problem);
+}
+
+/* A hold is over when what it was about has been passed, not when a stream could be started: what is wrong may lie in the stream. */
+static void release_hold(struct session *session)
+{
+  if (session->is_held && (ledger_safe(session->ledger) > session->facts.confirmed || session->now.mono_us - session->started_us >= SESSION_RELEASE_US)) {
+    session_release(session);
+  }
+}
+
+void session_stream_turn(struct session *session, short stream_events)
 {
   bool was_stuck = session->hand != HAND_EMPTY;
 
@@ -246,21 +272,25 @@ void session_stream_turn(struct session *session, bool stream_is_ready)
     pace_init(&session->pace);
     session->has_more = true;
   }
-  if (session->phase == PHASE_STREAMING && read_is_due(session, stream_is_ready)) {
+  if (session->phase == PHASE_STREAMING && read_is_due(session, (stream_events & ~POLLOUT) != 0)) {
     receive(session);
   }
   if (session->phase == PHASE_STREAMING && session->server_is_stopping && session->hand != HAND_EMPTY) {
     leave_stopping_server(session);
   }
+  if (session->phase == PHASE_STREAMING && is_cut_off(session, stream_events)) {
+    leave_lost_server(session);
+  }
   if (session->phase != PHASE_STREAMING) {
     return;
   }
+  release_hold(session);
   if (session->is_stopping && ((session_is_idle(session) && !may_receive(session)) || session->now.mono_us >= session->stop_deadline_us)) {
     session->drained = session_is_idle(session);
     end_stream(session, session->stop_deadline_us);
     return;
   }
-  send_feedback(session);
+  session_send_feedback(session);
 }
 
 /* ---- what the owner polls for ---- */
@@ -270,7 +300,7 @@ int64_t session_deadline_us(const struct session *session)
   int64_t deadline_us = session->deadline_us;
   int64_t feedback_us;
 
-  if (session->phase != PHASE_STREAMING && session->phase != PHASE_SETTLING) {
+  if (session->phase != PHASE_STREAMING && session->phase != PHASE_SETTLING && session->phase != PHASE_PROBING) {
     return deadline_us;
   }
   if (session->phase == PHASE_STREAMING && session->has_more && may_receive(session)) {
@@ -285,6 +315,9 @@ int64_t session_deadline_us(const struct session *session)
   if (session->is_stopping && session->stop_deadline_us < deadline_us) {
     deadline_us = session->stop_deadline_us;
   }
+  if (session->is_held && session->phase == PHASE_STREAMING && session->started_us + SESSION_RELEASE_US < deadline_us) {
+    deadline_us = session->started_us + SESSION_RELEASE_US;
+  }
   if (session->pace_wait == PACE_TIMER && may_receive(session) && session->pace_deadline_us < deadline_us) {
     deadline_us = session->pace_deadline_us;
   }
@@ -294,12 +327,18 @@ int64_t session_deadline_us(const struct session *session)
   return deadline_us;
 }
 
-bool session_wants_stream(const struct session *session)
+short session_poll_events(const struct session *session)
 {
-  if (session->phase != PHASE_STREAMING) {
-    return true;
+  short wanted = stream_events(session->ports.stream);
+  bool is_reading = session->phase == PHASE_STREAMING ? may_receive(session) : session->phase != PHASE_SETTLING && session->phase != PHASE_PROBING;
+
+  if (!is_reading) {
+    return (short)((wanted & POLLOUT) | POLLRDHUP);
   }
-  return (may_receive(session) && session->pace_wait == PACE_SOCKET) || (stream_events(session->ports.stream) & POLLOUT) != 0;
+  if (session->phase == PHASE_STREAMING && session->pace_wait == PACE_TIMER) {
+    return (short)(wanted & POLLOUT);
+  }
+  return wanted;
 }
 
 void session_figures(const struct session *session, struct moment now, struct session_figures *ret_figures)

@@ -1,7 +1,13 @@
 /*
  * pg_stream.c - PostgreSQL's streaming replication protocol over libpq, never blocking, on the loop's thread.
  *
- *   CLOSED -> ATTEMPT -> IDENTIFY -> CATALOG (its queries, one by one) -> READY -> STARTING -> STREAMING -> FINISHING
+ *   CLOSED -> ATTEMPT -> IDENTIFY -> CATALOG (its queries, one by one) -> READY, if somebody else holds the slot
+ *                                                                      -> ATTEMPT -> IDENTIFY -> READY -> STARTING -> STREAMING -> FINISHING
+ *
+ * The connection that streams has run no SQL: a walsender that has looked at the catalog decodes older WAL with today's catalog instead of that WAL's own
+ * (measured with PostgreSQL 15: after a query on pg_publication_tables, rows from before the publication was recreated were left out, and rows from before a column
+ * was replaced came with the new column's default). So the catalog is read on a connection of its own, and the one that streams only says IDENTIFY_SYSTEM, by which
+ * both are known to have reached the same server.
  *
  * Messages inside CopyData (PostgreSQL, "Streaming Replication Protocol"), all integers big-endian:
  *
@@ -34,6 +40,7 @@ struct pg_stream {
   PGresult *result; /* of the query under way */
   struct catalog catalog;
   bool has_catalog;
+  bool is_checked; /* the catalog was read and judged on a connection before this one */
   size_t query;
   struct server_facts facts;
   char *message; /* of the last receive; libpq's memory */
@@ -93,6 +100,7 @@ static void pg_close(struct stream *base, bool for_good)
     stream->connection = NULL;
   }
   stream->step = STEP_CLOSED;
+  stream->is_checked = false;
   base->fd = -1;
   base->events = 0;
   if (for_good) {
@@ -191,8 +199,22 @@ static enum verdict send_catalog_query(struct pg_stream *stream, struct problem 
   return verdict;
 }
 
+/* The second connection: the same server as the first, or several hosts have answered and one has to begin anew. */
+static enum verdict identify_again(struct pg_stream *stream, const struct server_facts *facts, struct problem *problem)
+{
+  if (strcmp(facts->system_id, stream->facts.system_id) != 0 || facts->timeline != stream->facts.timeline) {
+    return fail(stream, problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "server_changed",
+                                    "two connections reached two servers: system %s timeline %u, then system %s timeline %u", stream->facts.system_id,
+                                    (unsigned int)stream->facts.timeline, facts->system_id, (unsigned int)facts->timeline));
+  }
+  stream->facts.backend_pid = PQbackendPID(stream->connection);
+  stream->step = STEP_READY;
+  return VERDICT_OK;
+}
+
 static enum verdict step_identify(struct pg_stream *stream, struct problem *problem)
 {
+  struct server_facts facts = {0};
   PGresult *result;
   enum verdict verdict = read_result(stream, "identify the server", &result, problem);
 
@@ -204,15 +226,30 @@ static enum verdict step_identify(struct pg_stream *stream, struct problem *prob
     PQclear(result);
     return verdict;
   }
-  memset(&stream->facts, 0, sizeof(stream->facts));
-  strncpy(stream->facts.system_id, PQgetvalue(result, 0, 0), sizeof(stream->facts.system_id) - 1);
-  stream->facts.timeline = (uint32_t)strtoul(PQgetvalue(result, 0, 1), NULL, 10);
+  strncpy(facts.system_id, PQgetvalue(result, 0, 0), sizeof(facts.system_id) - 1);
+  facts.timeline = (uint32_t)strtoul(PQgetvalue(result, 0, 1), NULL, 10);
   PQclear(result);
+  if (stream->is_checked) {
+    return identify_again(stream, &facts, problem);
+  }
+  stream->facts = facts;
   catalog_init(&stream->catalog);
   stream->has_catalog = true;
   stream->query = 0;
   stream->step = STEP_CATALOG;
   return send_catalog_query(stream, problem);
+}
+
+/* All that was asked of the first connection is known; the next one has run nothing. */
+static void connect_to_stream(struct pg_stream *stream)
+{
+  PQfinish(stream->connection);
+  stream->connection = NULL;
+  stream->is_checked = true;
+  stream->attempt = pg_attempt_new(stream->config, PG_REPLICATION);
+  stream->base.fd = pg_attempt_fd(stream->attempt);
+  stream->base.events = pg_attempt_events(stream->attempt);
+  stream->step = STEP_ATTEMPT;
 }
 
 static enum verdict step_catalog(struct pg_stream *stream, struct problem *problem)
@@ -247,7 +284,11 @@ static enum verdict step_catalog(struct pg_stream *stream, struct problem *probl
   stream->facts.slot_active_pid = stream->catalog.slot_active_pid;
   stream->facts.confirmed = stream->catalog.slot_confirmed;
   catalog_drop(stream);
-  stream->step = STEP_READY;
+  if (stream->facts.slot_is_active) {
+    stream->step = STEP_READY;
+  } else {
+    connect_to_stream(stream);
+  }
   return VERDICT_OK;
 }
 
@@ -412,6 +453,11 @@ static enum verdict pg_stream_send_status(struct stream *base, Lsn write, Lsn fl
   return flush(stream, doing, problem);
 }
 
+static enum verdict pg_stream_flush(struct stream *base, struct problem *problem)
+{
+  return flush(self(base), "send to replication stream", problem);
+}
+
 /* What still arrives behind our CopyDone is not read by anybody: the server sends it again. */
 static enum verdict pg_stream_finish(struct stream *base, struct problem *problem)
 {
@@ -450,6 +496,7 @@ struct stream *pg_stream_new(const struct config *config)
       .start = pg_stream_start,
       .receive = pg_stream_receive,
       .send_status = pg_stream_send_status,
+      .flush = pg_stream_flush,
       .finish = pg_stream_finish,
       .close = pg_close,
   };

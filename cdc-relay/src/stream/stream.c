@@ -30,6 +30,11 @@ enum verdict stream_send_status(struct stream *stream, Lsn write, Lsn flush, Lsn
   return stream->ops->send_status(stream, write, flush, apply, now, problem);
 }
 
+enum verdict stream_flush(struct stream *stream, struct problem *problem)
+{
+  return stream->ops->flush(stream, problem);
+}
+
 enum verdict stream_finish(struct stream *stream, struct problem *problem)
 {
   return stream->ops->finish(stream, problem);

@@ -23,7 +23,8 @@ struct server_facts {
   int64_t wal_sender_timeout_us; /* of this connection; 0: none */
   bool slot_is_active;           /* held by somebody else: stand by */
   int32_t slot_active_pid;
-  Lsn confirmed; /* the slot's confirmed_flush_lsn */
+  int32_t backend_pid; /* of our own walsender */
+  Lsn confirmed;       /* the slot's confirmed_flush_lsn */
 };
 
 enum stream_message_kind {
@@ -58,9 +59,12 @@ enum verdict MUST_CHECK stream_start(struct stream *stream, Lsn start, struct pr
  */
 enum verdict MUST_CHECK stream_receive(struct stream *stream, bool may_read, struct stream_message *ret_message, struct problem *problem);
 
-/* Sends one standby status update, as far as the socket takes it; the rest goes out by itself with later calls. WAIT: an earlier one is still on its way out,
- * nothing happened. OK, WAIT, RETRY. */
+/* Sends one standby status update, as far as the socket takes it; stream_flush() sends the rest. WAIT: an earlier one is still on its way out, nothing
+ * happened. OK, WAIT, RETRY. */
 enum verdict MUST_CHECK stream_send_status(struct stream *stream, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem);
+
+/* Sends what an earlier call left over; to be called when the socket is writable and stream_events() has POLLOUT. OK (also when some is still left), RETRY. */
+enum verdict MUST_CHECK stream_flush(struct stream *stream, struct problem *problem);
 
 /* Ends the stream in order, so that the last status is certain to be read: CopyDone, then waits for the server's. WAIT, OK, RETRY. */
 enum verdict MUST_CHECK stream_finish(struct stream *stream, struct problem *problem);

@@ -1,0 +1,133 @@
+/*
+ * session_hold.c - where a person is needed: holding, and looking whether the reason is gone.
+ *
+ *   held by                                       a look
+ *   the database                                  connects again
+ *   a record that Kafka refused                   connects again; once the slot is ours, that record is tried alone before anything is read (PROBING)
+ *   Kafka as a whole (authentication)             sees whether a broker lets us in, publishing nothing (REACHING); then connects again
+ *   a row that is poison by its own content       none: only another configuration mends it, and so another process
+ *
+ * Looking must not publish everything behind the safe position again and again; hence the record alone, and hence looks that grow rarer (5 s to 60 s).
+ */
+#include "session/session_priv.h"
+
+void session_wait_for_look(struct session *session)
+{
+  int64_t delay_us = backoff_next_us(&session->look_backoff, chance_next(&session->chance));
+
+  session_enter(session, PHASE_WAITING, session->look_is_useless ? INT64_MAX : session->now.mono_us + delay_us);
+}
+
+void session_look_failed(struct session *session)
+{
+  stream_close(session->ports.stream);
+  session_drop_publisher(session);
+  session_wait_for_look(session);
+}
+
+/* A copy of its own: the record lies in the stream's message and in the arena, which do not outlive the stream. */
+static void keep_record(struct session *session, const struct record *record)
+{
+  struct arena fresh; /* the record may itself lie in the old one */
+  struct header *headers;
+
+  arena_init(&fresh, SESSION_ARENA_FIRST_BYTES);
+  session->kept = *record;
+  session->kept.topic = arena_copy(&fresh, record->topic);
+  session->kept.key = arena_copy(&fresh, record->key);
+  session->kept.value = arena_copy(&fresh, record->value);
+  session->kept.event_id = arena_copy(&fresh, record->event_id);
+  headers = arena_array(&fresh, record->header_count, sizeof(*headers));
+  for (size_t i = 0; i < record->header_count; i++) {
+    headers[i] = (struct header){arena_copy(&fresh, record->headers[i].name), arena_copy(&fresh, record->headers[i].value)};
+  }
+  session->kept.headers = headers;
+  arena_done(&session->kept_arena);
+  session->kept_arena = fresh;
+}
+
+void session_hold(struct session *session, const struct problem *why, const struct record *kept, bool look_is_useless)
+{
+  session->problem = *why;
+  session->has_problem = true;
+  session->look_is_useless = look_is_useless;
+  if (kept != NULL) {
+    keep_record(session, kept);
+  }
+  session->has_kept = kept != NULL;
+  session->kept_is_published = false;
+  session->never_settled = session->hand != HAND_EMPTY && session->hand_is_counted ? 1 : 0;
+  session->hand = HAND_EMPTY;
+  session->is_to_be_held = true;
+  if (session->phase == PHASE_STREAMING) {
+    session_enter(session, PHASE_SETTLING, session->now.mono_us + SESSION_SETTLE_TIMEOUT_US);
+  } else {
+    session_ended(session);
+  }
+}
+
+void session_release(struct session *session)
+{
+  session->has_kept = false;
+  session->is_held = false;
+  session->has_problem = false;
+  session_enter(session, PHASE_STREAMING, INT64_MAX);
+}
+
+/* The slot is ours and nothing is read: the record is the only thing in flight, and its report decides (session_hand.c). */
+void session_probing_turn(struct session *session)
+{
+  struct problem problem;
+  enum verdict verdict = VERDICT_WAIT;
+
+  if (session->now.mono_us >= session->deadline_us || session->server_is_stopping) {
+    session_look_failed(session);
+    return;
+  }
+  if (!session->kept_is_published) {
+    verdict = publisher_publish(session->ports.publisher, &session->kept, 0, &problem);
+    session->kept_is_published = verdict == VERDICT_OK;
+  }
+  if (verdict != VERDICT_OK && verdict != VERDICT_WAIT) {
+    session_look_failed(session);
+    return;
+  }
+  session_send_feedback(session);
+}
+
+/* Kafka did not let us in: whether it does now is seen without publishing anything. */
+void session_reaching_turn(struct session *session)
+{
+  struct problem problem;
+  struct publisher_figures figures;
+
+  if (session->now.mono_us >= session->deadline_us) {
+    session_look_failed(session);
+    return;
+  }
+  if (!session->publisher_is_open) {
+    enum verdict verdict = publisher_open(session->ports.publisher, &problem);
+
+    session->publisher_is_open = verdict == VERDICT_OK;
+    if (verdict == VERDICT_WAIT) {
+      return;
+    }
+    if (verdict != VERDICT_OK) {
+      session_look_failed(session);
+      return;
+    }
+  }
+  publisher_figures(session->ports.publisher, &figures);
+  if (figures.is_connected) {
+    session_connect(session);
+  }
+}
+
+void session_look_again(struct session *session)
+{
+  if (session->problem.code == EXIT_KAFKA_REFUSES && !session->has_kept) {
+    session_enter(session, PHASE_REACHING, session->now.mono_us + SESSION_PROBE_TIMEOUT_US);
+  } else {
+    session_connect(session);
+  }
+}
