@@ -1,15 +1,29 @@
 /* lsn.c - text form of a WAL position (PostgreSQL src/backend/utils/adt/pg_lsn.c defines it). */
 #include "lsn.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
+
+/* Without leading zeros, as %X does; returns the end. By hand, because a header of every record needs it. */
+static char *put_hex(char *out, uint32_t value)
+{
+  int shift = 28;
+
+  while (shift > 0 && value >> shift == 0) {
+    shift -= 4;
+  }
+  for (; shift >= 0; shift -= 4) {
+    *out++ = "0123456789ABCDEF"[value >> shift & 0xf];
+  }
+  return out;
+}
 
 struct lsn_text lsn_text(Lsn lsn)
 {
   struct lsn_text result;
+  char *end = put_hex(result.text, (uint32_t)(lsn >> 32));
 
-  (void)snprintf(result.text, sizeof(result.text), "%" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32), (uint32_t)lsn);
+  *end++ = '/';
+  *put_hex(end, (uint32_t)lsn) = '\0';
   return result;
 }
 

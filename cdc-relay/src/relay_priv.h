@@ -36,6 +36,10 @@ struct relay {
   int exit_code;
   int signals;
 
+  int64_t admin_deadline_us;
+  bool is_trim_due;
+  int64_t trimmed_us;
+
   bool needs_init;
   int64_t init_deadline_us;
 

@@ -25,8 +25,11 @@ assert_match 'one that was there' "topic \"$a\" exists" "$(cat "$RUN/topics.out"
 assert_match 'one that was not' "topic \"$b\" created" "$(cat "$RUN/topics.out")"
 assert_match 'the dead-letter topic' "topic \"$dead\" created" "$(cat "$RUN/topics.out")"
 assert_match 'the pattern' '1 allowed topics are patterns' "$(cat "$RUN/topics.err")"
-assert_eq 'partitions' '2 5 5' "$(kcat -L -b "$KAFKA" -J | jq -r --arg a "$a" --arg b "$b" --arg d "$dead" \
-  '[.topics[] | select(.topic == $a or .topic == $b or .topic == $d)] | sort_by([.topic == $d, .topic]) | map(.partitions | length | tostring) | join(" ")')"
+partitions_are() {
+  [ "$1" = "$(kcat -L -b "$KAFKA" -J | jq -r --arg a "$a" --arg b "$b" --arg d "$dead" \
+    '[.topics[] | select(.topic == $a or .topic == $b or .topic == $d)] | sort_by([.topic == $d, .topic]) | map(.partitions | length | tostring) | join(" ")')" ]
+}
+await 'partitions' 20 partitions_are '2 5 5' # a new topic is in the metadata a moment after it was created
 
 relay_command again init --create-topics || fail "init --create-topics again: exit code $?"
 assert_eq 'topics created by repeating' 0 "$(grep -c 'created$' "$RUN/again.out" || true)"

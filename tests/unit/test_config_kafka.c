@@ -19,7 +19,7 @@ Test(config_kafka, our_defaults_keep_the_promises)
       {"queue.buffering.max.kbytes", "16384"},
       {"queue.buffering.max.messages", "20000"},
       {"allow.auto.create.topics", "false"},
-      {"linger.ms", "1"},
+      {"linger.ms", "0"},
       {"client.id", "cdc-relay"},
       {"bootstrap.servers", "localhost:9092"},
   };

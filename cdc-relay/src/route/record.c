@@ -2,15 +2,25 @@
 #include "route/record.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct position_text position_text(struct position position)
 {
+  struct lsn_text lsn = lsn_text(position.commit_lsn);
+  size_t length = strlen(lsn.text);
   struct position_text result;
+  char digits[20]; /* of 2^64 - 1, from the end */
+  size_t at = sizeof(digits);
+  uint64_t index = position.index;
 
-  (void)snprintf(result.text, sizeof(result.text), "%s/%" PRIu64, lsn_text(position.commit_lsn).text, position.index);
+  do {
+    digits[--at] = (char)('0' + index % 10);
+    index /= 10;
+  } while (index > 0);
+  memcpy(result.text, lsn.text, length);
+  result.text[length++] = '/';
+  memcpy(result.text + length, digits + at, sizeof(digits) - at);
+  result.text[length + sizeof(digits) - at] = '\0';
   return result;
 }
 

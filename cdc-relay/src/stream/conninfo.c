@@ -21,7 +21,7 @@ static const struct {
   const char *keyword;
   const char *value;
 } defaults[] = {
-    {"connect_timeout", "10"}, {"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "4"}, {"tcp_user_timeout", "15000"},
+    {"connect_timeout", "10"}, {"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "4"}, {"tcp_user_timeout", "10000"},
 };
 
 static void set(struct conninfo *conninfo, const char *keyword, const char *value)
