@@ -19,7 +19,7 @@ static char *put_hex(char *out, uint32_t value)
 
 struct lsn_text lsn_text(Lsn lsn)
 {
-  struct lsn_text result;
+  struct lsn_text result = {""};
   char *end = put_hex(result.text, (uint32_t)(lsn >> 32));
 
   *end++ = '/';

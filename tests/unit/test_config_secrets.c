@@ -160,7 +160,7 @@ Test(config_secrets, every_line_printed_has_value_and_origin)
   cr_assert_not_null(strstr(text, "\"slot\": {\"value\": \"shop_outbox\", \"origin\": \"default\"}"));
   cr_assert_not_null(strstr(text, "\"password\": {\"value\": null, \"origin\": \"default\"}"));
   cr_assert_not_null(strstr(text, "\"level\": {\"value\": \"info\", \"origin\": \"default\"}"));
-  cr_assert_not_null(strstr(text, "\"linger.ms\": {\"value\": \"1\", \"origin\": \"default\"}"));
+  cr_assert_not_null(strstr(text, "\"linger.ms\": {\"value\": \"0\", \"origin\": \"default\"}"));
   cr_assert_not_null(strstr(text, "\"table\": {\"value\": \"public.a\", \"origin\": \"file "));
   cr_assert_not_null(strstr(text, "\"table\": {\"value\": null, \"origin\": \"default\"}"));
   cr_assert_not_null(strstr(text, "\"message.prefix\": {\"value\": \"m\", \"origin\": \"file "));

@@ -11,8 +11,8 @@
 #include <jansson.h>
 
 #include "backoff.h"
-#include "utf8.h"
 #include "decode_fixture.h"
+#include "utf8.h"
 
 struct peers {
   struct decoder *decoder;

@@ -67,15 +67,21 @@ static uint64_t eight_bytes(const char *at)
 
 #define IN_EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
-/* Bits set for the bytes of `word` that are below `limit` (at most 0x80) or equal to `c`; only the lowest set bit is to be trusted, for borrows run upwards. */
-static uint64_t bytes_below(uint64_t word, uint8_t limit)
+/*
+ * Bits set for the bytes of `word` that are a backslash, or anything but plain; only the lowest set bit is to be trusted, for borrows run upwards. A byte below 0x80 that is
+ * smaller than n gets its highest bit when n is subtracted; bytes above have theirs already and are masked.
+ */
+static uint64_t escape_bytes(uint64_t word)
 {
-  return (word - IN_EACH_BYTE(limit)) & ~word & IN_EACH_BYTE(0x80);
+  return ((word ^ IN_EACH_BYTE('\\')) - IN_EACH_BYTE(1)) & ~word & IN_EACH_BYTE(0x80);
 }
 
-static uint64_t bytes_equal(uint64_t word, char c)
+/* Flipping the bit 0x02 brings the quote (0x22) to 0x20, next to the control characters, which stay among themselves: one comparison for both. */
+static uint64_t special_bytes(uint64_t word)
 {
-  return bytes_below(word ^ IN_EACH_BYTE((uint8_t)c), 1);
+  uint64_t quote_or_control = (word ^ IN_EACH_BYTE('"' ^ 0x20)) - IN_EACH_BYTE(0x21);
+
+  return escape_bytes(word) | (quote_or_control & ~word & IN_EACH_BYTE(0x80));
 }
 
 static size_t first_byte(uint64_t bits)
@@ -87,8 +93,7 @@ static size_t first_byte(uint64_t bits)
 static const char *plain_end(const char *at, const char *end)
 {
   while (end - at >= 8) {
-    uint64_t word = eight_bytes(at);
-    uint64_t bits = bytes_below(word, 0x20) | bytes_equal(word, '"') | bytes_equal(word, '\\');
+    uint64_t bits = special_bytes(eight_bytes(at));
 
     if (bits != 0) {
       return at + first_byte(bits);
@@ -159,7 +164,7 @@ static size_t copy_plain(const char *at, const char *end, char *to)
   const char *first = at;
 
   while (end - at >= 8) {
-    uint64_t escapes_in = bytes_equal(eight_bytes(at), '\\');
+    uint64_t escapes_in = escape_bytes(eight_bytes(at));
 
     memcpy(to, at, 8);
     if (escapes_in != 0) {

@@ -19,6 +19,7 @@
  * A relation is sent before its first row in a session and again after each change, so a row is read with the relation last sent for its oid.
  * Invariant: values point into the message; a message is read to its last byte, or it is damaged.
  */
+#include <endian.h>
 #include <stdlib.h>
 
 #include "decode/decoder_priv.h"
@@ -55,35 +56,46 @@ static const char *read_bytes(struct reader *reader, size_t length)
   return bytes;
 }
 
-static uint64_t read_integer(struct reader *reader, size_t length)
+/* The bytes of the next integer as they come, into `integer`, which stays as it is (zero) when there are too few. */
+static inline void read_integer(struct reader *reader, void *integer, size_t size)
 {
-  const char *bytes = read_bytes(reader, length);
-  uint64_t value = 0;
+  const char *bytes = read_bytes(reader, size);
 
-  for (size_t i = 0; bytes != NULL && i < length; i++) {
-    value = value << 8 | (unsigned char)bytes[i];
+  if (bytes != NULL) {
+    memcpy(integer, bytes, size);
   }
-  return value;
 }
 
 static uint8_t read_u8(struct reader *reader)
 {
-  return (uint8_t)read_integer(reader, 1);
+  uint8_t integer = 0;
+
+  read_integer(reader, &integer, sizeof(integer));
+  return integer;
 }
 
 static uint16_t read_u16(struct reader *reader)
 {
-  return (uint16_t)read_integer(reader, 2);
+  uint16_t integer = 0;
+
+  read_integer(reader, &integer, sizeof(integer));
+  return be16toh(integer);
 }
 
 static uint32_t read_u32(struct reader *reader)
 {
-  return (uint32_t)read_integer(reader, 4);
+  uint32_t integer = 0;
+
+  read_integer(reader, &integer, sizeof(integer));
+  return be32toh(integer);
 }
 
 static uint64_t read_u64(struct reader *reader)
 {
-  return read_integer(reader, 8);
+  uint64_t integer = 0;
+
+  read_integer(reader, &integer, sizeof(integer));
+  return be64toh(integer);
 }
 
 static struct span read_name(struct reader *reader)

@@ -255,7 +255,7 @@ static struct MHD_Daemon *start_daemon(struct admin *admin, int listen_fd)
 
 static uint16_t bound_port(int fd)
 {
-  struct sockaddr_storage address;
+  struct sockaddr_storage address = {0};
   socklen_t length = sizeof(address);
 
   if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) {

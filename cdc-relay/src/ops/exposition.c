@@ -87,10 +87,13 @@ static void write_count(const struct exposition *exposition, const struct metric
   (void)fprintf(exposition->out, "%" PRIu64 "\n", value);
 }
 
+/* Of a series without labels. */
+static const size_t no_labels[METRIC_LABELS_MAX] = {0};
+
 static void write_gauge(const struct exposition *exposition, const struct metric *metric, double value)
 {
   if (!isnan(value)) {
-    write_series(exposition, metric, NULL);
+    write_series(exposition, metric, no_labels);
     write_number(exposition->out, value);
     (void)fputc('\n', exposition->out);
   }
@@ -120,8 +123,10 @@ static void write_choice(const struct exposition *exposition, const struct metri
 {
   size_t size = dimension_size(exposition->metrics, metric->labels[0]);
 
-  for (size_t index = 0; chosen < size && index < size; index++) {
-    write_count(exposition, metric, &index, index == chosen);
+  size_t index[METRIC_LABELS_MAX] = {0};
+
+  for (; chosen < size && index[0] < size; index[0]++) {
+    write_count(exposition, metric, index, index[0] == chosen);
   }
 }
 
@@ -156,6 +161,23 @@ static void write_build(const struct exposition *exposition, const struct metric
   (void)fputs("} 1\n", exposition->out);
 }
 
+/* A member of struct metric_gauges, by the offset that the table has of it. */
+static double gauge_at(const struct exposition *exposition, size_t offset)
+{
+  double value;
+
+  memcpy(&value, (const char *)exposition->gauges + offset, sizeof(value));
+  return value;
+}
+
+static uint64_t count_at(const struct exposition *exposition, size_t offset)
+{
+  uint64_t value;
+
+  memcpy(&value, (const char *)exposition->gauges + offset, sizeof(value));
+  return value;
+}
+
 static bool ends_with_unit(const char *name, const char *unit)
 {
   size_t name_length = strlen(name);
@@ -179,13 +201,13 @@ static void write_family(const struct exposition *exposition, const struct metri
     write_cells(exposition, metric);
     break;
   case SOURCE_GAUGE:
-    write_gauge(exposition, metric, *(const double *)((const char *)exposition->gauges + metric->offset));
+    write_gauge(exposition, metric, gauge_at(exposition, metric->offset));
     break;
   case SOURCE_CHOICE:
     write_choice(exposition, metric, *(const unsigned int *)((const char *)exposition->gauges + metric->offset));
     break;
   case SOURCE_COUNT:
-    write_count(exposition, metric, NULL, *(const uint64_t *)((const char *)exposition->gauges + metric->offset));
+    write_count(exposition, metric, no_labels, count_at(exposition, metric->offset));
     break;
   case SOURCE_PROCESS:
     write_gauge(exposition, metric, *(const double *)((const char *)&exposition->process + metric->offset));
