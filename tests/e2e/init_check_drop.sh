@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one-shot commands on a database: init creates, repeats, refuses what differs and asks before it goes over a gap; check names every fault with what mends it; status
 # shows slot and running relay; drop leaves a slot in use alone. Exit codes as documented.
-# tags: quick asan
+# tags: real-kafka asan
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 

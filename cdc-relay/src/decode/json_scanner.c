@@ -79,8 +79,8 @@ static const char *word_end(const char *at, const char *end, const char *word)
   return (size_t)(end - at) >= length && memcmp(at, word, length) == 0 ? at + length : NULL;
 }
 
-/* The end of the string, number or word at `at`, which is not the end of the text; NULL: none. */
-static const char *scalar_end(const char *at, const char *end, enum json_kind *ret_kind, bool *ret_has_escapes)
+/* The end of the string, number or word at `at`, which is not the end of the text; NULL: none. *ret_has_escapes is set for a string only. */
+static inline const char *scalar_end(const char *at, const char *end, enum json_kind *ret_kind, bool *ret_has_escapes)
 {
   switch (*at) {
   case '"':
@@ -278,23 +278,24 @@ bool json_read(struct json_scanner *scanner, struct json_value *ret_value)
 {
   const char *at = skip_space(scanner->at, scanner->end);
   const char *behind;
-  struct json_value value = {.has_escapes = false};
+  enum json_kind kind;
 
   if (scanner->has_failed || at == scanner->end) {
     return fail(scanner);
   }
   if (*at == '{' || *at == '[') {
-    value.kind = *at == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY;
+    kind = *at == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY;
     behind = container_end(at, scanner->end);
   } else {
-    behind = scalar_end(at, scanner->end, &value.kind, &value.has_escapes);
+    behind = scalar_end(at, scanner->end, &kind, &ret_value->has_escapes);
   }
   if (behind == NULL) {
     return fail(scanner);
   }
-  value.raw = span_of(at, (size_t)(behind - at));
   scanner->at = behind;
-  *ret_value = value;
+  ret_value->kind = kind;
+  ret_value->has_escapes = kind == JSON_KIND_STRING && ret_value->has_escapes;
+  ret_value->raw = span_of(at, (size_t)(behind - at));
   return true;
 }
 

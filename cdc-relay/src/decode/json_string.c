@@ -16,16 +16,6 @@
 /* The two halves of UTF-16, in which \u escapes are written. */
 enum { UNIT_HIGH_FIRST = 0xd800, UNIT_LOW_FIRST = 0xdc00, UNIT_LOW_LAST = 0xdfff };
 
-/* What a byte means inside a string. */
-enum string_byte {
-  STRING_PLAIN, /* also every byte of a multibyte character */
-  STRING_QUOTE,
-  STRING_ESCAPE,
-  STRING_CONTROL, /* must be escaped in JSON */
-};
-
-static const uint8_t string_bytes[256] = {[0 ... 0x1f] = STRING_CONTROL, ['"'] = STRING_QUOTE, ['\\'] = STRING_ESCAPE};
-
 /* The character that `\x` stands for; 0: no such escape (\u is apart). */
 static const char escapes[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
 
@@ -89,6 +79,12 @@ static size_t first_byte(uint64_t bits)
   return (size_t)__builtin_ctzll(bits) / CHAR_BIT;
 }
 
+/* Not the quote, not an escape's backslash, not a control character (which must be escaped); every byte of a multibyte character is plain. */
+static bool is_plain(char c)
+{
+  return (uint8_t)c >= 0x20 && c != '"' && c != '\\';
+}
+
 /* The first byte that is not plain, or `end`. */
 static const char *plain_end(const char *at, const char *end)
 {
@@ -100,41 +96,49 @@ static const char *plain_end(const char *at, const char *end)
     }
     at += 8;
   }
-  while (at < end && string_bytes[(uint8_t)*at] == STRING_PLAIN) {
+  while (at < end && is_plain(*at)) {
     at++;
   }
   return at;
 }
 
+/* The end of the escape at `at`; NULL: JSON does not know it. */
+static const char *escape_end(const char *at, const char *end)
+{
+  if (end - at < 2) {
+    return NULL;
+  }
+  if (at[1] == 'u') {
+    return end - at >= 6 && hex4(at + 2) >= 0 ? at + 6 : NULL;
+  }
+  return escapes[(uint8_t)at[1]] != 0 ? at + 2 : NULL;
+}
+
+/* As json_string_end(), from the first byte that is not plain. Apart, so that the many strings without escapes do not pay for its registers. */
+static __attribute__((noinline)) const char *escaped_end(const char *at, const char *end, bool *ret_has_escapes)
+{
+  while (at < end && *at == '\\') {
+    at = escape_end(at, end);
+    if (at == NULL) {
+      return NULL;
+    }
+    at = plain_end(at, end);
+  }
+  if (at == end || *at != '"') {
+    return NULL;
+  }
+  *ret_has_escapes = true;
+  return at + 1;
+}
+
 const char *json_string_end(const char *at, const char *end, bool *ret_has_escapes)
 {
-  bool has_escapes = false;
-
-  at++;
-  for (;;) {
-    at = plain_end(at, end);
-    if (at == end || string_bytes[(uint8_t)*at] == STRING_CONTROL) {
-      return NULL;
-    }
-    if (*at == '"') {
-      *ret_has_escapes = has_escapes;
-      return at + 1;
-    }
-    has_escapes = true;
-    if (end - at < 2) {
-      return NULL;
-    }
-    if (at[1] == 'u') {
-      if (end - at < 6 || hex4(at + 2) < 0) {
-        return NULL;
-      }
-      at += 6;
-    } else if (escapes[(uint8_t)at[1]] != 0) {
-      at += 2;
-    } else {
-      return NULL;
-    }
+  at = plain_end(at + 1, end);
+  if (at == end || *at != '"') {
+    return escaped_end(at, end, ret_has_escapes);
   }
+  *ret_has_escapes = false;
+  return at + 1;
 }
 
 /* The code point of the \u escape (or pair of them) at *at, which moves behind it. -1: it stands for nothing that a text can hold. */

@@ -53,28 +53,6 @@ static int32_t number(struct field_reader *reader, int min, int max, int32_t fro
   return value;
 }
 
-/* Two digits whose number lies in from .. to. */
-static int32_t two_digits(struct field_reader *reader, int32_t from, int32_t to)
-{
-  unsigned tens;
-  unsigned ones;
-  int32_t value;
-
-  if (reader->end - reader->at < 2) {
-    reader->has_failed = true;
-    return from;
-  }
-  tens = (unsigned)reader->at[0] - '0';
-  ones = (unsigned)reader->at[1] - '0';
-  value = (int32_t)(tens * 10 + ones);
-  if (tens > 9 || ones > 9 || value < from || value > to) {
-    reader->has_failed = true;
-    return from;
-  }
-  reader->at += 2;
-  return value;
-}
-
 /* Digits behind the point, as microseconds. */
 static int32_t fraction(struct field_reader *reader)
 {
@@ -93,14 +71,14 @@ static int32_t offset_seconds(struct field_reader *reader)
   int32_t seconds = 0;
 
   reader->at++;
-  seconds = two_digits(reader, 0, 15) * 3600;
+  seconds = number(reader, 2, 2, 0, 15) * 3600;
   if (is_next(reader, ':')) {
     reader->at++;
-    seconds += two_digits(reader, 0, 59) * 60;
+    seconds += number(reader, 2, 2, 0, 59) * 60;
   }
   if (is_next(reader, ':')) {
     reader->at++;
-    seconds += two_digits(reader, 0, 59);
+    seconds += number(reader, 2, 2, 0, 59);
   }
   return is_west ? -seconds : seconds;
 }
@@ -143,15 +121,15 @@ bool timestamp_parse(struct span text, int64_t *ret_us)
   }
   year = number(&reader, YEAR_DIGITS_MIN, YEAR_DIGITS_MAX, 1, YEAR_MAX);
   expect(&reader, '-');
-  month = two_digits(&reader, 1, 12);
+  month = number(&reader, 2, 2, 1, 12);
   expect(&reader, '-');
-  day = two_digits(&reader, 1, 31);
+  day = number(&reader, 2, 2, 1, 31);
   expect(&reader, ' ');
-  seconds = two_digits(&reader, 0, 23) * 3600;
+  seconds = number(&reader, 2, 2, 0, 23) * 3600;
   expect(&reader, ':');
-  seconds += two_digits(&reader, 0, 59) * 60;
+  seconds += number(&reader, 2, 2, 0, 59) * 60;
   expect(&reader, ':');
-  seconds += two_digits(&reader, 0, 59);
+  seconds += number(&reader, 2, 2, 0, 59);
   if (is_next(&reader, '.')) {
     reader.at++;
     fraction_us = fraction(&reader);

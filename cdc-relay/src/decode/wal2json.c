@@ -9,7 +9,7 @@
  *   T       truncate   (xid, timestamp, lsn), schema, table: a line for each table
  *   M       message    (xid, timestamp: null when not transactional; lsn), transactional, prefix, content
  *
- *   columns, identity  [{"name":"id","typeoid":23,"value":1}, ...]   value: null, true, false, a number as PostgreSQL prints it, or a string
+ * Columns and identity are arrays that wal2json_row.c reads.
  *
  * Members may come in any order and unknown ones are skipped, so that a later version of the plugin may say more. No relation is ever announced: the shape of a row is
  * read off the row, and compared where it lies with the shapes met so far. What the plugin leaves out, nobody can tell:
@@ -27,20 +27,21 @@
 #include "decode/json_scanner.h"
 #include "decode/relation_store.h"
 #include "decode/timestamp.h"
+#include "decode/wal2json_priv.h"
 
-/* One row's columns as they are read, before it is known whether their shape is an old one. */
-struct row {
-  size_t count;
-  struct column columns[COLUMNS_MAX]; /* names without a zero, borrowed from line or arena */
-  struct value values[COLUMNS_MAX];
-};
+enum { TIME_TEXT_MAX = 40 }; /* the longest that PostgreSQL prints; a longer one is read again */
 
 struct wal2json {
   struct decoder decoder;
   struct relation_store relations;
   const struct relation *last; /* of the row before; mostly also of the next */
-  struct row columns;
-  struct row identity;
+  struct wal2json_row columns;
+  struct wal2json_row identity;
+
+  /* The time that was read last, as it was written: a commit repeats that of its begin. */
+  char time_text[TIME_TEXT_MAX];
+  size_t time_length; /* 0: none was */
+  int64_t time_us;
 };
 
 /* Members of a line that are read. */
@@ -60,18 +61,21 @@ enum member {
   MEMBER_COUNT,
 };
 
-#define LITERAL(text)                                                                                                                                          \
+#define NAMED(lead, name)                                                                                                                                      \
   {                                                                                                                                                            \
-    text, sizeof(text) - 1                                                                                                                                     \
+    LITERAL(name), LITERAL(lead "\"" name "\":")                                                                                                               \
   }
 
-static const struct span member_names[MEMBER_COUNT] = {
-    [MEMBER_ACTION] = LITERAL("action"),       [MEMBER_XID] = LITERAL("xid"),
-    [MEMBER_TIMESTAMP] = LITERAL("timestamp"), [MEMBER_LSN] = LITERAL("lsn"),
-    [MEMBER_NEXTLSN] = LITERAL("nextlsn"),     [MEMBER_SCHEMA] = LITERAL("schema"),
-    [MEMBER_TABLE] = LITERAL("table"),         [MEMBER_COLUMNS] = LITERAL("columns"),
-    [MEMBER_IDENTITY] = LITERAL("identity"),   [MEMBER_TRANSACTIONAL] = LITERAL("transactional"),
-    [MEMBER_PREFIX] = LITERAL("prefix"),       [MEMBER_CONTENT] = LITERAL("content"),
+static const struct {
+  struct span name;
+  struct span head; /* what the plugin writes before the value; "action" is the first */
+} members[MEMBER_COUNT] = {
+    [MEMBER_ACTION] = NAMED("{", "action"),       [MEMBER_XID] = NAMED(",", "xid"),
+    [MEMBER_TIMESTAMP] = NAMED(",", "timestamp"), [MEMBER_LSN] = NAMED(",", "lsn"),
+    [MEMBER_NEXTLSN] = NAMED(",", "nextlsn"),     [MEMBER_SCHEMA] = NAMED(",", "schema"),
+    [MEMBER_TABLE] = NAMED(",", "table"),         [MEMBER_COLUMNS] = NAMED(",", "columns"),
+    [MEMBER_IDENTITY] = NAMED(",", "identity"),   [MEMBER_TRANSACTIONAL] = NAMED(",", "transactional"),
+    [MEMBER_PREFIX] = NAMED(",", "prefix"),       [MEMBER_CONTENT] = NAMED(",", "content"),
 };
 
 /* What the functions below are handed. */
@@ -86,158 +90,65 @@ struct line {
 
 #define DAMAGED(line, ...) problem_set((line)->problem, VERDICT_RETRY, EXIT_UNEXPECTED, "damaged_message", "damaged wal2json message: " __VA_ARGS__)
 
-/* Whether a name in the line is `word`, which needs no escapes. */
-static bool is_named(const struct json_value *name, struct span word)
+/* The next member, whatever its name. False: none, or the scanner has failed. */
+static bool next_any_member(struct json_scanner *scanner, enum member *ret_member)
 {
-  return name->raw.length == word.length + 2 && memcmp(name->raw.data + 1, word.data, word.length) == 0;
-}
+  struct json_value name;
+  enum member member = 0;
 
-/* An integer from..to written without fraction or exponent. */
-static bool read_integer(struct json_value value, int64_t from, int64_t to, int64_t *ret_integer)
-{
-  bool is_negative = value.raw.data[0] == '-';
-  int64_t integer = 0;
-
-  if (value.kind != JSON_KIND_NUMBER) {
+  if (!json_object_next(scanner, &name)) {
     return false;
   }
-  for (size_t i = is_negative; i < value.raw.length; i++) {
-    char c = value.raw.data[i];
-
-    if (c < '0' || c > '9' || integer > UINT32_MAX) {
-      return false;
-    }
-    integer = integer * 10 + (c - '0');
+  while (member < MEMBER_COUNT && !wal2json_is_named(&name, members[member].name)) {
+    member++;
   }
-  integer = is_negative ? -integer : integer;
-  if (integer < from || integer > to) {
-    return false;
-  }
-  *ret_integer = integer;
+  *ret_member = member; /* MEMBER_COUNT: one that is not read */
   return true;
 }
 
-/* The members of a column that are read. */
-enum { COLUMN_NAME, COLUMN_TYPE, COLUMN_VALUE, COLUMN_MEMBER_COUNT };
-
-/* As the plugin writes a column, byte for byte: nine of ten columns are found so, in half the time. False: not so, nothing happened. */
-static bool read_plain_column(struct json_scanner *scanner, struct json_value *items)
+static bool first_member(struct json_scanner *scanner, enum member *ret_member)
 {
-  struct json_scanner ahead = *scanner;
-
-  if (json_pass(&ahead, span_of_text("{\"name\":")) && json_read(&ahead, &items[COLUMN_NAME]) && json_pass(&ahead, span_of_text(",\"typeoid\":")) &&
-      json_read(&ahead, &items[COLUMN_TYPE]) && json_pass(&ahead, span_of_text(",\"value\":")) && json_read(&ahead, &items[COLUMN_VALUE]) &&
-      json_pass(&ahead, span_of_text("}"))) {
-    *scanner = ahead;
+  if (json_pass(scanner, members[MEMBER_ACTION].head)) {
+    *ret_member = MEMBER_ACTION;
     return true;
   }
-  return false;
-}
-
-/* Any object that has the three members once. */
-static bool read_any_column(struct json_scanner *scanner, struct json_value *items)
-{
-  static const struct span names[COLUMN_MEMBER_COUNT] = {LITERAL("name"), LITERAL("typeoid"), LITERAL("value")};
-  struct json_value name;
-  struct json_value item;
-  unsigned seen = 0;
-
   json_object_begin(scanner);
-  while (json_object_next(scanner, &name)) {
-    if (!json_read(scanner, &item)) {
-      return false;
-    }
-    for (size_t i = 0; i < COLUMN_MEMBER_COUNT; i++) {
-      if (is_named(&name, names[i])) {
-        if ((seen & 1U << i) != 0) {
-          return false;
-        }
-        seen |= 1U << i;
-        items[i] = item;
-      }
-    }
-  }
-  return !scanner->has_failed && seen == (1U << COLUMN_MEMBER_COUNT) - 1;
+  return next_any_member(scanner, ret_member);
 }
 
-static bool read_column(struct line *line, struct column *column, struct value *value)
+/* A value was read. The plugin writes the members in the order of the enum; only begin and commit have "nextlsn", so one may be left out. */
+static bool next_member(struct json_scanner *scanner, enum member expected, enum member *ret_member)
 {
-  struct json_value items[COLUMN_MEMBER_COUNT];
-  int64_t type_oid;
-
-  if (!read_plain_column(&line->scanner, items) && !read_any_column(&line->scanner, items)) {
-    return false;
-  }
-  /* wal2json 2.5 prints OIDs as signed. */
-  if (!json_unescape(items[COLUMN_NAME], line->arena, &column->name) || !read_integer(items[COLUMN_TYPE], INT32_MIN, UINT32_MAX, &type_oid)) {
-    return false;
-  }
-  column->type_oid = (uint32_t)type_oid;
-  if (items[COLUMN_VALUE].kind == JSON_KIND_NULL) {
-    *value = (struct value){.state = VALUE_NULL};
-    return true;
-  }
-  *value = (struct value){.state = VALUE_PRESENT, .text = items[COLUMN_VALUE].raw};
-  if (items[COLUMN_VALUE].kind == JSON_KIND_STRING) {
-    return json_unescape(items[COLUMN_VALUE], line->arena, &value->text);
-  }
-  return items[COLUMN_VALUE].kind != JSON_KIND_ARRAY && items[COLUMN_VALUE].kind != JSON_KIND_OBJECT;
-}
-
-static bool read_row(struct line *line, struct row *row)
-{
-  row->count = 0;
-  if (!json_array_begin(&line->scanner)) {
-    return false;
-  }
-  while (json_array_next(&line->scanner)) {
-    if (row->count == COLUMNS_MAX || !read_column(line, &row->columns[row->count], &row->values[row->count])) {
-      return false;
-    }
-    row->count++;
-  }
-  return !line->scanner.has_failed;
-}
-
-/* MEMBER_COUNT: one that is not read. The plugin writes them in the order of the enum, so the search begins at `expected`. */
-static enum member member_of(const struct json_value *name, enum member expected)
-{
-  for (enum member i = 0; i < MEMBER_COUNT; i++) {
-    enum member member = (expected + i) % MEMBER_COUNT;
-
-    if (is_named(name, member_names[member])) {
-      return member;
+  for (enum member member = expected; member < MEMBER_COUNT && member <= expected + 1; member++) {
+    if (json_pass(scanner, members[member].head)) {
+      *ret_member = member;
+      return true;
     }
   }
-  return MEMBER_COUNT;
+  return next_any_member(scanner, ret_member);
 }
 
 /* Takes the line apart; no member is judged yet. */
 static enum verdict read_members(struct line *line)
 {
   struct json_scanner *scanner = &line->scanner;
-  struct json_value name;
   struct json_value skipped;
-  enum member expected = 0;
+  enum member member;
 
-  json_object_begin(scanner);
-  while (json_object_next(scanner, &name)) {
-    enum member member = member_of(&name, expected);
-
+  for (bool has_next = first_member(scanner, &member); has_next; has_next = next_member(scanner, member + 1, &member)) {
     if (member == MEMBER_COUNT) {
       json_read(scanner, &skipped);
       continue;
     }
     if ((line->seen & 1U << member) != 0) {
-      return DAMAGED(line, "\"%s\" comes twice", member_names[member].data);
+      return DAMAGED(line, "\"%s\" comes twice", members[member].name.data);
     }
     line->seen |= 1U << member;
-    expected = member + 1;
     if (member == MEMBER_COLUMNS || member == MEMBER_IDENTITY) {
-      struct row *row = member == MEMBER_COLUMNS ? &line->wal2json->columns : &line->wal2json->identity;
+      struct wal2json_row *row = member == MEMBER_COLUMNS ? &line->wal2json->columns : &line->wal2json->identity;
 
-      if (!read_row(line, row)) {
-        return DAMAGED(line, "column %zu of \"%s\" cannot be read", row->count + 1, member_names[member].data);
+      if (!wal2json_read_row(scanner, line->arena, row)) {
+        return DAMAGED(line, "column %zu of \"%s\" cannot be read", row->count + 1, members[member].name.data);
       }
     } else {
       json_read(scanner, &line->values[member]);
@@ -252,7 +163,7 @@ static enum verdict read_members(struct line *line)
 static enum verdict text_of(struct line *line, enum member member, struct span *ret_text)
 {
   if (!json_unescape(line->values[member], line->arena, ret_text)) {
-    return DAMAGED(line, "\"%s\" is no text", member_names[member].data);
+    return DAMAGED(line, "\"%s\" is no text", members[member].name.data);
   }
   return VERDICT_OK;
 }
@@ -262,18 +173,27 @@ static enum verdict lsn_of(struct line *line, enum member member, Lsn *ret_lsn)
   struct span text;
 
   if (!json_unescape(line->values[member], line->arena, &text) || lsn_parse(text.data, text.length, ret_lsn) != VERDICT_OK) {
-    return DAMAGED(line, "\"%s\" is no position", member_names[member].data);
+    return DAMAGED(line, "\"%s\" is no position", members[member].name.data);
   }
   return VERDICT_OK;
 }
 
 static enum verdict time_of(struct line *line, int64_t *ret_us)
 {
+  struct wal2json *wal2json = line->wal2json;
   struct span text;
 
-  if (!json_unescape(line->values[MEMBER_TIMESTAMP], line->arena, &text) || !timestamp_parse(text, ret_us)) {
+  if (!json_unescape(line->values[MEMBER_TIMESTAMP], line->arena, &text)) {
     return DAMAGED(line, "\"timestamp\" is no time");
   }
+  if (wal2json->time_length == 0 || !span_equals(text, span_of(wal2json->time_text, wal2json->time_length))) {
+    if (!timestamp_parse(text, &wal2json->time_us)) {
+      return DAMAGED(line, "\"timestamp\" is no time");
+    }
+    wal2json->time_length = text.length <= TIME_TEXT_MAX ? text.length : 0;
+    memcpy(wal2json->time_text, text.data, wal2json->time_length);
+  }
+  *ret_us = wal2json->time_us;
   return VERDICT_OK;
 }
 
@@ -318,7 +238,7 @@ static enum verdict relation_of(struct line *line, const struct column *columns,
   return VERDICT_OK;
 }
 
-static enum verdict fill_row(struct line *line, const struct row *row, struct change *change)
+static enum verdict fill_row(struct line *line, const struct wal2json_row *row, struct change *change)
 {
   struct value *values;
   enum verdict verdict = relation_of(line, row->columns, row->count, &change->relation);
@@ -340,7 +260,7 @@ static enum verdict fill_begin(struct line *line, struct change *change)
   if (verdict != VERDICT_OK) {
     return verdict;
   }
-  if (!read_integer(line->values[MEMBER_XID], 0, UINT32_MAX, &xid)) {
+  if (!wal2json_read_integer(line->values[MEMBER_XID], 0, UINT32_MAX, &xid)) {
     return DAMAGED(line, "\"xid\" is no transaction id");
   }
   change->xid = (uint32_t)xid;
@@ -428,7 +348,7 @@ static enum verdict fill_change(struct line *line, struct change *change)
     }
     for (enum member member = 0; member < MEMBER_COUNT; member++) {
       if ((actions[i].needs & ~line->seen & 1U << member) != 0) {
-        return DAMAGED(line, "action %c without \"%s\"", actions[i].letter, member_names[member].data);
+        return DAMAGED(line, "action %c without \"%s\"", actions[i].letter, members[member].name.data);
       }
     }
     change->kind = actions[i].kind;
@@ -486,5 +406,6 @@ struct decoder *wal2json_new(void)
   wal2json->decoder.ops = &wal2json_ops;
   relation_store_init(&wal2json->relations);
   wal2json->last = NULL;
+  wal2json->time_length = 0;
   return &wal2json->decoder;
 }
