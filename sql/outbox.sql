@@ -13,6 +13,26 @@
 --
 -- A service needs none of the functions: one INSERT of aggregatetype, aggregateid, type and payload is an event.
 
+-- What table.field.event.headers can deliver: an object of texts, numbers, booleans and nulls, or a list of [name, base64] pairs; at most 32, none with a name that
+-- the relay keeps for itself. (That a pair's second half is base64 is the writer's affair.)
+CREATE OR REPLACE FUNCTION public.outbox_headers_are_sound(headers jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT CASE jsonb_typeof(headers)
+    WHEN 'object' THEN NOT headers ?| ARRAY['', 'id', 'eventType', 'lsn', 'txid']
+      AND NOT jsonb_path_exists(headers, 'strict $.* ? (@.type() == "object" || @.type() == "array")')
+      AND jsonb_array_length(jsonb_path_query_array(headers, '$.keyvalue()')) <= 32
+    WHEN 'array' THEN jsonb_array_length(headers) <= 32
+      AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() != "array")')
+      AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() == "array" && (@.size() != 2 || @[0].type() != "string" || (@[1].type() != "string" && @[1].type() != "null")))')
+      AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() == "array" && @.size() == 2).[0] ? (@ == "" || @ == "id" || @ == "eventType" || @ == "lsn" || @ == "txid")')
+    WHEN 'null' THEN true
+    ELSE headers IS NULL
+  END
+$$;
+GRANT EXECUTE ON FUNCTION public.outbox_headers_are_sound(jsonb) TO PUBLIC; -- a CHECK runs as whoever inserts
+
 -- Neither a CHECK nor a default may be changed lightly: what passes them is what the relay can always deliver. Limits are in bytes, as Kafka counts.
 CREATE TABLE IF NOT EXISTS public.outbox (
   id            uuid        NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY,
@@ -26,7 +46,8 @@ CREATE TABLE IF NOT EXISTS public.outbox (
   CONSTRAINT outbox_aggregateid_fits       CHECK (octet_length(aggregateid) BETWEEN 1 AND 1024),
   CONSTRAINT outbox_type_fits              CHECK (octet_length(type) BETWEEN 1 AND 255),
   CONSTRAINT outbox_payload_fits           CHECK (octet_length(payload::text) <= 900000),
-  CONSTRAINT outbox_headers_fit            CHECK (jsonb_typeof(headers) IN ('object', 'array', 'null') AND octet_length(headers::text) <= 65536)
+  CONSTRAINT outbox_created_at_is_finite   CHECK (isfinite(created_at)),
+  CONSTRAINT outbox_headers_fit            CHECK (public.outbox_headers_are_sound(headers) AND octet_length(headers::text) <= 65536)
 );
 
 -- The same for bytes that are no text: binary keys, and dead letters, which must keep what they were. A NULL payload is a null value.
@@ -42,7 +63,8 @@ CREATE TABLE IF NOT EXISTS public.outbox_binary (
   CONSTRAINT outbox_binary_aggregateid_fits       CHECK (octet_length(aggregateid) BETWEEN 1 AND 1024),
   CONSTRAINT outbox_binary_type_fits              CHECK (octet_length(type) BETWEEN 1 AND 255),
   CONSTRAINT outbox_binary_payload_fits           CHECK (octet_length(payload) <= 900000),
-  CONSTRAINT outbox_binary_headers_fit            CHECK (jsonb_typeof(headers) IN ('object', 'array', 'null') AND octet_length(headers::text) <= 131072)
+  CONSTRAINT outbox_binary_created_at_is_finite   CHECK (isfinite(created_at)),
+  CONSTRAINT outbox_binary_headers_fit            CHECK (public.outbox_headers_are_sound(headers) AND octet_length(headers::text) <= 65536)
 );
 
 -- Which role may write which aggregate type; '*' stands for all. Asked by outbox_emit() always, by the tables once sql/roles.sql has switched on their policies.
@@ -147,7 +169,7 @@ DECLARE
     WHEN (octet_length($2) BETWEEN 1 AND 1024) IS NOT TRUE THEN 'aggregateid is not 1 to 1024 bytes long'
     WHEN (octet_length($3) BETWEEN 1 AND 255) IS NOT TRUE THEN 'type is not 1 to 255 bytes long'
     WHEN (octet_length($4::text) <= 900000) IS NOT TRUE THEN 'payload is missing or longer than 900000 bytes'
-    WHEN (jsonb_typeof($5) IN ('object', 'array', 'null') AND octet_length($5::text) <= 65536) IS FALSE THEN 'headers is neither an object nor a list, or longer than 65536 bytes'
+    WHEN (public.outbox_headers_are_sound($5) AND octet_length($5::text) <= 65536) IS FALSE THEN 'headers is neither a flat object nor a list of [name, base64] pairs, has a reserved name, more than 32 members or more than 65536 bytes'
   END;
 BEGIN
   IF mistake IS NOT NULL THEN

@@ -137,11 +137,8 @@ static void turn_init(struct relay *relay)
   }
   verdict = init_missing(relay->config, &created, &problem);
   news_init(relay, verdict, created, &problem);
-  if (verdict == VERDICT_OK) {
-    relay->needs_init = false;
-  } else if (verdict == VERDICT_FATAL) {
-    relay->exit_code = (int)problem.code;
-    relay->is_done = true;
+  if (verdict == VERDICT_OK || verdict == VERDICT_FATAL) {
+    relay->needs_init = false; /* refused: the session finds the same, and holds */
   } else {
     relay->init_deadline_us = relay->now.mono_us + INIT_RETRY_US;
   }
@@ -314,6 +311,7 @@ int relay_run(struct config *config, const struct relay_options *options)
   forecast_init(&relay.forecast);
   news_observe(&relay);
   news_starting(&relay);
+  news_warnings(&relay);
   if (build(&relay) == VERDICT_OK) {
     loop(&relay);
     news_stopped(&relay);

@@ -106,6 +106,15 @@ void news_starting(struct relay *relay)
             log_text("publication", relay->config->postgres.publication));
 }
 
+void news_warnings(struct relay *relay)
+{
+  const struct problem_list *warnings = &relay->config->warnings;
+
+  for (size_t i = 0; i < warnings->count && i < PROBLEM_LIST_MAX; i++) {
+    log_event(&relay->log, LOG_WARN, "configuration", log_text("path", warnings->problems[i].path), log_text("warning", warnings->problems[i].text));
+  }
+}
+
 void news_admin(struct relay *relay)
 {
   log_event(&relay->log, LOG_INFO, "admin_listening", log_text("host", relay->config->admin.host), log_int("port", admin_port(relay->admin)));

@@ -11,6 +11,7 @@
 void news_observe(struct relay *relay);
 
 void news_starting(struct relay *relay);
+void news_warnings(struct relay *relay);
 void news_admin(struct relay *relay);
 void news_refused(struct relay *relay, const struct problem *problem);
 void news_init(struct relay *relay, enum verdict verdict, bool created, const struct problem *problem);

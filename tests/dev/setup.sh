@@ -22,11 +22,6 @@ lint_packages() {
   echo "clang-format clang-tidy cppcheck shellcheck"
 }
 
-fuzz_packages() {
-  # clang's recommended packages hold libFuzzer's and the sanitizers' runtimes
-  echo "clang llvm"
-}
-
 setup_package_is_there() {
   case $1 in
     # any Java that runs the broker will do, whoever packaged it

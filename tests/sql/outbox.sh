@@ -29,6 +29,13 @@ refused 'an empty aggregateid' 23514 "INSERT INTO outbox ($EVENT) VALUES ('order
 refused 'no payload' 23502 "INSERT INTO outbox (aggregatetype, aggregateid, type) VALUES ('order', '1', 'T')"
 refused 'a payload of 900001 bytes' 23514 "INSERT INTO outbox ($EVENT) VALUES ('order', '1', 'T', to_json(repeat('p', 899999)))"
 refused 'a payload that is no JSON' 22P02 "INSERT INTO outbox ($EVENT) VALUES ('order', '1', 'T', '{')"
+for headers in '{"a": {"b": 1}}' '{"a": [1]}' '{"id": "x"}' '{"lsn": 1}' '{"": 1}' '["a"]' '[["a"]]' '[["a", 1]]' '[[1, "QQ=="]]' '[["id", "QQ=="]]' '[["a", "QQ==", "b"]]'; do
+  refused "headers $headers" 23514 "INSERT INTO outbox ($EVENT, headers) VALUES ('order', '1', 'T', '{}', '$headers')"
+done
+refused '33 headers' 23514 "INSERT INTO outbox ($EVENT, headers) SELECT 'order', '1', 'T', '{}', jsonb_object_agg('h' || i, i) FROM generate_series(1, 33) i"
+pg "BEGIN; INSERT INTO outbox ($EVENT, headers) SELECT 'order', '1', 'T', '{}', jsonb_object_agg('h' || i, i) FROM generate_series(1, 32) i; ROLLBACK"
+pg "BEGIN; INSERT INTO outbox ($EVENT, headers) VALUES ('order', '1', 'T', '{}', '{}'), ('order', '1', 'T', '{}', '[]'), ('order', '1', 'T', '{}', '{\"a\": null, \"b\": true}'), ('order', '1', 'T', '{}', '[[\"a\", null]]'), ('order', '1', 'T', '{}', 'null'); ROLLBACK"
+refused 'a time that never ends' 23514 "INSERT INTO outbox ($EVENT, created_at) VALUES ('order', '1', 'T', '{}', 'infinity')"
 refused 'headers that are a number' 23514 "INSERT INTO outbox ($EVENT, headers) VALUES ('order', '1', 'T', '{}', '1')"
 pg "INSERT INTO outbox_binary ($EVENT, headers) VALUES ('dead', '\\x00ff', 'T', NULL, '[[\"n\", \"AP8=\"], [\"n\", \"\"]]')"
 refused 'an empty binary key' 23514 "INSERT INTO outbox_binary ($EVENT) VALUES ('dead', '', 'T', NULL)"

@@ -346,8 +346,8 @@ Test(catalog, read_refuses_an_answer_of_another_form)
   {
     PGresult *few = result_of(21, 1, server_row);
     PGresult *none = result_of(22, 0, server_row);
-    const char *out_of_range[] = {"7", "t", "r", "p", "t", "f", "d", "t", "t", "-", "0", "id", "25", "25"};
-    PGresult *entry = result_of(14, 1, out_of_range);
+    const char *out_of_range[] = {"7", "t", "r", "p", "t", "f", "d", "t", "t", "-", "0", "id", "25", "25", "f"};
+    PGresult *entry = result_of(15, 1, out_of_range);
 
     cr_expect_eq(catalog_read(&catalog, &world.config, 0, few, &problem), VERDICT_RETRY);
     cr_expect_eq(catalog_read(&catalog, &world.config, 0, none, &problem), VERDICT_RETRY);
@@ -364,15 +364,15 @@ Test(catalog, read_takes_publication_and_tables)
   static const char *const publication_row[] = {"t", "t", "f", "t", "f", "true", "owner"};
   static const char *const none_row[] = {"f", "-", "-", "-", "-", "-", "-"};
   static const char *const table_rows[] = {
-      "0", "t", "p", "p", "t", "f", "d", "t", "t", "-", "12", "id",      "2950",  "2950", /* one column ... */
-      "0", "t", "p", "p", "t", "f", "d", "t", "t", "-", "12", "payload", "16500", "17",   /* ... and another, of a domain */
+      "0", "t", "p", "p", "t", "f", "d", "t", "t", "-", "12", "id",      "2950",  "2950", "t", /* one column ... */
+      "0", "t", "p", "p", "t", "f", "d", "t", "t", "-", "12", "payload", "16500", "17",   "t", /* ... and another, of a domain */
   };
   struct world world;
   struct catalog catalog;
   struct problem problem;
   PGresult *publication = result_of(7, 1, publication_row);
   PGresult *none = result_of(7, 1, none_row);
-  PGresult *tables = result_of(14, 2, table_rows);
+  PGresult *tables = result_of(15, 2, table_rows);
 
   world_init(&world);
   world.config.outbox_count = 2;
@@ -387,6 +387,7 @@ Test(catalog, read_takes_publication_and_tables)
   cr_expect(catalog.tables[1].is_message && catalog.tables[1].column_count == 0);
   cr_expect(catalog.tables[0].exists && catalog.tables[0].is_partitioned && catalog.tables[0].has_payload_limit);
   cr_expect_eq(catalog.tables[0].rows_estimate, 12);
+  cr_expect(catalog.tables[0].was_maintained);
   cr_assert_eq(catalog.tables[0].column_count, 2);
   cr_expect_str_eq(catalog.tables[0].columns[1].name, "payload");
   cr_expect_eq(catalog.tables[0].columns[1].type_oid, 16500);

@@ -51,6 +51,9 @@ Test(session, a_keepalive_confirms_only_when_nothing_is_pending)
   fake_stream_keepalive(bench.stream, 0x900, true);
   turn(&bench, US_PER_S);
   cr_assert_eq(highest_flush(&bench), 0x180, "a keepalive confirmed what is not settled");
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(highest_flush(&bench), 0x900, "the server does not repeat a keepalive that came while something was pending");
   bench_done(&bench);
 }
 

@@ -278,7 +278,7 @@ static const struct ready_case {
     {RELAY_CONNECTING, false, false, false, 503, "not ready\nconnecting: not streaming\nkafka: no broker is reachable\n"},
     {RELAY_DRAINING, true, true, false, 503, "not ready\ndraining: not streaming\n"},
     {RELAY_BACKOFF, false, true, true, 503, "not ready\nbackoff: could not connect; try later\n"},
-    {RELAY_HELD, false, false, true, 503, "not ready\nheld: could not connect; try later\nkafka: no broker is reachable\n"},
+    {RELAY_HELD, false, false, true, 503, "not ready\nheld: could not connect; try later\n"},
     /* What an earlier failure was is no reason any more. */
     {RELAY_STREAMING, true, true, true, 200, "ready\nstreaming\n"},
     {RELAY_STANDBY, false, false, true, 200, "ready\nstandby\n"},

@@ -266,6 +266,7 @@ static const struct {
     {"{\"action\":\"I\",\"schema\":\"s\",\"table\":\"t\",\"columns\":{}}", "column 1 of \"columns\""},
     {ROW("I", COLUMN_ID ","), "column 2 of \"columns\""},
     {ROW("I", "1"), "column 1 of \"columns\""},
+    {ROW("I", "{\"name\":\"a\",\"typeoid\":,\"value\":1}"), "column 1 of \"columns\""},
     {ROW("I", "{\"typeoid\":23,\"value\":1}"), "column 1 of \"columns\""},
     {ROW("I", "{\"name\":\"a\",\"value\":1}"), "column 1 of \"columns\""},
     {ROW("I", "{\"name\":\"a\",\"typeoid\":23}"), "column 1 of \"columns\""},

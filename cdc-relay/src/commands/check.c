@@ -112,9 +112,16 @@ static void check_tables(struct check *check, const struct catalog *catalog)
     if (table->is_message || !table->exists) {
       continue;
     }
+    if (table->is_partitioned) {
+      WARN(check, "a trigger BEFORE UPDATE that raises an exception, or no UPDATE privilege for anybody",
+           "table %s is partitioned: an UPDATE that moves a row to another partition is an INSERT there for PostgreSQL, and publishes the row again",
+           outbox->table);
+    }
     if (!table->has_payload_limit) {
-      (void)snprintf(hint, sizeof(hint), "ALTER TABLE %s ADD CHECK (octet_length(%s::text) <= 900000); (for bytea without ::text)", outbox->table,
-                     outbox->field_payload);
+      char *column = sql_identifier(outbox->field_payload);
+
+      (void)snprintf(hint, sizeof(hint), "ALTER TABLE %s ADD CHECK (octet_length(%s::text) <= 900000); (for bytea without ::text)", outbox->table, column);
+      free(column);
       WARN(check, hint, "table %s does not limit the payload: a row that is too large for Kafka stops the relay, and costs it twice its size in memory",
            outbox->table);
     }

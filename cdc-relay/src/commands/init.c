@@ -67,10 +67,13 @@ static void report_obstacle(void *context, const struct problem *problem)
 }
 
 /* Whether a row was ever written to one of the tables, as far as the server remembers. */
+/* Statistics can be lost (a crash, a reset), messages leave none at all: only a table that was never vacuumed or analyzed and shows no insert is certain to be new. */
 static bool had_rows(const struct catalog *catalog)
 {
   for (size_t i = 0; i < catalog->table_count; i++) {
-    if (catalog->tables[i].rows_estimate > 0 || catalog->tables[i].inserted_rows > 0) {
+    const struct catalog_table *table = &catalog->tables[i];
+
+    if (table->is_message || table->rows_estimate > 0 || table->inserted_rows > 0 || table->was_maintained) {
       return true;
     }
   }

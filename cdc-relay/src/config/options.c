@@ -41,16 +41,6 @@ const struct option *outbox_option_find(const char *name, size_t length)
   return find(outbox_options, OUTBOX_OPTION_COUNT, name, length);
 }
 
-size_t scalar_option_index(const struct option *option)
-{
-  return (size_t)(option - scalar_options);
-}
-
-size_t outbox_option_index(const struct option *option)
-{
-  return (size_t)(option - outbox_options);
-}
-
 int words_index(const char *words, const char *text)
 {
   size_t length = strlen(text);

@@ -139,9 +139,6 @@ extern const struct option outbox_options[OUTBOX_OPTION_COUNT];
 /* The row of that exact name, or NULL. `length` bytes of `name` count. */
 const struct option *scalar_option_find(const char *name, size_t length);
 const struct option *outbox_option_find(const char *name, size_t length);
-/* Where a row stands in its table, for arrays beside it. */
-size_t scalar_option_index(const struct option *option);
-size_t outbox_option_index(const struct option *option);
 
 /* The index of `text` in `words` ("stop|dead-letter"), or -1. */
 int words_index(const char *words, const char *text);

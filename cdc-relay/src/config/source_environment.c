@@ -216,8 +216,8 @@ void source_environment_read(struct settings *settings, const char *const *envir
     struct origin origin = {.rank = RANK_ENVIRONMENT};
     const char *variable;
 
-    if (equals == NULL || strncmp(*environment, prefix, strlen(prefix)) != 0) {
-      continue;
+    if (equals == NULL || strncmp(*environment, prefix, strlen(prefix)) != 0 || strncmp(*environment, "CDC_RELAY_CONFIG=", strlen("CDC_RELAY_CONFIG=")) == 0) {
+      continue; /* the last one names the file, and was read by main.c */
     }
     variable = texts_copy(settings->texts, *environment, (size_t)(equals - *environment));
     origin.text = texts_format(settings->texts, "environment %s", variable);

@@ -157,12 +157,11 @@ static const char *name_end(const char *at, const char *end, struct json_value *
 static const char *container_end(const char *at, const char *end)
 {
   enum { VALUE, FIRST, NAME, FRESH_NAME, AFTER } state = VALUE;
-  struct nesting nesting;
+  struct nesting nesting = {.depth = 0};
   struct json_value name;
   enum json_kind kind;
   bool has_escapes;
 
-  nesting.depth = 0;
   for (;;) {
     at = skip_space(at, end);
     if (at == end) {

@@ -46,7 +46,7 @@ static bool pass_oid(struct json_scanner *scanner, int64_t *ret_oid)
   const char *end = scanner->end - at > 9 ? at + 9 : scanner->end;
   uint32_t oid = 0;
 
-  if (at == end || *at == '0') {
+  if (at == end || *at < '1' || *at > '9') {
     return false;
   }
   for (; at < end && *at >= '0' && *at <= '9'; at++) {
@@ -74,9 +74,10 @@ static bool read_plain_column(struct json_scanner *scanner, struct item *item)
 /* Any object that has the three members once. */
 static bool read_any_column(struct json_scanner *scanner, struct item *item)
 {
-  static const struct span names[] = {LITERAL("name"), LITERAL("value"), LITERAL("typeoid")};
+  enum { MEMBER_COUNT = 3 };
+  static const struct span names[MEMBER_COUNT] = {LITERAL("name"), LITERAL("value"), LITERAL("typeoid")};
   struct json_value type;
-  struct json_value *const to[] = {&item->name, &item->value, &type};
+  struct json_value *const to[MEMBER_COUNT] = {&item->name, &item->value, &type};
   struct json_value name;
   struct json_value read;
   unsigned seen = 0;
@@ -86,7 +87,7 @@ static bool read_any_column(struct json_scanner *scanner, struct item *item)
     if (!json_read(scanner, &read)) {
       return false;
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < MEMBER_COUNT; i++) {
       if (wal2json_is_named(&name, names[i])) {
         if ((seen & 1U << i) != 0) {
           return false;
@@ -97,7 +98,7 @@ static bool read_any_column(struct json_scanner *scanner, struct item *item)
     }
   }
   /* wal2json 2.5 prints OIDs as signed. */
-  return !scanner->has_failed && seen == 7 && wal2json_read_integer(type, INT32_MIN, UINT32_MAX, &item->type_oid);
+  return !scanner->has_failed && seen == (1U << MEMBER_COUNT) - 1 && wal2json_read_integer(type, INT32_MIN, UINT32_MAX, &item->type_oid);
 }
 
 static bool read_column(struct json_scanner *scanner, struct arena *arena, struct column *column, struct value *value)

@@ -49,7 +49,10 @@ double forecast_seconds_to_loss(const struct forecast *forecast, int64_t safe_by
   for (size_t back = 1; back < forecast->count && now_us - sample_before(forecast, back)->mono_us <= FORECAST_WINDOW_US; back++) {
     oldest = sample_before(forecast, back);
   }
-  if (oldest == newest || newest->mono_us <= oldest->mono_us || newest->wal_end == oldest->wal_end) {
+  if (oldest == newest || newest->mono_us <= oldest->mono_us) {
+    return NAN;
+  }
+  if (newest->wal_end == oldest->wal_end) {
     return INFINITY;
   }
   return (double)safe_bytes * ((double)(newest->mono_us - oldest->mono_us) / 1e6) / (double)(newest->wal_end - oldest->wal_end);

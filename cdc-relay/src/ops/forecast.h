@@ -25,7 +25,7 @@ struct forecast {
 void forecast_init(struct forecast *forecast);
 /* One sample of the server's end of WAL. A position that went back (failover, restore) begins anew. Samples closer than a 64th of the window replace the newest. */
 void forecast_add(struct forecast *forecast, Lsn wal_end, int64_t mono_us);
-/* `safe_bytes` < 0: no limit -> +Inf. Already 0 -> 0. No two samples yet, or no growth -> +Inf. Else safe_bytes / rate. */
+/* `safe_bytes` < 0: no limit -> +Inf. Already 0 -> 0. No two samples of different times yet -> NaN, not known. No growth -> +Inf. Else safe_bytes / rate. */
 double forecast_seconds_to_loss(const struct forecast *forecast, int64_t safe_bytes, int64_t now_us);
 
 #endif

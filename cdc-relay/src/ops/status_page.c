@@ -70,7 +70,8 @@ static void find_reasons(const struct status_view *view, struct reasons *ret_rea
   } else if (!view->is_streaming) {
     (void)snprintf(next_reason(ret_reasons), REASON_TEXT_MAX, "postgres: no replication stream is started");
   }
-  if (!view->kafka_is_reachable) {
+  /* A held relay has no producer that could tell. */
+  if (!view->kafka_is_reachable && state != RELAY_HELD) {
     (void)snprintf(next_reason(ret_reasons), REASON_TEXT_MAX, "kafka: no broker is reachable");
   }
 }

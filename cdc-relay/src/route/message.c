@@ -2,7 +2,7 @@
  * message.c - reads the object once and keeps the members that the entry has a field for.
  *
  *   in the message           as if the column had been     and its text
- *   the payload's member     json                          as written, quotes and blanks inside included; null is SQL NULL
+ *   the payload's member     json                          as written, quotes and blanks inside included, also null
  *   "text"                   text                          without quotes and escapes
  *   12, -3                   bigint                        as written
  *   1.5, 1e3                 numeric                       as written
@@ -44,7 +44,7 @@ static bool take_member(bool is_payload, struct json_value member, struct arena 
   struct span text = member.raw;
 
   column->type_oid = is_payload ? PG_JSON : type_of(member);
-  if (member.kind == JSON_KIND_NULL) {
+  if (member.kind == JSON_KIND_NULL && !is_payload) {
     *value = (struct value){.state = VALUE_NULL};
     return true;
   }

@@ -85,6 +85,7 @@ struct session {
   enum pace_wait pace_wait;
   int64_t pace_deadline_us;
   uint64_t paced_bytes;    /* stream_bytes_read() when pace was last asked */
+  Lsn keepalive_lsn;       /* the last end of WAL that a keepalive told outside of a transaction */
   bool has_more;           /* the turn ended with unread messages in the buffer */
   bool server_is_stopping; /* the second connection was told */
   int64_t full_since_us;   /* since when the record in hand waits for room; 0: it does not */

@@ -23,6 +23,7 @@ void session_stream_begin(struct session *session)
   pace_init(&session->pace);
   session->pace_wait = PACE_SOCKET;
   session->paced_bytes = 0;
+  session->keepalive_lsn = 0;
   session->has_more = true; /* what arrived together with the answer to START_REPLICATION wakes no poll() */
   session->server_is_stopping = false;
   session->full_since_us = 0;
@@ -117,8 +118,8 @@ static void on_message(struct session *session, const struct stream_message *mes
   feedback_on_received(&session->feedback, message->wal_end, message->reply_requested, !session_is_idle(session), session->now.mono_us);
   if (message->kind == STREAM_DATA) {
     on_data(session, message->body);
-  } else {
-    ledger_advance_idle(session->ledger, message->wal_end);
+  } else if (!ledger_is_open(session->ledger)) {
+    session->keepalive_lsn = message->wal_end;
   }
 }
 
@@ -177,11 +178,17 @@ static bool read_is_due(const struct session *session, bool stream_is_ready)
 
 void session_send_feedback(struct session *session)
 {
-  Lsn safe = ledger_safe(session->ledger);
+  Lsn safe;
   struct feedback_message message;
   struct problem problem;
   enum verdict verdict = VERDICT_OK;
 
+  /* All before the last keepalive's end of WAL came before that keepalive. If it came while something was in flight, the server does not say it again: what it
+   * was told as written is as far as it has sent. */
+  if (session->hand == HAND_EMPTY) {
+    ledger_advance_idle(session->ledger, session->keepalive_lsn);
+  }
+  safe = ledger_safe(session->ledger);
   if ((stream_events(session->ports.stream) & POLLOUT) != 0) {
     verdict = stream_flush(session->ports.stream, &problem);
   }

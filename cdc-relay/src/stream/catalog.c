@@ -20,7 +20,7 @@
 #include "moment.h"
 #include "stream/pg_connection.h"
 
-enum { SERVER_COLUMNS = 22, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 14 };
+enum { SERVER_COLUMNS = 22, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15 };
 
 static const char server_query[] =
     "SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_database(),"
@@ -53,14 +53,15 @@ static const char table_query_head[] =
     "'%length%'))),"
     " leaf.estimate, leaf.inserted, a.attname, a.atttypid, (WITH RECURSIVE up AS (SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t"
     "  WHERE t.oid = a.atttypid UNION ALL SELECT t.oid, t.typtype, t.typbasetype FROM up JOIN pg_catalog.pg_type t ON t.oid = up.typbasetype"
-    "  WHERE up.typtype = 'd') SELECT up.oid FROM up WHERE up.typtype <> 'd')"
+    "  WHERE up.typtype = 'd') SELECT up.oid FROM up WHERE up.typtype <> 'd'), leaf.maintained"
     " FROM (VALUES (-1, '', '', '')";
 static const char table_query_middle[] =
     ") AS e (entry, schema, name, payload)"
     " LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = e.schema"
     " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = e.name"
     " LEFT JOIN LATERAL (SELECT CASE WHEN bool_or(q.reltuples > 0) THEN sum(greatest(q.reltuples, 0))::bigint END AS estimate,"
-    "  sum(pg_stat_get_tuples_inserted(q.oid))::bigint AS inserted"
+    "  sum(pg_stat_get_tuples_inserted(q.oid))::bigint AS inserted,"
+    "  bool_or(q.reltuples >= 0 AND current_setting('server_version_num')::int >= 140000) AS maintained"
     "  FROM pg_catalog.pg_class q WHERE q.oid = c.oid OR q.oid IN (SELECT f.relid FROM pg_partition_tree(c.oid) f WHERE f.isleaf AND c.relkind = 'p')) leaf"
     "  ON true"
     " LEFT JOIN pg_catalog.pg_publication p ON p.pubname = ";
@@ -276,6 +277,7 @@ static void read_table(struct catalog_table *table, struct row *row)
   table->has_payload_limit = row_bool(row, 8);
   table->rows_estimate = row_int(row, 9, inserted > 0 ? inserted : -1);
   table->inserted_rows = inserted;
+  table->was_maintained = row_bool(row, 14);
 }
 
 static void read_column(struct catalog_table *table, struct row *row)
