@@ -26,7 +26,7 @@ AS $$
     WHEN 'array' THEN jsonb_array_length(headers) <= 32
       AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() != "array")')
       AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() == "array" && (@.size() != 2 || @[0].type() != "string" || (@[1].type() != "string" && @[1].type() != "null")))')
-      AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() == "array" && @.size() == 2).[0] ? (@ == "" || @ == "id" || @ == "eventType" || @ == "lsn" || @ == "txid")')
+      AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() == "array" && @.size() == 2)[0] ? (@ == "" || @ == "id" || @ == "eventType" || @ == "lsn" || @ == "txid")')
     WHEN 'null' THEN true
     ELSE headers IS NULL
   END
