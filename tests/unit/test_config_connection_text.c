@@ -1,4 +1,6 @@
 /* Connection strings: masks, and refusals that do not tell them. */
+#include "config/connection_text.h"
+#include "config/texts.h"
 #include "config_fixture.h"
 
 Test(config_connection_text, masks_passwords_and_nothing_else)
@@ -88,4 +90,32 @@ Test(config_connection_text, what_libpq_refuses_is_told_without_the_string)
     free(text);
     attempt_end(&attempt);
   }
+}
+
+Test(config_connection_text, a_password_that_would_end_early_is_refused_before_its_rest_is_taken_for_a_host)
+{
+  static const char *const refused[] = {
+      "postgresql://u:pa@ssw0rd@host/db",
+      "postgresql://u:pa/ssw0rd@host/db",
+      "postgres://u:12/ssw0rd@host:1/db",
+  };
+  static const char *const accepted[] = {
+      "postgresql://u:pa%40ssw0rd@host/db",
+      "postgresql://u@host/db?application_name=a@b",
+      "postgresql://a,b/db",
+      "host=h user=u@x password='p@w'",
+      "dbname=a@b",
+  };
+  struct texts texts = {0};
+
+  for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+    const char *refusal = connection_text_refusal(refused[i], &texts);
+
+    cr_assert_not_null(refusal, "%s", refused[i]);
+    cr_assert_null(strstr(refusal, "ssw0rd"));
+  }
+  for (size_t i = 0; i < sizeof(accepted) / sizeof(*accepted); i++) {
+    cr_assert_null(connection_text_refusal(accepted[i], &texts), "%s", accepted[i]);
+  }
+  texts_done(&texts);
 }

@@ -195,3 +195,11 @@ Test(config_environment, edit_distance_takes_long_names)
   a[999] = b[999] = '\0';
   cr_assert_eq(edit_distance(a, b), NEAREST_NAME_MAX_BYTES);
 }
+
+Test(config_environment, the_variable_that_names_the_file_is_no_setting)
+{
+  struct attempt attempt;
+
+  expect_loads(&attempt, "{" MINIMAL "}", LIST("CDC_RELAY_CONFIG=/etc/cdc-relay.json"), NULL);
+  attempt_end(&attempt);
+}

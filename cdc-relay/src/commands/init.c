@@ -67,17 +67,23 @@ static void report_obstacle(void *context, const struct problem *problem)
 }
 
 /* Whether a row was ever written to one of the tables, as far as the server remembers. */
-/* Statistics can be lost (a crash, a reset), messages leave none at all: only a table that was never vacuumed or analyzed and shows no insert is certain to be new. */
+/*
+ * Whether a slot may have been here before. Statistics can be lost (a crash, a reset): only a table that was never vacuumed or analyzed and shows no insert is
+ * certain to be new. Messages leave no trace: beside a table they are judged by it, alone they always may have been.
+ */
 static bool had_rows(const struct catalog *catalog)
 {
+  bool has_table = false;
+
   for (size_t i = 0; i < catalog->table_count; i++) {
     const struct catalog_table *table = &catalog->tables[i];
 
-    if (table->is_message || table->rows_estimate > 0 || table->inserted_rows > 0 || table->was_maintained) {
+    has_table = has_table || !table->is_message;
+    if (table->rows_estimate > 0 || table->inserted_rows > 0 || table->was_maintained) {
       return true;
     }
   }
-  return false;
+  return !has_table;
 }
 
 static int refuse_gap(const struct config *config, const struct catalog *catalog)
