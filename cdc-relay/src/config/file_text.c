@@ -80,7 +80,7 @@ done:
 enum verdict secret_file_read(const char *path, bool has_lines, struct texts *texts, const char **ret_text, struct problem *problem)
 {
   const char *text, *reason;
-  size_t length;
+  size_t length = 0;
 
   if (file_text_read(path, CONFIG_SECRET_MAX_BYTES, texts, &text, &length, problem) != VERDICT_OK) {
     return VERDICT_RETRY;

@@ -255,13 +255,18 @@ static struct MHD_Daemon *start_daemon(struct admin *admin, int listen_fd)
 
 static uint16_t bound_port(int fd)
 {
-  struct sockaddr_storage address = {0};
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } address;
   socklen_t length = sizeof(address);
 
-  if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+  memset(&address, 0, sizeof(address));
+  if (getsockname(fd, &address.any, &length) != 0) {
     return 0;
   }
-  return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port : ((struct sockaddr_in *)&address)->sin_port);
+  return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 enum verdict admin_open(const char *host, uint16_t port, const struct admin_route *routes, void *context, struct admin **ret_admin, struct problem *problem)

@@ -161,12 +161,12 @@ static void write_build(const struct exposition *exposition, const struct metric
   (void)fputs("} 1\n", exposition->out);
 }
 
-/* A member of struct metric_gauges, by the offset that the table has of it. */
-static double gauge_at(const struct exposition *exposition, size_t offset)
+/* A member of struct metric_gauges or struct process_figures, by the offset that the table has of it. */
+static double gauge_at(const void *figures, size_t offset)
 {
   double value;
 
-  memcpy(&value, (const char *)exposition->gauges + offset, sizeof(value));
+  memcpy(&value, (const char *)figures + offset, sizeof(value));
   return value;
 }
 
@@ -201,7 +201,7 @@ static void write_family(const struct exposition *exposition, const struct metri
     write_cells(exposition, metric);
     break;
   case SOURCE_GAUGE:
-    write_gauge(exposition, metric, gauge_at(exposition, metric->offset));
+    write_gauge(exposition, metric, gauge_at(exposition->gauges, metric->offset));
     break;
   case SOURCE_CHOICE:
     write_choice(exposition, metric, *(const unsigned int *)((const char *)exposition->gauges + metric->offset));
@@ -210,7 +210,7 @@ static void write_family(const struct exposition *exposition, const struct metri
     write_count(exposition, metric, no_labels, count_at(exposition, metric->offset));
     break;
   case SOURCE_PROCESS:
-    write_gauge(exposition, metric, *(const double *)((const char *)&exposition->process + metric->offset));
+    write_gauge(exposition, metric, gauge_at(&exposition->process, metric->offset));
     break;
   case SOURCE_LATENCY:
     write_latency(exposition, metric);

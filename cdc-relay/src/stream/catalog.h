@@ -32,7 +32,7 @@ struct catalog_table { /* one per outbox entry; a message entry has only `is_mes
   char replica_identity; /* pg_class.relreplident; 'd' counts as one only with a primary key: */
   bool has_primary_key;
   bool has_payload_limit; /* a check constraint that speaks of octet_length or length of the payload column */
-  bool was_maintained;     /* vacuumed or analyzed at least once: it, or a partition of it, is not new */
+  bool was_maintained;    /* vacuumed or analyzed at least once: it, or a partition of it, is not new */
   int64_t rows_estimate;  /* reltuples, or inserts so far when never analyzed; -1 unknown */
   int64_t inserted_rows;  /* inserts that the statistics remember, all partitions together */
   size_t column_count;    /* columns that the plugin sends: a publication's column list and generated columns are taken into account */
