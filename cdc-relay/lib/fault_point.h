@@ -17,7 +17,27 @@
 #define FAULT_MUTANTS(X) X(CONFIRM_START_LSN, "confirms the transaction's commit LSN, not the end of its commit record")
 
 /* X(NAME, "where") */
-#define FAULT_CRASH_POINTS(X) X(BEFORE_PUBLISH, "a record is routed and was not given to the publisher")
+#define FAULT_CRASH_POINTS(X)                                                                                                                                  \
+  X(BEFORE_START, "the slot was judged, START_REPLICATION was not sent")                                                                                       \
+  X(AFTER_START, "the slot is ours, nothing was read")                                                                                                         \
+  X(AT_KEEPALIVE, "a keepalive was read and not answered")                                                                                                     \
+  X(BEFORE_PUBLISH, "a record is routed and was not given to the publisher")                                                                                   \
+  X(AFTER_PUBLISH, "the publisher took the record, the ledger does not know it")                                                                               \
+  X(QUEUE_FULL, "the publisher has no room: the record stays in hand and nothing is read")                                                                     \
+  X(BEFORE_SETTLE, "a record's delivery was reported and not taken into account")                                                                              \
+  X(AFTER_SETTLE, "a record is settled, nothing was confirmed")                                                                                                \
+  X(BEFORE_SEAL, "a commit was read, its transaction is still open in the ledger")                                                                             \
+  X(AFTER_SEAL, "a transaction was sealed")                                                                                                                    \
+  X(BEFORE_STATUS, "a position is to be confirmed and was not said")                                                                                           \
+  X(AFTER_STATUS, "a status was given to the socket")                                                                                                          \
+  X(AT_REFUSAL, "a refusal was reported, the session is not over")                                                                                             \
+  X(SENT_ALONE, "in isolation: the record went out alone, its report is awaited")                                                                              \
+  X(BEFORE_DEAD_LETTER, "a row is poison, its dead letter is not built")                                                                                       \
+  X(AFTER_DEAD_LETTER, "the publisher took a dead letter")                                                                                                     \
+  X(BEFORE_LOOK, "held, and about to look again")                                                                                                              \
+  X(AFTER_PROBE, "held: the kept record was given to the publisher, its report is awaited")                                                                    \
+  X(BEFORE_FINISH, "drained: the last status is out, the stream is not ended")                                                                                 \
+  X(AFTER_FINISH, "the stream was ended in order")
 
 #define FAULT_ENUM_MUTANT(name, text) MUTANT_##name,
 enum fault_mutant { MUTANT_NONE, FAULT_MUTANTS(FAULT_ENUM_MUTANT) MUTANT_COUNT };
@@ -37,10 +57,10 @@ const char *fault_mutant_name(enum fault_mutant mutant); /* static */
 const char *fault_mutant_text(enum fault_mutant mutant); /* static */
 /* Ends the process by SIGKILL when it is this point's turn. */
 void fault_crash(enum fault_crash point);
-#define MUTANT(name) (fault_mutant() == MUTANT_##name)
+#define MUTANT(name)      (fault_mutant() == MUTANT_##name)
 #define CRASH_POINT(name) fault_crash(CRASH_##name)
 #else
-#define MUTANT(name) false
+#define MUTANT(name)      false
 #define CRASH_POINT(name) ((void)0)
 #endif
 

@@ -71,6 +71,30 @@ test_units() {
   done
 }
 
+# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen there.
+test_has_no_faults() {
+  local variant binary name log found
+  for variant in dev asan release; do
+    binary=$ROOT/build/$variant/cdc-relay/cdc-relay
+    name=build/no-faults/$variant
+    if [ ! -e "$binary" ] || ! test_is_wanted "$name"; then
+      continue
+    fi
+    log=$TEST_LOGS/${name//\//.}.log
+    test_begin
+    found=$("$ROOT/tests/faults/names_in_binary.sh" "$binary" 2>&1) || found="could not look: $found"
+    if [ -z "$found" ]; then
+      TEST_PASSED=$((TEST_PASSED + 1))
+      test_line ok "$name" "$(test_seconds)"
+    else
+      echo "$found" >"$log"
+      TEST_FAILED=$((TEST_FAILED + 1))
+      test_line FAIL "$name" "$(test_seconds)" "the binary can be sabotaged"
+      test_failed "$name" "$log"
+    fi
+  done
+}
+
 # test_script NAME SECONDS COMMAND...: one scenario in a folder of its own. Its exit code 77 means skipped, with the reason in its last line.
 test_script() {
   local name=$1 seconds=$2 rc=0 folder log
@@ -205,6 +229,7 @@ dev_test() {
 
   test_units dev unit
   [ $which = quick ] || test_units asan asan
+  test_has_no_faults
 
   if [ -n "$broker" ]; then
     say "starting PostgreSQL and the broker"

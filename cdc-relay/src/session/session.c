@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "session/session_priv.h"
 
 enum {
@@ -227,6 +228,7 @@ static void turn_starting(struct session *session)
     session_connect(session);
     return;
   }
+  CRASH_POINT(BEFORE_START);
   verdict = stream_start(session->ports.stream, session->facts.confirmed, &problem);
   if (verdict == VERDICT_WAIT) {
     (void)timed_out(session, "start replication");
@@ -239,6 +241,7 @@ static void turn_starting(struct session *session)
     session_end(session, SESSION_POSTGRES, verdict, &problem);
     return;
   }
+  CRASH_POINT(AFTER_START);
   witness_started(&session->witness, &session->facts);
   session->started_us = session->now.mono_us;
   session_stream_begin(session);
@@ -259,6 +262,7 @@ static void turn_finishing(struct session *session)
   struct problem problem;
 
   if (stream_finish(session->ports.stream, &problem) != VERDICT_WAIT || session->now.mono_us >= session->deadline_us) {
+    CRASH_POINT(AFTER_FINISH);
     session_ended(session);
   }
 }

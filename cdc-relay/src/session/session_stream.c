@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "session/session_priv.h"
 
 void session_stream_begin(struct session *session)
@@ -119,6 +120,7 @@ static void on_message(struct session *session, const struct stream_message *mes
   if (message->kind == STREAM_DATA) {
     on_data(session, message->body);
   } else if (!ledger_is_open(session->ledger)) {
+    CRASH_POINT(AT_KEEPALIVE);
     session->keepalive_lsn = message->wal_end;
   }
 }
@@ -194,9 +196,11 @@ void session_send_feedback(struct session *session)
   }
   if (verdict == VERDICT_OK && feedback_due(&session->feedback, safe, session->now.mono_us, &message)) {
     ledger_check(session->ledger);
+    CRASH_POINT(BEFORE_STATUS);
     witness_confirmed(&session->witness, message.flush);
     verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, session->now, &problem);
     if (verdict == VERDICT_OK) {
+      CRASH_POINT(AFTER_STATUS);
       feedback_sent(&session->feedback, &message, session->now.mono_us);
       if (message.flush == safe) {
         ledger_confirmed(session->ledger);
@@ -220,6 +224,7 @@ static void end_stream(struct session *session, int64_t limit_us)
   if (session->phase != before || (session->feedback.confirmed < safe && session->now.mono_us < limit_us)) {
     return; /* broken; or the socket does not take the status yet */
   }
+  CRASH_POINT(BEFORE_FINISH);
   if (stream_finish(session->ports.stream, &problem) == VERDICT_WAIT) {
     session_enter(session, PHASE_FINISHING, session->now.mono_us + SESSION_FINISH_TIMEOUT_US);
   } else {
