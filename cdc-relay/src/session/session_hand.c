@@ -80,6 +80,9 @@ static void settle(struct session *session, const struct report *report)
   int64_t commit_time_us = ledger_commit_time_us(session->ledger, slot);
 
   CRASH_POINT(BEFORE_SETTLE);
+  if (MUTANT(CONFIRM_BEFORE_REPORT) || (MUTANT(DEAD_LETTER_NOT_AWAITED) && (report->token & 1) != 0)) {
+    return; /* done when it was handed over */
+  }
   if (!ledger_settle(session->ledger, slot)) {
     return; /* of an older stream */
   }
@@ -128,6 +131,10 @@ static void on_report(void *context, const struct report *report, const struct p
     on_probe_report(session, report);
     return;
   }
+  if (MUTANT(FAILED_REPORT_SETTLES) || (MUTANT(POISON_IN_COMPANY) && report->outcome == REPORT_REFUSED_ROW)) {
+    settle(session, report);
+    return;
+  }
   if (session->phase == PHASE_SETTLING) {
     if (report->outcome == REPORT_DELIVERED) {
       settle(session, report);
@@ -153,7 +160,7 @@ static void on_report(void *context, const struct report *report, const struct p
     }
     break;
   case REPORT_LOST:
-    if (ledger_knows(session->ledger, report->token >> 1) && !session->has_refusal) {
+    if (ledger_knows(session->ledger, report->token >> 1) && !session->has_refusal && !MUTANT(LOST_REPORT_IGNORED)) {
       session->has_refusal = true;
       session->refusal = *why;
     }
@@ -200,7 +207,7 @@ static bool publish_hand(struct session *session)
   enum verdict verdict;
 
   if ((!session->hand_is_counted && !ledger_has_room(session->ledger)) ||
-      (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
+      (is_alone && !MUTANT(ISOLATION_IN_COMPANY) && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
     verdict = VERDICT_WAIT;
   } else {
     CRASH_POINT(BEFORE_PUBLISH);
@@ -217,6 +224,10 @@ static bool publish_hand(struct session *session)
       session->hand_is_counted = true;
     }
     session->hand = is_alone ? HAND_WATCHED : HAND_EMPTY;
+    if (MUTANT(CONFIRM_BEFORE_REPORT) || (MUTANT(DEAD_LETTER_NOT_AWAITED) && session->hand_is_dead_letter)) {
+      (void)ledger_settle(session->ledger, slot);
+      session->hand = HAND_EMPTY;
+    }
     if (is_alone) {
       CRASH_POINT(SENT_ALONE);
     }
@@ -226,6 +237,9 @@ static bool publish_hand(struct session *session)
     if (session->full_since_us == 0 && !is_alone) {
       CRASH_POINT(QUEUE_FULL);
       session->full_since_us = session->now.mono_us;
+    }
+    if (MUTANT(QUEUE_FULL_DROPS) && !is_alone) {
+      session->hand = HAND_EMPTY;
     }
     break;
   case VERDICT_POISON:

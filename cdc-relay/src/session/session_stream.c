@@ -118,8 +118,9 @@ static void on_message(struct session *session, const struct stream_message *mes
 {
   feedback_on_received(&session->feedback, message->wal_end, message->reply_requested, !session_is_idle(session), session->now.mono_us);
   if (message->kind == STREAM_DATA) {
+    session->keepalive_lsn = MUTANT(CONFIRM_UNSENT_LOG) ? message->wal_end : session->keepalive_lsn;
     on_data(session, message->body);
-  } else if (!ledger_is_open(session->ledger)) {
+  } else if (!ledger_is_open(session->ledger) || MUTANT(KEEPALIVE_IN_TRANSACTION)) {
     CRASH_POINT(AT_KEEPALIVE);
     session->keepalive_lsn = message->wal_end;
   }
@@ -190,13 +191,16 @@ void session_send_feedback(struct session *session)
   if (session->hand == HAND_EMPTY) {
     ledger_advance_idle(session->ledger, session->keepalive_lsn);
   }
-  safe = ledger_safe(session->ledger);
+  safe = MUTANT(DRAIN_CONFIRMS_READ) && session->is_stopping ? session->txn.last_end_lsn : ledger_safe(session->ledger);
   if ((stream_events(session->ports.stream) & POLLOUT) != 0) {
     verdict = stream_flush(session->ports.stream, &problem);
   }
   if (verdict == VERDICT_OK && feedback_due(&session->feedback, safe, session->now.mono_us, &message)) {
     ledger_check(session->ledger);
     CRASH_POINT(BEFORE_STATUS);
+    if (MUTANT(STATUS_MOVES_BACK) && message.flush == session->feedback.confirmed) {
+      message.flush = session->facts.confirmed;
+    }
     witness_confirmed(&session->witness, message.flush);
     verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, session->now, &problem);
     if (verdict == VERDICT_OK) {
@@ -297,6 +301,9 @@ void session_stream_turn(struct session *session, short stream_events)
     return;
   }
   release_hold(session);
+  if (MUTANT(PAUSED_SAYS_NOTHING) && session->hand != HAND_EMPTY) {
+    return;
+  }
   if (session->is_stopping && ((session_is_idle(session) && !may_receive(session)) || session->now.mono_us >= session->stop_deadline_us)) {
     session->drained = session_is_idle(session);
     end_stream(session, session->stop_deadline_us);

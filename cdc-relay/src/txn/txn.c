@@ -53,7 +53,7 @@ enum verdict txn_begin(struct txn *txn, const struct change *change, struct prob
   txn->commit_lsn = change->commit_lsn;
   txn->xid = change->xid;
   txn->commit_time_us = change->commit_time_us;
-  txn->next_index = 0;
+  txn->next_index = MUTANT(INDEX_GOES_ON) ? txn->next_index : 0;
   ledger_open(txn->ledger, change->commit_lsn, change->commit_time_us);
   return VERDICT_OK;
 }
