@@ -35,7 +35,7 @@
   X(STANDBY_KEEPS_PRODUCER, "a standby keeps its producer and what that still holds")                                                                          \
   X(MOVED_SLOT_ACCEPTED, "a slot that somebody else advanced is streamed from without a word")                                                                 \
   X(POISON_IN_COMPANY, "a row that was refused in a batch is given up without being tried alone")                                                              \
-  X(ISOLATION_IN_COMPANY, "rows that are to go alone go while others are in flight")                                                                           \
+  X(ISOLATION_IN_COMPANY, "rows that are to go alone go together, as before")                                                                                  \
   X(DEAD_LETTER_NOT_AWAITED, "a row counts as settled once its dead letter was handed over")                                                                   \
   X(KEPT_RECORD_OVERTAKES, "a held record is tried again before older ones that never got through")                                                            \
   X(RELATIONS_KEPT, "shapes of tables are kept across sessions and trusted")                                                                                   \

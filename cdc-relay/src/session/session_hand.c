@@ -201,13 +201,13 @@ void session_serve_reports(struct session *session)
 /* Tries to give the record in hand to the publisher. True when the hand is empty afterwards and reading may go on. */
 static bool publish_hand(struct session *session)
 {
-  bool is_alone = isolation_covers(&session->isolation, session->record.position);
+  bool is_alone = !MUTANT(ISOLATION_IN_COMPANY) && isolation_covers(&session->isolation, session->record.position);
   LedgerSlot slot = ledger_next_slot(session->ledger);
   struct problem problem;
   enum verdict verdict;
 
   if ((!session->hand_is_counted && !ledger_has_room(session->ledger)) ||
-      (is_alone && !MUTANT(ISOLATION_IN_COMPANY) && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
+      (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
     verdict = VERDICT_WAIT;
   } else {
     CRASH_POINT(BEFORE_PUBLISH);
