@@ -10,6 +10,8 @@
 # A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`.
 # Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
 
+# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; what it says is a failure, as a sanitizer's word is.
+
 TEST_PASSED=0
 TEST_FAILED=0
 TEST_SKIPPED=0
@@ -156,13 +158,14 @@ test_scenarios() {
     [[ $which = all || $tags == *' quick '* ]] || continue
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
+    [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
     for plugin in pgoutput wal2json; do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
         ! test_is_wanted "e2e/$name/$plugin" || test_skip "e2e/$name/$plugin" "needs a real Kafka, which could not be fetched"
         continue
       fi
       ! test_is_wanted "e2e/$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "e2e/$name/$plugin" $seconds bash "$file"
-      if [[ $which = all && $tags == *' asan '* ]] && test_is_wanted "e2e/$name/$plugin/asan"; then
+      if [[ $which = all && $tags == *' asan '* && -z "${RELAY_UNDER:-}" ]] && test_is_wanted "e2e/$name/$plugin/asan"; then
         PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "e2e/$name/$plugin/asan" $((seconds * 2)) bash "$file"
       fi
     done
@@ -196,6 +199,8 @@ dev_test() {
   while [ $# != 0 ]; do
     case $1 in
       --quick) which=quick ;;
+      # HOME is the scenario's folder, see relay_launch.
+      --valgrind) export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p' ;;
       -*) usage_error "test knows no $1" ;;
       *) TEST_PATTERN=$1 ;;
     esac
@@ -212,7 +217,7 @@ dev_test() {
   trap 'exit 130' INT TERM
 
   build_variant dev
-  [ $which = quick ] || build_variant asan
+  [ $which = quick ] || [ -n "${RELAY_UNDER:-}" ] || build_variant asan
 
   # A pattern that means units alone needs no servers.
   if ! test_wants_servers $which; then
@@ -227,9 +232,11 @@ dev_test() {
     fi
   fi
 
-  test_units dev unit
-  [ $which = quick ] || test_units asan asan
-  test_has_no_faults
+  if [ -z "${RELAY_UNDER:-}" ]; then
+    test_units dev unit
+    [ $which = quick ] || test_units asan asan
+    test_has_no_faults
+  fi
 
   if [ -n "$broker" ]; then
     say "starting PostgreSQL and the broker"
