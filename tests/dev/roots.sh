@@ -18,11 +18,7 @@
 #
 # Needs root's rights, and the package debootstrap. Where packages come from is read from this machine's own apt sources, or given as DEV_MIRROR.
 
-ROOTS=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/cdc-relay/roots
-
-root_folder() {
-  echo "$ROOTS/$1"
-}
+ROOT_FOLDERS=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/cdc-relay/roots
 
 # The addresses in this machine's apt sources, of both notations, one a line: the archive first, then the security archive.
 root_mirrors() {
@@ -55,7 +51,7 @@ root_sources() {
 }
 
 root_make() {
-  local release=$1 folder=$ROOTS/$1 new mirror scripts=/usr/share/debootstrap/scripts script=''
+  local release=$1 folder=$ROOT_FOLDERS/$1 new mirror scripts=/usr/share/debootstrap/scripts script=''
   [ ! -d "$folder" ] || return 0
   [ "$(id -u)" = 0 ] || {
     echo "dev: only root can make and enter a root of another release" >&2
@@ -66,8 +62,8 @@ root_make() {
   # A release that this debootstrap has not heard of yet is made as unstable is.
   [ -e "$scripts/$release" ] || script=$scripts/sid
   say "making a root of Debian $release in $folder"
-  mkdir -p "$ROOTS"
-  new=$(mktemp -d "$ROOTS/$release.XXXXXX")
+  mkdir -p "$ROOT_FOLDERS"
+  new=$(mktemp -d "$ROOT_FOLDERS/$release.XXXXXX")
   # A partial one never gets the name.
   if ! debootstrap --variant=minbase "$release" "$new" "$mirror" ${script:+"$script"} >"$ROOT/build/debootstrap.log" 2>&1; then
     tail -n 10 "$ROOT/build/debootstrap.log" >&2
@@ -87,7 +83,7 @@ root_make() {
 }
 
 root_remove() {
-  local folder=$ROOTS/$1
+  local folder=$ROOT_FOLDERS/$1
   if grep -qF " $folder/" /proc/self/mounts; then
     echo "dev: something is mounted below $folder; unmount it first" >&2
     return 1
@@ -131,7 +127,7 @@ exit $code
 
 # root_run RELEASE COMMAND...: one at a time in each root.
 root_run() {
-  local folder=$ROOTS/$1
+  local folder=$ROOT_FOLDERS/$1
   shift
   : "${ROOT_BUILD:?a folder for the build}"
   mkdir -p "$ROOT_BUILD"
