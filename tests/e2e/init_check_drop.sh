@@ -63,7 +63,6 @@ assert_eq 'slots after --sql' 0 "$(slots)"
 if [ "$(postgres_version)" -lt 17 ]; then
   with POSTGRES_FAILOVER true 3 init
   says 'needs PostgreSQL 17 or later'
-  with POSTGRES_FAILOVER true 3 run --init --exit-on-hold
   assert_eq 'slots after the refusal of failover' 0 "$(slots)"
 else
   with POSTGRES_FAILOVER true 0 init
@@ -124,6 +123,10 @@ says 'neither replication slot'
 command_is 3 init
 says 'CREATE PUBLICATION'
 assert_eq 'slots without a publication' 0 "$(slots)"
+if [ "$(postgres_version)" -lt 17 ]; then
+  with POSTGRES_FAILOVER true 3 run --init --exit-on-hold
+  says 'needs PostgreSQL 17 or later'
+fi
 with POSTGRES_ADMIN_URL "$admin_url" 0 init
 says "publication \"$SLOT\" created"
 assert_eq 'publication of init' 't|f|f|f|t' "$(pg 'SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication')"
