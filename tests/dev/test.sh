@@ -10,6 +10,8 @@
 # A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`.
 # Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
 
+# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; what it says is a failure, as a sanitizer's word is.
+
 TEST_PASSED=0
 TEST_FAILED=0
 TEST_SKIPPED=0
@@ -66,6 +68,30 @@ test_units() {
     else
       TEST_FAILED=$((TEST_FAILED + (tested > passing ? tested - passing : 1)))
       test_line FAIL "$name" "$(test_seconds)" "$passing of $tested cases passed, exit code $rc"
+      test_failed "$name" "$log"
+    fi
+  done
+}
+
+# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen there.
+test_has_no_faults() {
+  local variant binary name log found
+  for variant in dev asan release; do
+    binary=$ROOT/build/$variant/cdc-relay/cdc-relay
+    name=build/no-faults/$variant
+    if [ ! -e "$binary" ] || ! test_is_wanted "$name"; then
+      continue
+    fi
+    log=$TEST_LOGS/${name//\//.}.log
+    test_begin
+    found=$("$ROOT/tests/faults/names_in_binary.sh" "$binary" 2>&1) || found="could not look: $found"
+    if [ -z "$found" ]; then
+      TEST_PASSED=$((TEST_PASSED + 1))
+      test_line ok "$name" "$(test_seconds)"
+    else
+      echo "$found" >"$log"
+      TEST_FAILED=$((TEST_FAILED + 1))
+      test_line FAIL "$name" "$(test_seconds)" "the binary can be sabotaged"
       test_failed "$name" "$log"
     fi
   done
@@ -132,13 +158,14 @@ test_scenarios() {
     [[ $which = all || $tags == *' quick '* ]] || continue
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
+    [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
     for plugin in pgoutput wal2json; do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
         ! test_is_wanted "e2e/$name/$plugin" || test_skip "e2e/$name/$plugin" "needs a real Kafka, which could not be fetched"
         continue
       fi
       ! test_is_wanted "e2e/$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "e2e/$name/$plugin" $seconds bash "$file"
-      if [[ $which = all && $tags == *' asan '* ]] && test_is_wanted "e2e/$name/$plugin/asan"; then
+      if [[ $which = all && $tags == *' asan '* && -z "${RELAY_UNDER:-}" ]] && test_is_wanted "e2e/$name/$plugin/asan"; then
         PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "e2e/$name/$plugin/asan" $((seconds * 2)) bash "$file"
       fi
     done
@@ -172,6 +199,8 @@ dev_test() {
   while [ $# != 0 ]; do
     case $1 in
       --quick) which=quick ;;
+      # HOME is the scenario's folder, see relay_launch.
+      --valgrind) export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p' ;;
       -*) usage_error "test knows no $1" ;;
       *) TEST_PATTERN=$1 ;;
     esac
@@ -188,7 +217,7 @@ dev_test() {
   trap 'exit 130' INT TERM
 
   build_variant dev
-  [ $which = quick ] || build_variant asan
+  [ $which = quick ] || [ -n "${RELAY_UNDER:-}" ] || build_variant asan
 
   # A pattern that means units alone needs no servers.
   if ! test_wants_servers $which; then
@@ -203,8 +232,11 @@ dev_test() {
     fi
   fi
 
-  test_units dev unit
-  [ $which = quick ] || test_units asan asan
+  if [ -z "${RELAY_UNDER:-}" ]; then
+    test_units dev unit
+    [ $which = quick ] || test_units asan asan
+    test_has_no_faults
+  fi
 
   if [ -n "$broker" ]; then
     say "starting PostgreSQL and the broker"

@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include "fault_point.h"
+
 void witness_init(struct witness *witness)
 {
   *witness = (struct witness){0};
@@ -72,7 +74,7 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
                           "that range with Kafka, then restart the relay to go on from the server's position");
     return verdict;
   }
-  if (!facts->slot_is_active && facts->confirmed > witness->confirmed) {
+  if (!MUTANT(MOVED_SLOT_ACCEPTED) && !facts->slot_is_active && facts->confirmed > witness->confirmed) {
     verdict =
         problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "slot_moved",
                     "replication slot is at %s, but this relay confirmed only up to %s: events from %s to %s may be missing", lsn_text(facts->confirmed).text,
