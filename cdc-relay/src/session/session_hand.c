@@ -114,12 +114,13 @@ static void on_refusal_in_company(struct session *session, const struct report *
   }
 }
 
+/* A look that failed ends the publisher, which must not happen from inside of a report: session_serve_reports() does it. */
 static void on_probe_report(struct session *session, const struct report *report)
 {
   if (report->outcome == REPORT_DELIVERED) {
     session_release(session);
   } else {
-    session_look_failed(session);
+    session->probe_failed = true;
   }
 }
 
@@ -182,6 +183,9 @@ void session_serve_reports(struct session *session)
     } else {
       session_drop_publisher(session);
     }
+  }
+  if (session->phase == PHASE_PROBING && session->probe_failed) {
+    session_look_failed(session);
   }
   if (session->phase == PHASE_STREAMING && session->has_refusal) {
     CRASH_POINT(AT_REFUSAL);

@@ -73,6 +73,7 @@ struct session {
   struct backoff look_backoff;
   bool has_kept;
   bool kept_is_published;
+  bool probe_failed; /* a report said so */
   struct record kept;
   struct arena kept_arena;
 
