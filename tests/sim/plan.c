@@ -32,7 +32,7 @@ static void draw_database(struct plan *plan, struct dice *dice)
   plan->poison_percent = dice_percent(dice, 25) ? 1 + dice_below(dice, 4) : 0;
   plan->keys = 1 + dice_below(dice, 8);
   plan->topics = 1 + dice_below(dice, 3);
-  plan->think_us = dice_magnitude(dice, 200, 300000);
+  plan->think_us = dice_magnitude(dice, 1000, 500000);
   plan->sends_empty = plan->plugin == PLUGIN_WAL2JSON || dice_percent(dice, 30);
   plan->saves_on_stop = dice_percent(dice, 50);
   plan->wal_sender_timeout_us = dice_percent(dice, 10) ? 0 : dice_between(dice, 2, 60) * US_PER_S;

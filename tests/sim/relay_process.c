@@ -186,6 +186,7 @@ static void end(struct relay *relay, int64_t begin_us)
   relay->session = NULL;
   relay->is_alive = false;
   relay->begin_us = begin_us;
+  relay->frozen_until_us = 0;
   model_stream_abandon(&relay->stream);
   model_publisher_abandon(&relay->publisher);
 }
