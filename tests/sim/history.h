@@ -24,6 +24,7 @@ enum {
   HISTORY_KEYS_MAX = 8,
   HISTORY_TOPICS_MAX = 3,
   HISTORY_SHAPES = 4,
+  HISTORY_RELAYS_MAX = 2,
   HISTORY_COMMIT_RECORD_BYTES = 48,
 };
 
@@ -49,11 +50,11 @@ struct row {
   /* what became of it */
   uint32_t appended;     /* times in its topic */
   uint32_t dead_letters; /* times in the dead letter topic */
-  /* sessions are numbered from 1 by the world */
-  uint32_t read_in;      /* the session that last read it */
-  uint32_t published_in; /* the session that last published it */
-  uint32_t buried_in;    /* the session that last published its dead letter */
-  uint32_t settled_in;   /* the session that last heard that it is in Kafka */
+  /* of each relay, by the world's numbers, which begin with 1 */
+  uint32_t read_in[HISTORY_RELAYS_MAX];      /* the session that last read it */
+  uint32_t published_in[HISTORY_RELAYS_MAX]; /* the session that last published it */
+  uint32_t buried_in[HISTORY_RELAYS_MAX];    /* the session that last published its dead letter */
+  uint32_t settled_in[HISTORY_RELAYS_MAX];   /* the session that last heard that it is in Kafka */
 };
 
 enum item_kind {
@@ -80,8 +81,8 @@ struct transaction {
   uint32_t unappended; /* events that are not in Kafka */
   uint8_t shape;       /* of the outbox table */
 
-  uint32_t settled_session; /* whose reports are counted */
-  uint32_t settled;
+  uint32_t settled_session[HISTORY_RELAYS_MAX]; /* whose reports are counted */
+  uint32_t settled[HISTORY_RELAYS_MAX];
 };
 
 struct writer {

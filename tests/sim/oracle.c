@@ -46,7 +46,8 @@ static void advance_unsettled(struct world *world, struct model_stream *stream)
   while (stream->unsettled < stream->complete) {
     const struct transaction *transaction = &history->transactions[stream->unsettled];
 
-    if (transaction->event_count > 0 && (transaction->settled_session != stream->session || transaction->settled < transaction->event_count)) {
+    if (transaction->event_count > 0 &&
+        (transaction->settled_session[stream->relay] != stream->session || transaction->settled[stream->relay] < transaction->event_count)) {
       return;
     }
     stream->unsettled++;
@@ -75,7 +76,7 @@ void oracle_on_start(struct world *world, struct model_stream *stream)
 
 void oracle_on_event_read(struct world *world, struct model_stream *stream, uint32_t row)
 {
-  world->history.rows[row].read_in = stream->session;
+  world->history.rows[row].read_in[stream->relay] = stream->session;
 }
 
 void oracle_on_commit_read(struct world *world, struct model_stream *stream, uint32_t transaction)
@@ -182,7 +183,7 @@ bool oracle_on_publish(struct world *world, uint32_t relay, const struct record 
   flight->row = number;
   flight->session = stream->session;
   flight->is_dead_letter = span_is(record->topic, DEAD_LETTER_TOPIC_NAME);
-  flight->is_probe = row->read_in != stream->session;
+  flight->is_probe = row->read_in[relay] != stream->session;
   *ret_topic = flight->is_dead_letter ? DEAD_LETTER_TOPIC : row->topic;
   if (!matches(world, record, row, number, flight->is_dead_letter)) {
     return false;
@@ -210,7 +211,7 @@ bool oracle_on_publish(struct world *world, uint32_t relay, const struct record 
 static bool counts(struct world *world, uint32_t relay, const struct flight *flight)
 {
   struct row *row = &world->history.rows[flight->row];
-  uint32_t *last = flight->is_dead_letter ? &row->buried_in : &row->published_in;
+  uint32_t *last = flight->is_dead_letter ? &row->buried_in[relay] : &row->published_in[relay];
 
   if (flight->is_probe) {
     return true;
@@ -290,15 +291,15 @@ void oracle_on_report(struct world *world, struct model_stream *stream, const st
   struct row *row = &world->history.rows[flight->row];
   struct transaction *transaction = &world->history.transactions[row->transaction];
 
-  if (flight->session != stream->session || flight->is_probe || row->settled_in == stream->session) {
+  if (flight->session != stream->session || flight->is_probe || row->settled_in[stream->relay] == stream->session) {
     return;
   }
-  row->settled_in = stream->session;
-  if (transaction->settled_session != stream->session) {
-    transaction->settled_session = stream->session;
-    transaction->settled = 0;
+  row->settled_in[stream->relay] = stream->session;
+  if (transaction->settled_session[stream->relay] != stream->session) {
+    transaction->settled_session[stream->relay] = stream->session;
+    transaction->settled[stream->relay] = 0;
   }
-  transaction->settled++;
+  transaction->settled[stream->relay]++;
   advance_unsettled(world, stream);
 }
 

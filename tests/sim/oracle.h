@@ -24,11 +24,11 @@ struct flight;
 struct relay;
 
 struct oracle {
-  uint32_t first_unappended;                                      /* transaction with an event that is not in Kafka */
-  uint32_t seen[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];            /* first occurrences */
-  uint32_t newest[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];          /* rank of the newest record, + 1 */
-  uint32_t session_next[2][HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX]; /* of each relay: the rank that its session's next record has to have */
-  uint32_t session_of[2][HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];
+  uint32_t first_unappended;                                                       /* transaction with an event that is not in Kafka */
+  uint32_t seen[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                             /* first occurrences */
+  uint32_t newest[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                           /* rank of the newest record, + 1 */
+  uint32_t session_next[HISTORY_RELAYS_MAX][HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX]; /* of each relay: the rank that its session's next record has to have */
+  uint32_t session_of[HISTORY_RELAYS_MAX][HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];
 };
 
 void oracle_init(struct world *world);

@@ -13,7 +13,7 @@
 #include "oracle.h"
 #include "session/session.h"
 
-enum { WORLD_RELAYS_MAX = 2, WORLD_FINDING_MAX = 512 };
+enum { WORLD_RELAYS_MAX = HISTORY_RELAYS_MAX, WORLD_FINDING_MAX = 512 };
 
 #define WORLD_BEGIN_US    INT64_C(1000000000)
 #define WORLD_MIDNIGHT_US INT64_C(1795219200000000) /* 2026-11-21 00:00 UTC: the wall clock at time 0 */
