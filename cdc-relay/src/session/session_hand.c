@@ -119,8 +119,13 @@ static void on_probe_report(struct session *session, const struct report *report
 {
   if (report->outcome == REPORT_DELIVERED) {
     session_release(session);
-  } else {
-    session->probe_failed = true;
+    return;
+  }
+  session->probe_failed = true;
+  if (report->outcome == REPORT_REFUSED_ROW && session->problem.code != EXIT_POISON) {
+    /* What it was held for is mended, and now the row itself is refused: it comes again from the stream, alone, and the policy decides. */
+    isolation_begin(&session->isolation, session->kept.position);
+    session->has_kept = false;
   }
 }
 
