@@ -108,6 +108,7 @@ static void on_watched_refusal(struct session *session, const struct report *rep
 static void on_refusal_in_company(struct session *session, const struct report *report, const struct problem *why)
 {
   isolation_begin(&session->isolation, report->position);
+  session->mark_has_risen = true;
   if (!session->has_refusal) {
     session->has_refusal = true;
     session->refusal = *why;
@@ -197,7 +198,11 @@ void session_serve_reports(struct session *session)
     if (session->isolation.is_on) {
       session->observer->isolating(session->observer->context, session->isolation.until, &session->refusal);
     }
+    if (session->mark_has_risen) {
+      backoff_reset(&session->kafka_backoff); /* Kafka is there, and each such round gets further: the mark only rises */
+    }
     session->has_refusal = false;
+    session->mark_has_risen = false;
     session_fail(session, SESSION_KAFKA, &session->refusal);
   }
   if (session->phase == PHASE_STREAMING && session_is_idle(session)) {

@@ -99,6 +99,7 @@ struct session {
 
   /* refusals that one batch of reports brought */
   bool has_refusal;
+  bool mark_has_risen; /* of them some were refused, not lost */
   struct problem refusal;
 };
 
