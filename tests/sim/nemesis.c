@@ -156,6 +156,7 @@ static void strike_relay(struct world *world, enum sim_fault kind, struct relay 
     break;
   case FAULT_RELAY_FROZEN:
     relay->frozen_until_us = relay->is_alive ? until(world, 70 * US_PER_S) : 0;
+    relay->stop_us = relay->frozen_until_us; /* a suspended process does not stop; it has its time afterwards */
     break;
   case FAULT_CLOCK_JUMPS:
     relay->wall_offset_us += dice_between(&world->dice, -2 * 86400 * (int64_t)US_PER_S, 2 * 86400 * (int64_t)US_PER_S);
