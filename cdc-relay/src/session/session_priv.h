@@ -73,6 +73,7 @@ struct session {
   struct backoff look_backoff;
   bool has_kept;
   bool kept_is_published;
+  bool probe_failed; /* a report said so */
   struct record kept;
   struct arena kept_arena;
 
@@ -98,6 +99,7 @@ struct session {
 
   /* refusals that one batch of reports brought */
   bool has_refusal;
+  bool mark_has_risen; /* of them some were refused, not lost */
   struct problem refusal;
 };
 

@@ -30,6 +30,7 @@ void session_stream_begin(struct session *session)
   session->full_since_us = 0;
   session->hand = HAND_EMPTY;
   session->has_refusal = false;
+  session->mark_has_risen = false;
   arena_reset(&session->arena);
 }
 
