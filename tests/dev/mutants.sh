@@ -7,8 +7,7 @@
 #
 # --short: unit tests and simulator alone, no servers. Report: build/reports/mutants.md.
 
-MUTANT_SIM_SECONDS=10
-MUTANT_SIM_SEED=1 # the first one: the same histories each time
+MUTANT_SIM_HISTORIES=20000 # from seed 1 on and by one process: the same each time
 
 #   mutant                        unit tests                      scenario (folder/name/plugin)
 MUTANT_TABLE='
@@ -49,9 +48,9 @@ mutant_column() {
   awk -v name="$1" -v n="$2" '$1 == name && $n != "-" { print $n }' <<<"$MUTANT_TABLE"
 }
 
-# mutant_columns N: all that any line has in that column, each once.
+# mutant_columns N [NAME...]: all that any of these lines (without names: any line) has in that column, each once.
 mutant_columns() {
-  awk -v n="$1" 'NF && $n != "-" { print $n }' <<<"$MUTANT_TABLE" | tr , '\n' | sort -u
+  awk -v n="$1" -v names=" ${*:2} " 'NF && $n != "-" && (names ~ /^ *$/ || index(names, " " $1 " ")) { print $n }' <<<"$MUTANT_TABLE" | tr , '\n' | sort -u
 }
 
 # mutant_unit MUTANT NOUN: prints the first case that failed; nothing when none did. A Criterion case that crashed, or the whole program, counts as failed.
@@ -66,10 +65,10 @@ mutant_unit() {
 mutant_simulate() {
   local log=$MUTANT_LOGS/$1.sim.log rc=0 mutant=()
   [ "$1" = NONE ] || mutant=(--mutant "$1")
-  (cd "$ROOT" && timeout 120 "$MUTANT_SIM" "${mutant[@]}" --from "$MUTANT_SIM_SEED" --seconds "$MUTANT_SIM_SECONDS") >"$log" 2>&1 || rc=$?
+  (cd "$ROOT" && timeout 300 "$MUTANT_SIM" "${mutant[@]}" --first 1 --count "$MUTANT_SIM_HISTORIES" --jobs 1) >"$log" 2>&1 || rc=$?
   case $rc in
     0) ;;
-    1) sed -nE 's/.*seed[ =]([0-9]+).*/sim seed \1/p' "$log" | head -n 1 ;;
+    1) sed -nE 's/^FOUND (seed [0-9]+: [A-Za-z0-9]+) .*/sim \1/p' "$log" | head -n 1 ;;
     *) echo "the simulator ended with $rc" ;;
   esac
 }
@@ -157,7 +156,7 @@ dev_mutants() {
     embedded_broker_start embedded
   fi
   say 'the relay without a mutant'
-  caught=$(mutant_try NONE "$(mutant_columns 2)" "$(mutant_columns 3)")
+  caught=$(mutant_try NONE "$(mutant_columns 2 "${names[@]}")" "$(mutant_columns 3 "${names[@]}")")
   if [ -n "$caught" ]; then
     printf 'FAIL  without any mutant: %s (build/test/mutants)\n' "$caught"
     return 1
