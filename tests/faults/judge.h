@@ -1,0 +1,61 @@
+/*
+ * judge.h - one verdict per guarantee over a history (README.md of this folder), and the figures of its events and faults.
+ */
+#ifndef FAULTS_JUDGE_H
+#define FAULTS_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "history.h"
+
+enum guarantee { GUARANTEE_LOST, GUARANTEE_PHANTOM, GUARANTEE_ORDER, GUARANTEE_DUPLICATES, GUARANTEE_BYTES, GUARANTEE_CONFIRMED };
+
+enum { GUARANTEES = GUARANTEE_CONFIRMED + 1, FINDINGS_MAX = 20, FINDING_MAX_BYTES = 320 };
+
+struct judge_options {
+  int64_t window;           /* repetitions that one fault may cause; 0: any number */
+  bool is_without_samples;  /* a history without samples of the slot is whole */
+  bool may_move_keys;       /* the number of partitions changes: a key may be in several */
+  bool may_interleave;      /* two relays publish at once for a while: a late stretch may end before it has reached what came last */
+  const char *dead_letters; /* a topic in which a row counts as arrived; NULL: none */
+};
+
+struct finding_list {
+  int64_t count; /* all of them; the first FINDINGS_MAX have a text */
+  char (*texts)[FINDING_MAX_BYTES];
+};
+
+/* When an event was committed, as far as its writer knows, and when Kafka appended it first. */
+struct passage {
+  int64_t commit_us; /* 0: not told */
+  int64_t append_us; /* INT64_MAX: never; never before commit_us */
+  bool has_lsn;
+  uint64_t lsn;
+};
+
+struct judgement {
+  struct finding_list findings[GUARANTEES];
+  struct passage *passages; /* owned: of each row, in their order */
+  int64_t *repetitions;     /* owned: of each fault */
+  int64_t repetition_count;
+  int64_t repetitions_without_fault;
+  int64_t dead_letter_count;
+  int64_t unknown_there, unknown_not_there; /* commits without an answer, by event */
+  int64_t rolled_back;                      /* events, to a savepoint or whole */
+};
+
+extern const char *const guarantee_names[GUARANTEES];
+
+/* Judges. `ret_judgement` is written always and is the caller's to give back. */
+void judge(struct history *history, const struct judge_options *options, struct judgement *ret_judgement);
+
+void judge_find(struct judgement *judgement, enum guarantee guarantee, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* One step of judge(), in a file of its own: at each sample, what lies before the confirmed position had been appended. */
+void judge_confirmed(const struct history *history, struct judgement *judgement);
+
+void judge_done(struct judgement *judgement);
+
+#endif
