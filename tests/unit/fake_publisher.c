@@ -19,6 +19,7 @@ struct fake_publisher {
   bool is_connected;
   int opens, closes;
   bool is_open;
+  bool is_reporting;
   struct fake_record records[FAKE_RECORDS_MAX];
   size_t count;
   size_t unreported;
@@ -26,11 +27,20 @@ struct fake_publisher {
   size_t report_count;
 };
 
+/* Whoever listens to reports is called from within the client's own event. */
+static void must_not_be_reporting(const struct fake_publisher *fake)
+{
+  if (fake->is_reporting) {
+    abort();
+  }
+}
+
 static enum verdict fp_open(struct publisher *base, struct problem *problem)
 {
   struct fake_publisher *fake = (struct fake_publisher *)base;
 
   (void)problem;
+  must_not_be_reporting(fake);
   fake->opens++;
   fake->is_open = true;
   fake->count = 0;
@@ -43,6 +53,7 @@ static void fp_close(struct publisher *base)
 {
   struct fake_publisher *fake = (struct fake_publisher *)base;
 
+  must_not_be_reporting(fake);
   fake->closes++;
   fake->is_open = false;
   fake->unreported = 0;
@@ -104,6 +115,7 @@ static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction
     return fake->reports_verdict;
   }
   fake->report_count = 0;
+  fake->is_reporting = true;
   for (size_t i = 0; i < count; i++) {
     const struct fake_record *record = &fake->records[fake->reports[i].index];
     struct problem why;
@@ -115,6 +127,7 @@ static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction
         &(struct report){.token = record->token, .outcome = fake->reports[i].outcome, .position = record->position, .entry = 0, .error = "refused by a fake"},
         &why);
   }
+  fake->is_reporting = false;
   return VERDICT_OK;
 }
 

@@ -30,7 +30,7 @@ struct report {
   const char *error;        /* static text for what is not DELIVERED */
 };
 
-/* `problem` holds the words for what is not DELIVERED, borrowed for the call. The function must not open or free the publisher. */
+/* `problem` holds the words for what is not DELIVERED, borrowed for the call. The function must not open, close or free the publisher. */
 typedef void (*ReportFunction)(void *context, const struct report *report, const struct problem *problem);
 
 struct publisher_figures {

@@ -119,7 +119,7 @@ static void on_probe_report(struct session *session, const struct report *report
   if (report->outcome == REPORT_DELIVERED) {
     session_release(session);
   } else {
-    session_look_failed(session);
+    session->look_was_refused = true; /* the publisher, which is handing out reports, must not be closed here */
   }
 }
 
@@ -174,7 +174,10 @@ void session_serve_reports(struct session *session)
   struct problem problem;
   enum verdict verdict = publisher_reports(session->ports.publisher, SESSION_TURN_REPORTS, on_report, session, &problem);
 
-  if (verdict != VERDICT_OK && session->publisher_is_open) {
+  if (session->look_was_refused) {
+    session->look_was_refused = false;
+    session_look_failed(session);
+  } else if (verdict != VERDICT_OK && session->publisher_is_open) {
     if (session->phase == PHASE_STREAMING || session->phase == PHASE_SETTLING) {
       session_end(session, SESSION_KAFKA, verdict, &problem);
     } else if (session->phase == PHASE_PROBING || session->phase == PHASE_REACHING) {

@@ -73,6 +73,7 @@ struct session {
   struct backoff look_backoff;
   bool has_kept;
   bool kept_is_published;
+  bool look_was_refused; /* the record's report says so; acted on when all reports have been handed out */
   struct record kept;
   struct arena kept_arena;
 
