@@ -21,7 +21,8 @@ struct pg_stream {
   bool is_checked; /* the catalog was read and judged on a connection before this one */
   size_t query;
   struct server_facts facts;
-  char *message; /* of the last receive; libpq's memory */
+  char *message;               /* of the last receive; libpq's memory */
+  bool publication_is_missing; /* the server has said so in a notice, before the next message */
 };
 
 static inline struct pg_stream *pg_stream_of(struct stream *stream)
