@@ -5,7 +5,6 @@
 # row: P-32 PostgreSQL restarted again and again during load
 # expects: O1 O2 O3 O4 O7 O8 O10
 # tags: short
-# plugins: both
 POSTGRES=own
 OWN_POSTGRES=()
 # shellcheck source=tests/e2e/harness.sh
