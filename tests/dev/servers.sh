@@ -30,6 +30,12 @@ postgres_find() {
   }
 }
 
+# Prints its major version.
+postgres_version() {
+  [ -n "${PG_BIN:-}" ] || postgres_find
+  "$PG_BIN/postgres" --version | sed -nE 's/^[^0-9]*([0-9]+).*/\1/p'
+}
+
 # Sets PG_PREFIX to what a server's program is started with: as user postgres where we are root, else as ourselves, and in /, since that user may not be
 # able to enter where we are. Nothing in it forks: the process id is the program's own.
 postgres_prefix() {
@@ -168,10 +174,17 @@ tls_make() {
   }
 }
 
-# kafka_init NAME: one node, broker and controller in one process, with a listener of each kind. The one without authentication is the tests' own door
-# (its user is a super user); the three others are under ACLs. SCRAM user: $KAFKA_USER with $KAFKA_PASSWORD.
+# kafka_init NAME [LINE...]: one node, broker and controller in one process, with a listener of each kind, and the lines at the end of its properties. The
+# listener without authentication is the tests' own door (its user is a super user); the three others are under ACLs. SCRAM user: $KAFKA_USER with
+# $KAFKA_PASSWORD. With KAFKA_PROXIED_PORT there is one more without authentication, on that port, which is advertised as KAFKA_PROXY: whoever comes by way of
+# that proxy stays with it.
 kafka_init() {
-  local name=$1 plain controller sasl ssl sasl_ssl data=$RUN/$1.data tls=$RUN/$1.tls module
+  local name=$1 plain controller sasl ssl sasl_ssl data=$RUN/$1.data tls=$RUN/$1.tls module proxied='' advertised=''
+  shift
+  if [ -n "${KAFKA_PROXIED_PORT:-}" ]; then
+    proxied=,PROXIED://127.0.0.1:$KAFKA_PROXIED_PORT
+    advertised=,PROXIED://$KAFKA_PROXY
+  fi
   module=org.apache.kafka.common.security.scram.ScramLoginModule
   plain=$(port_new) controller=$(port_new) sasl=$(port_new) ssl=$(port_new) sasl_ssl=$(port_new)
   tls_make "$tls"
@@ -179,9 +192,9 @@ kafka_init() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$plain,CONTROLLER://127.0.0.1:$controller,SASL_PLAINTEXT://127.0.0.1:$sasl,SSL://127.0.0.1:$ssl,SASL_SSL://127.0.0.1:$sasl_ssl
-advertised.listeners=PLAINTEXT://127.0.0.1:$plain,SASL_PLAINTEXT://127.0.0.1:$sasl,SSL://127.0.0.1:$ssl,SASL_SSL://127.0.0.1:$sasl_ssl
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
+listeners=PLAINTEXT://127.0.0.1:$plain,CONTROLLER://127.0.0.1:$controller,SASL_PLAINTEXT://127.0.0.1:$sasl,SSL://127.0.0.1:$ssl,SASL_SSL://127.0.0.1:$sasl_ssl$proxied
+advertised.listeners=PLAINTEXT://127.0.0.1:$plain,SASL_PLAINTEXT://127.0.0.1:$sasl,SSL://127.0.0.1:$ssl,SASL_SSL://127.0.0.1:$sasl_ssl$advertised
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$data
@@ -209,6 +222,7 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 allow.everyone.if.no.acl.found=false
 PROPERTIES
+  printf '%s\n' "$@" >>"$RUN/$name.properties"
   # Any 22 characters of base64 serve as cluster id.
   kafka_java kafka.tools.StorageTool format -t cdcRelayTestsCluster1w -c "$RUN/$name.properties" \
     --add-scram "SCRAM-SHA-256=[name=$KAFKA_USER,password=$KAFKA_PASSWORD]" --add-scram "SCRAM-SHA-512=[name=$KAFKA_USER,password=$KAFKA_PASSWORD]" \
@@ -228,7 +242,7 @@ kafka_answers() {
 kafka_launch() {
   # shellcheck disable=SC1090
   . "$RUN/$1.env"
-  process_spawn "$1" TERM java -Xms384m -Xmx384m -XX:-UsePerfData "-Dlog4j.configuration=file:$ROOT/tests/kafka/log4j.properties" \
+  process_spawn "$1" TERM java "-Xms${KAFKA_HEAP:-384m}" "-Xmx${KAFKA_HEAP:-384m}" -XX:-UsePerfData "-Dlog4j.configuration=file:$ROOT/tests/kafka/log4j.properties" \
     -cp "$(kafka_libs)/*" kafka.Kafka "$RUN/$1.properties"
 }
 

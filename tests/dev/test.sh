@@ -6,8 +6,10 @@
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
+#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says
 #
-# A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`.
+# A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`; the same for each
+# test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
 # Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
 
 # --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; what it says is a failure, as a sanitizer's word is.
@@ -24,6 +26,14 @@ test_line() {
 
 test_begin() {
   TEST_BEGAN=$EPOCHREALTIME
+}
+
+# test_count NAME PASSED FAILED SKIPPED
+test_count() {
+  TEST_PASSED=$((TEST_PASSED + $2))
+  TEST_FAILED=$((TEST_FAILED + $3))
+  TEST_SKIPPED=$((TEST_SKIPPED + $4))
+  echo "$1 $2 $3 $4" >>"$TEST_LOGS/results"
 }
 
 # Seconds since test_begin.
@@ -58,15 +68,15 @@ test_units() {
     read -r tested passing < <(sed -nE 's/\x1b\[[0-9;]*m//g; s/.*Synthesis: Tested: ([0-9]+) \| Passing: ([0-9]+) .*/\1 \2/p' "$log" | tail -n 1) || true
     tested=${tested:-0}
     passing=${passing:-0}
-    TEST_PASSED=$((TEST_PASSED + passing))
     if compgen -G "$report*" >/dev/null; then
       cat "$report"* >>"$log"
       rc=99
     fi
     if [ $rc = 0 ] && [ "$tested" = "$passing" ] && [ "$tested" != 0 ]; then
+      test_count "$name" "$passing" 0 0
       test_line ok "$name" "$(test_seconds)" "$tested cases"
     else
-      TEST_FAILED=$((TEST_FAILED + (tested > passing ? tested - passing : 1)))
+      test_count "$name" "$passing" $((tested > passing ? tested - passing : 1)) 0
       test_line FAIL "$name" "$(test_seconds)" "$passing of $tested cases passed, exit code $rc"
       test_failed "$name" "$log"
     fi
@@ -110,16 +120,16 @@ test_script() {
   RUN=$folder processes_stop_all >>"$log" 2>&1
   case $rc in
     0)
-      TEST_PASSED=$((TEST_PASSED + 1))
+      test_count "$name" 1 0 0
       test_line ok "$name" "$(test_seconds)"
       rm -rf "$folder"
       ;;
     77)
-      TEST_SKIPPED=$((TEST_SKIPPED + 1))
+      test_count "$name" 0 0 1
       test_line SKIP "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
       ;;
     *)
-      TEST_FAILED=$((TEST_FAILED + 1))
+      test_count "$name" 0 1 0
       test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")"
       test_failed "$name" "$log"
       ;;
@@ -127,16 +137,42 @@ test_script() {
 }
 
 test_skip() {
-  TEST_SKIPPED=$((TEST_SKIPPED + 1))
+  test_count "$1" 0 0 1
   test_line SKIP "$1" 0 "$2"
+}
+
+# The files of all scenarios that are to be looked at.
+test_scenario_files() {
+  local file
+  for file in "$ROOT"/tests/e2e/*.sh; do
+    case $file in
+      */harness.sh) ;;
+      *) echo "$file" ;;
+    esac
+  done
+  if [ -n "$TEST_MATRIX" ]; then
+    printf '%s\n' "$ROOT"/tests/matrix/*.sh
+  fi
+}
+
+# test_scenario_name FILE: e2e/NAME or matrix/NAME
+test_scenario_name() {
+  echo "$(basename "$(dirname "$1")")/$(basename "$1" .sh)"
+}
+
+# test_server_is_older FILE: than the line `# needs: PostgreSQL N` of the scenario says.
+test_server_is_older() {
+  local needs
+  needs=$(sed -n 's/^# needs: PostgreSQL \([0-9]*\)$/\1/p' "$1")
+  [ -n "$needs" ] && [ "$(postgres_version)" -lt "$needs" ]
 }
 
 # test_wants_servers quick|all: whether the pattern means a scenario.
 test_wants_servers() {
   local file name
-  for file in "$ROOT"/tests/e2e/*.sh; do
-    name=e2e/$(basename "$file" .sh)
-    if [ "$name" != e2e/harness ] && { test_is_wanted "$name/pgoutput/asan" || test_is_wanted "$name/wal2json/asan"; }; then
+  for file in $(test_scenario_files); do
+    name=$(test_scenario_name "$file")
+    if { test_is_wanted "$name/pgoutput/asan" || test_is_wanted "$name/wal2json/asan"; }; then
       return 0
     fi
   done
@@ -151,9 +187,8 @@ test_wants_servers() {
 # test_scenarios quick|all BROKER
 test_scenarios() {
   local which=$1 broker=$2 file name tags plugin seconds
-  for file in "$ROOT"/tests/e2e/*.sh; do
-    name=$(basename "$file" .sh)
-    [ "$name" != harness ] || continue
+  for file in $(test_scenario_files); do
+    name=$(test_scenario_name "$file")
     tags=" $(sed -n 's/^# tags: *//p' "$file") "
     [[ $which = all || $tags == *' quick '* ]] || continue
     seconds=90
@@ -161,12 +196,16 @@ test_scenarios() {
     [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
     for plugin in pgoutput wal2json; do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
-        ! test_is_wanted "e2e/$name/$plugin" || test_skip "e2e/$name/$plugin" "needs a real Kafka, which could not be fetched"
+        ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "needs a real Kafka, which could not be fetched"
         continue
       fi
-      ! test_is_wanted "e2e/$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "e2e/$name/$plugin" $seconds bash "$file"
-      if [[ $which = all && $tags == *' asan '* && -z "${RELAY_UNDER:-}" ]] && test_is_wanted "e2e/$name/$plugin/asan"; then
-        PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "e2e/$name/$plugin/asan" $((seconds * 2)) bash "$file"
+      if test_server_is_older "$file"; then
+        ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "$(sed -n 's/^# needs: /needs /p' "$file"), and this is $(postgres_version)"
+        continue
+      fi
+      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
+      if [[ $which = all && $tags == *' asan '* && -z "${RELAY_UNDER:-}" ]] && test_is_wanted "$name/$plugin/asan"; then
+        PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "$name/$plugin/asan" $((seconds * 2)) bash "$file"
       fi
     done
   done
@@ -196,11 +235,13 @@ test_ends() {
 dev_test() {
   local which=all broker=kafka began=$SECONDS name
   TEST_PATTERN=''
+  TEST_MATRIX=''
   while [ $# != 0 ]; do
     case $1 in
       --quick) which=quick ;;
       # HOME is the scenario's folder, see relay_launch.
       --valgrind) export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p' ;;
+      --matrix) TEST_MATRIX=yes ;;
       -*) usage_error "test knows no $1" ;;
       *) TEST_PATTERN=$1 ;;
     esac

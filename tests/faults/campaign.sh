@@ -169,6 +169,11 @@ figure() {
   echo "figure: $1 $2 ${3:-}"
 }
 
+# seconds_since EPOCHREALTIME-THEN
+seconds_since() {
+  awk -v began="${1//[.,]/}" -v now="${EPOCHREALTIME//[.,]/}" 'BEGIN { printf "%.3f", (now - began) / 1e6 }'
+}
+
 recovery_begins() {
   RECOVERY_BEGAN=$EPOCHREALTIME
 }

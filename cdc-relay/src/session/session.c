@@ -198,6 +198,8 @@ static void turn_connecting(struct session *session)
   }
   if (verdict == VERDICT_OK) {
     verdict = witness_judge(&session->witness, &session->facts, &problem);
+  } else if (verdict == VERDICT_FATAL) {
+    witness_complete(&session->witness, &problem);
   }
   if (verdict != VERDICT_OK) {
     session_end(session, SESSION_POSTGRES, verdict, &problem);

@@ -64,17 +64,24 @@ enum verdict sqlstate_verdict(const char *sqlstate, enum exit_code *ret_code, co
   return VERDICT_FATAL;
 }
 
-/* States that mean different things to a person, told apart by the server's untranslated words. */
+/*
+ * States that mean different things to a person, told apart by the server's untranslated words. The hints are those of catalog_judge.c, for what it could not see:
+ * what happened under a stream that was running, and a publication that is there and was not at the slot's position.
+ */
+#define HINT_NEW_SLOT                                                                                                                                          \
+  "cdc-relay drop --yes --keep-publication, then: cdc-relay init --accept-gap; rows that are still in the outbox tables can be published again"
 static const struct {
   const char *sqlstate;
   const char *words;
   enum exit_code code;
   const char *cause;
+  const char *hint;
 } refinements[] = {
-    {"42704", "replication slot", EXIT_POSITION, "slot_missing"},
-    {"55000", "invalidated", EXIT_POSITION, "slot_lost"},
-    {"55000", "can no longer get changes", EXIT_POSITION, "slot_lost"},
-    {"42704", "publication", EXIT_DATABASE_REFUSES, "publication_missing"},
+    {"42704", "replication slot", EXIT_POSITION, "slot_missing", "find out who dropped the slot, then: cdc-relay init --accept-gap"},
+    {"55000", "invalidated", EXIT_POSITION, "slot_lost", HINT_NEW_SLOT},
+    {"55000", "can no longer get changes", EXIT_POSITION, "slot_lost", HINT_NEW_SLOT},
+    {"42704", "publication", EXIT_DATABASE_REFUSES, "publication_missing",
+     "a publication made now is not seen by a slot at an older position: cdc-relay drop --yes, then: cdc-relay init --accept-gap"},
 };
 
 /* libpq's messages end with a newline, may have several lines and begin with "ERROR:  " or the like: one line, without the severity. */
@@ -157,6 +164,7 @@ enum verdict pg_problem(const PGconn *connection, const PGresult *result, const 
   const char *message = primary != NULL ? primary : "";
   const char *sqlstate = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
   char text[PROBLEM_TEXT_MAX];
+  const char *hint = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
   enum exit_code code;
   const char *cause;
   enum verdict verdict;
@@ -172,14 +180,15 @@ enum verdict pg_problem(const PGconn *connection, const PGresult *result, const 
     if (strcmp(sqlstate, refinements[i].sqlstate) == 0 && strstr(message, refinements[i].words) != NULL) {
       code = refinements[i].code;
       cause = refinements[i].cause;
+      hint = refinements[i].hint;
       break;
     }
   }
   flatten(message[0] != '\0' ? message : "connection closed", text, sizeof(text));
   (void)problem_set(problem, verdict, code, cause, "could not %s: %s%s%s%s", doing, text, detail != NULL ? " (" : "", detail != NULL ? detail : "",
                     detail != NULL ? ")" : "");
-  if (result != NULL && PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) != NULL) {
-    problem_hint(problem, "%s", PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
+  if (hint != NULL) {
+    problem_hint(problem, "%s", hint);
   }
   return verdict;
 }
