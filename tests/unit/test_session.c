@@ -275,21 +275,6 @@ Test(session, a_record_that_was_lost_is_sent_again)
   bench_done(&bench);
 }
 
-Test(session, backoff_grows_while_the_server_is_away)
-{
-  struct bench bench;
-  struct problem refused;
-
-  bench_init(&bench);
-  (void)problem_set(&refused, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection refused");
-  fake_stream_on_connect(bench.stream, VERDICT_RETRY, NULL, &refused);
-  turn(&bench, 60 * US_PER_S);
-  cr_assert_geq(bench.failures, 5);
-  cr_assert_leq(bench.failures, 20, "%d tries in a minute", bench.failures);
-  cr_assert_neq(state_of(&bench), RELAY_HELD);
-  bench_done(&bench);
-}
-
 Test(session, a_connection_that_never_answers_is_given_up)
 {
   struct bench bench;

@@ -135,8 +135,10 @@ void session_fail(struct session *session, enum session_side side, const struct 
     session_wait_for_look(session);
     return;
   }
-  if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_STEADY_US) {
+  if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_WORKED_US) {
     backoff_reset(&session->postgres_backoff);
+  }
+  if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_STEADY_US) {
     backoff_reset(&session->kafka_backoff);
   }
   delay_us = backoff_next_us(backoff, chance_next(&session->chance));

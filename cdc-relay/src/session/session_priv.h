@@ -115,7 +115,8 @@ enum {
   SESSION_SETTLE_TIMEOUT_US = 5000000,
   SESSION_STANDBY_US = 5000000,      /* look ourselves when the second connection has no news */
   SESSION_PAUSED_AFTER_US = 1000000, /* a queue that is full for less is the normal state of a busy relay */
-  SESSION_STEADY_US = 30000000,      /* streaming for so long forgets earlier failures */
+  SESSION_WORKED_US = 1000000,       /* streaming for so long forgets earlier failures of PostgreSQL: about one try a second is the most that follows */
+  SESSION_STEADY_US = 30000000,      /* and for so long those of Kafka, where each new session repeats records, and holds */
   SESSION_RELEASE_US = 2000000,      /* a hold is over when streaming goes on for so long, or brings a position forward */
 };
 
