@@ -12,7 +12,7 @@
 # What the load is, before the first of watch_start and load_start:
 #   LOAD_TYPES=(a b)      values of aggregatetype, $T alone by default; their topics are outbox.event.<type>
 #   LOAD_PARTITIONS=N     of each topic, 3
-#   WATCH_KAFKA=HOST:PORT where the reader finds the broker, $KAFKA by default
+#   WATCH_KAFKA=HOST:PORT where the reader finds the broker; $KAFKA_DIRECT with own_kafka, else $KAFKA, by default
 #   LOAD_CONNINFO, WATCH_CONNINFO   where writer and sampler find PostgreSQL, the socket by default
 
 FAULTS=$BUILD/tests/faults
@@ -124,7 +124,7 @@ load_has_committed() {
 # watch_start [TOPIC...]: reader (of the load's topics and those) and sampler.
 watch_start() {
   load_topics
-  process_spawn reader TERM "$FAULTS/fault_reader" --output "$RUN/reader.jsonl" "${WATCH_KAFKA:-$KAFKA}" "${WATCH_TOPICS[@]}" "$@"
+  process_spawn reader TERM "$FAULTS/fault_reader" --output "$RUN/reader.jsonl" "${WATCH_KAFKA:-${KAFKA_DIRECT:-$KAFKA}}" "${WATCH_TOPICS[@]}" "$@"
   WATCH_PIDS=("$process_pid")
   process_spawn sampler TERM "$FAULTS/fault_sampler" --output "$RUN/sampler.jsonl" "${WATCH_CONNINFO:-$(load_conninfo)}" "$SLOT"
   WATCH_PIDS+=("$process_pid")
