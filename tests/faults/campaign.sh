@@ -180,11 +180,12 @@ recovery_begins() {
 
 # recovery_ends NAME [SECONDS]: waits until what was committed a second ago has been confirmed; the time since recovery_begins is the figure NAME.
 recovery_ends() {
-  local lsn='' asked now deadline=$((SECONDS + ${2:-120}))
+  local lsn='' asked now seconds=${2:-$(times 40 120)} deadline
+  deadline=$((SECONDS + seconds))
   while true; do
-    [ $SECONDS -le $deadline ] || fail "the lag was not below a second within ${2:-120} s after the fault"
+    [ $SECONDS -le $deadline ] || fail "the lag was not below a second within $seconds s after the fault"
     asked=${EPOCHREALTIME//[.,]/}
-    if ! lsn=$(wal_end 2>/dev/null) || ! wait_until "${2:-120}" slot_has_confirmed "$lsn" 2>/dev/null; then
+    if ! lsn=$(wal_end 2>/dev/null) || ! wait_until "$seconds" slot_has_confirmed "$lsn" 2>/dev/null; then
       sleep 0.05
       continue
     fi
