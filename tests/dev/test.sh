@@ -5,6 +5,7 @@
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
+#   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
 #   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says
 #
@@ -130,7 +131,7 @@ test_script() {
       ;;
     *)
       test_count "$name" 0 1 0
-      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")"
+      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")$([[ $name != faults/* ]] || echo ", FAULTS_SEED=$FAULTS_SEED")"
       test_failed "$name" "$log"
       ;;
   esac
@@ -153,9 +154,25 @@ test_scenario_files() {
   if [ -n "$TEST_MATRIX" ]; then
     printf '%s\n' "$ROOT"/tests/matrix/*.sh
   fi
+  # What they add to the others is chance and load, which memcheck is too slow for.
+  if [ -z "${RELAY_UNDER:-}" ]; then
+    grep -lE '^# tags:(.* )?short( |$)' "$ROOT"/tests/faults/*.sh || true
+  fi
 }
 
-# test_scenario_name FILE: e2e/NAME or matrix/NAME
+# test_plugins FILE: with which it runs. For most scenarios of faults one plugin is as good as the other.
+test_plugins() {
+  local plugins=both
+  if [[ $1 == */faults/* ]]; then
+    plugins=$(sed -n 's/^# plugins: *//p' "$1")
+  fi
+  case $plugins in
+    both) echo pgoutput wal2json ;;
+    *) echo "${plugins:-pgoutput}" ;;
+  esac
+}
+
+# test_scenario_name FILE: e2e/NAME, matrix/NAME or faults/NAME
 test_scenario_name() {
   echo "$(basename "$(dirname "$1")")/$(basename "$1" .sh)"
 }
@@ -194,7 +211,7 @@ test_scenarios() {
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
     [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
-    for plugin in pgoutput wal2json; do
+    for plugin in $(test_plugins "$file"); do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "needs a real Kafka, which could not be fetched"
         continue
@@ -253,7 +270,7 @@ dev_test() {
   mkdir -p "$TEST_LOGS"
   run_new test
   TEST_RUN=$RUN
-  export ROOT
+  export ROOT FAULTS_SHORT=1 FAULTS_SEED=${FAULTS_SEED:-1}
   trap test_ends EXIT
   trap 'exit 130' INT TERM
 

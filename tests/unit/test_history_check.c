@@ -271,6 +271,12 @@ Test(history_check, another_lsn_of_a_repetition_is_found)
 
   script_read(script, 80, 0, 8, "a", "a5", 0x71);
   script_finds(script, &usual, GUARANTEE_BYTES, 1);
+  script = good_history();
+  script_line(script,
+              "{\"t\":1,\"op\":\"read\",\"topic\":\"orders\",\"partition\":0,\"offset\":8,\"append_ms\":80,\"key\":\"a\",\"id\":\"a5\",\"lsn\":\"0/70/"
+              "1\",\"sha256\":\"%s\"}",
+              hash_of("a5").text);
+  script_finds(script, &usual, GUARANTEE_BYTES, 1);
 }
 
 Test(history_check, another_record_where_one_was_read_before_is_found)
@@ -346,10 +352,12 @@ Test(history_check, a_line_that_is_not_understood_is_an_error)
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}",
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"00\"}",
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"x000000000000000000000000000000000000000000000000000000000000000\"}",
+      "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"00000000000000000000000000000000000000000000000000000000000000000\"}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":-1,\"offset\":0,\"append_ms\":1}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"append_ms\":1}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"0/1\"}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"x/1/0\"}",
+      "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"0/1/0x\"}",
       "{\"t\":1,\"op\":\"slot\",\"confirmed\":\"0/1/0\"}",
       "{\"t\":1,\"op\":\"slot\"}",
       "{\"t\":1,\"op\":\"fault\",\"kind\":\"kill\"}",
