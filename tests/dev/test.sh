@@ -3,6 +3,7 @@
 #
 #   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
+#   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
@@ -79,6 +80,28 @@ test_units() {
     else
       test_count "$name" "$passing" $((tested > passing ? tested - passing : 1)) 0
       test_line FAIL "$name" "$(test_seconds)" "$passing of $tested cases passed, exit code $rc"
+      test_failed "$name" "$log"
+    fi
+  done
+}
+
+# test_corpora VARIANT: the corpora of the fuzz targets, in this build.
+test_corpora() {
+  local folder target name log rc
+  for folder in "$ROOT"/tests/fuzz/corpus/*; do
+    target=$(basename "$folder")
+    name=fuzz/$target
+    test_is_wanted "$name" || continue
+    log=$TEST_LOGS/${name//\//.}.log
+    rc=0
+    test_begin
+    UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_$target" "$folder" >"$log" 2>&1 || rc=$?
+    if [ $rc = 0 ]; then
+      TEST_PASSED=$((TEST_PASSED + 1))
+      test_line ok "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
+    else
+      TEST_FAILED=$((TEST_FAILED + 1))
+      test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
       test_failed "$name" "$log"
     fi
   done
@@ -293,6 +316,7 @@ dev_test() {
   if [ -z "${RELAY_UNDER:-}" ]; then
     test_units dev unit
     [ $which = quick ] || test_units asan asan
+    if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
     test_has_no_faults
   fi
 
