@@ -11,6 +11,7 @@
 #                                             KAFKA is the proxy's address, which the broker advertises to whoever comes that way; KAFKA_DIRECT is a way past
 #                                             it for readers and tools, which no fault disturbs. The relay is set to KAFKA, the watch to KAFKA_DIRECT. A function
 #                                             named by OWN_KAFKA_PREPARES is called before the broker starts.
+#   kafka_failures                            how often the newest relay has begun anew for Kafka's sake
 #   own_kafka_stop [SIGNAL] / own_kafka_run   takes that broker down, brings it back with its data
 #
 # Commands go one at a time: a proxy answers each before it gets the next.
@@ -83,6 +84,10 @@ proxy_accepted() {
 
 proxy_has_accepted() {
   [ "$(proxy_accepted "$1")" -ge "$2" ]
+}
+
+kafka_failures() {
+  relay_log relay 'select(.event == "session_failed" and .side == "kafka") | .cause' | wc -l
 }
 
 own_kafka() {
