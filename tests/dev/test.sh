@@ -8,7 +8,8 @@
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
-#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says
+#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,
+#                                                        and those of tests/faults/ that are tagged `matrix`, since versions differ in what they do
 #
 # A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`; the same for each
 # test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
@@ -176,6 +177,7 @@ test_scenario_files() {
   done
   if [ -n "$TEST_MATRIX" ]; then
     printf '%s\n' "$ROOT"/tests/matrix/*.sh
+    grep -lE '^# tags:.* matrix( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
   # What they add to the others is chance and load, which memcheck is too slow for.
   if [ -z "${RELAY_UNDER:-}" ]; then

@@ -40,4 +40,16 @@ topic_equals_table "$topic"
 echo "$ROWS rows, $survived of them from before the promotion; $REPEATED records repeated"
 assert_eq 'state' streaming "$(relay_state)"
 assert_eq 'times that the relay was held' 0 "$(relay_log relay 'select(.event == "state" and .state == "held") | .state' | wc -l)"
+
+# A setting that was right on the former primary: the new one has nobody by that name, and would wait for it for ever. `check` says so.
+pg_in postgres "ALTER SYSTEM SET synchronized_standby_slots = 'standby_1'" "SELECT pg_create_physical_replication_slot('standby_1', true)" "SELECT pg_reload_conf()" >/dev/null
+relay_command check check || fail "check: $(cat check.err)"
+assert_match 'what check says' 'warning: synchronized_standby_slots names slots that no standby reads \(standby_1\)' "$(cat check.err)"
+
+# The former primary comes back while the new one is away: both have written since, so that its positions mean nothing here.
+process_stop standby
+postgres_run own
+await_state held relay 60
+assert_match 'the refusal of the former primary' '^4 other_timeline .* timeline 1.* timeline 2' \
+  "$(relay_log relay 'select(.event == "state" and .state == "held") | "\(.code) \(.cause) \(.error)"' | tail -n 1)"
 relay_stop

@@ -12,16 +12,18 @@
 #include "lsn.h"
 #include "moment.h"
 #include "span.h"
+#include "stream/timeline.h"
 #include "verdict.h"
 
 /* What the server says of itself and of our slot before anything is started. The session judges the positions by it (witness.h). */
 struct server_facts {
   char system_id[24]; /* IDENTIFY_SYSTEM; decimal text */
   uint32_t timeline;
-  int server_version;            /* server_version_num */
-  Lsn wal_end;                   /* flushed (or replayed) so far */
-  int64_t wal_sender_timeout_us; /* of this connection; 0: none */
-  bool slot_is_active;           /* held by somebody else: stand by */
+  struct timeline_history history; /* of the timelines before; unknown on timeline 1 */
+  int server_version;              /* server_version_num */
+  Lsn wal_end;                     /* flushed (or replayed) so far */
+  int64_t wal_sender_timeout_us;   /* of this connection; 0: none */
+  bool slot_is_active;             /* held by somebody else: stand by */
   int32_t slot_active_pid;
   int32_t backend_pid; /* of our own walsender */
   Lsn confirmed;       /* the slot's confirmed_flush_lsn */
