@@ -18,19 +18,20 @@ relay_start
 load_start --rate 150 --connections 6 --keys 60 --pause 0.05
 await 'the first transactions' 30 load_has_committed 50
 
+are_gone() {
+  local pid
+  for pid in "$@"; do
+    [ -z "$(process_started "$pid")" ] || return 1
+  done
+}
+
 # kill_server: SIGKILL to the postmaster. Its children end when they notice, and only then can another one be started.
 kill_server() {
   local server children
   server=$(process_pid_of own)
-  children=$(cat "/proc/$server/task/$server/children")
+  read -ra children <"/proc/$server/task/$server/children" || true # it ends without a newline
   process_stop own KILL
-  children_are_gone() {
-    local child
-    for child in $children; do
-      [ -z "$(process_started "$child")" ] || return 1
-    done
-  }
-  await "the end of the killed server's children" 30 children_are_gone
+  await "the end of the killed server's children" 30 are_gone "${children[@]}"
 }
 
 stop_server() {
