@@ -14,10 +14,60 @@
 #include <stdbool.h>
 
 /* X(NAME, "what the relay does wrong") */
-#define FAULT_MUTANTS(X) X(CONFIRM_START_LSN, "confirms the transaction's commit LSN, not the end of its commit record")
+#define FAULT_MUTANTS(X)                                                                                                                                       \
+  X(CONFIRM_START_LSN, "confirms the beginning of a commit record, not its end")                                                                               \
+  X(CONFIRM_BEFORE_REPORT, "a record counts as settled once the publisher has taken it")                                                                       \
+  X(CONFIRM_UNSENT_LOG, "the server's end of WAL that comes with data is confirmed like a keepalive's")                                                        \
+  X(KEEPALIVE_OVERTAKES, "a keepalive's end of WAL is confirmed while events are in flight")                                                                   \
+  X(KEEPALIVE_IN_TRANSACTION, "a keepalive between begin and commit counts, once nothing is in flight")                                                        \
+  X(LEDGER_OUT_OF_ORDER, "a finished transaction is safe though an older one is not")                                                                          \
+  X(EMPTY_TRANSACTION_OVERTAKES, "the end of a transaction without events is safe though older events are in flight")                                          \
+  X(LEDGER_NUMBERS_REUSED, "ledger slots are numbered anew in each stream: reports of the older one settle rows of the newer")                                 \
+  X(FAILED_REPORT_SETTLES, "a record that Kafka refused or lost counts as settled")                                                                            \
+  X(LOST_REPORT_IGNORED, "a record that was lost with its producer is not sent again in this session")                                                         \
+  X(QUEUE_FULL_DROPS, "a row for which the publisher has no room is let go")                                                                                   \
+  X(PAUSED_SAYS_NOTHING, "no status while a record waits for room")                                                                                            \
+  X(STATUS_ONLY_WHEN_ASKED, "no status on our own timer")                                                                                                      \
+  X(STATUS_MOVES_BACK, "a status of our own timer says where the stream began")                                                                                \
+  X(SPIN_NEVER_ANSWERED, "a server that shuts down while events are pending is never let go")                                                                  \
+  X(RESUME_FROM_MEMORY, "a new stream begins behind what was read, not where the slot stands")                                                                 \
+  X(DRAIN_CONFIRMS_READ, "a relay that is asked to stop confirms what it has read")                                                                            \
+  X(STANDBY_KEEPS_PRODUCER, "a standby keeps its producer and what that still holds")                                                                          \
+  X(MOVED_SLOT_ACCEPTED, "a slot that somebody else advanced is streamed from without a word")                                                                 \
+  X(POISON_IN_COMPANY, "a row that was refused in a batch is given up without being tried alone")                                                              \
+  X(ISOLATION_IN_COMPANY, "rows that are to go alone go together, as before")                                                                                  \
+  X(DEAD_LETTER_NOT_AWAITED, "a row counts as settled once its dead letter was handed over")                                                                   \
+  X(KEPT_RECORD_OVERTAKES, "a held record is tried again before older ones that never got through")                                                            \
+  X(RELATIONS_KEPT, "shapes of tables are kept across sessions and trusted")                                                                                   \
+  X(CATALOG_ON_STREAM, "the connection that streams has read the catalog before")                                                                              \
+  X(ROLLED_BACK_KEPT, "asks for open transactions and publishes them as they come, aborts unseen")                                                             \
+  X(INDEX_GOES_ON, "events are numbered on from one transaction to the next")                                                                                  \
+  X(KEY_BY_CRC32, "places records by CRC32 of the key, not as Java's producers do")                                                                            \
+  X(NULL_IS_TOMBSTONE, "a null payload is a tombstone though the configuration says an empty value")                                                           \
+  X(SURROGATES_HALVED, "an escaped character beyond the basic plane loses its plane")
 
 /* X(NAME, "where") */
-#define FAULT_CRASH_POINTS(X) X(BEFORE_PUBLISH, "a record is routed and was not given to the publisher")
+#define FAULT_CRASH_POINTS(X)                                                                                                                                  \
+  X(BEFORE_START, "the slot was judged, START_REPLICATION was not sent")                                                                                       \
+  X(AFTER_START, "the slot is ours, nothing was read")                                                                                                         \
+  X(AT_KEEPALIVE, "a keepalive was read and not answered")                                                                                                     \
+  X(BEFORE_PUBLISH, "a record is routed and was not given to the publisher")                                                                                   \
+  X(AFTER_PUBLISH, "the publisher took the record, the ledger does not know it")                                                                               \
+  X(QUEUE_FULL, "the publisher has no room: the record stays in hand and nothing is read")                                                                     \
+  X(BEFORE_SETTLE, "a record's delivery was reported and not taken into account")                                                                              \
+  X(AFTER_SETTLE, "a record is settled, nothing was confirmed")                                                                                                \
+  X(BEFORE_SEAL, "a commit was read, its transaction is still open in the ledger")                                                                             \
+  X(AFTER_SEAL, "a transaction was sealed")                                                                                                                    \
+  X(BEFORE_STATUS, "a position is to be confirmed and was not said")                                                                                           \
+  X(AFTER_STATUS, "a status was given to the socket")                                                                                                          \
+  X(AT_REFUSAL, "a refusal was reported, the session is not over")                                                                                             \
+  X(SENT_ALONE, "in isolation: the record went out alone, its report is awaited")                                                                              \
+  X(BEFORE_DEAD_LETTER, "a row is poison, its dead letter is not built")                                                                                       \
+  X(AFTER_DEAD_LETTER, "the publisher took a dead letter")                                                                                                     \
+  X(BEFORE_LOOK, "held, and about to look again")                                                                                                              \
+  X(AFTER_PROBE, "held: the kept record was given to the publisher, its report is awaited")                                                                    \
+  X(BEFORE_FINISH, "drained: the last status is out, the stream is not ended")                                                                                 \
+  X(AFTER_FINISH, "the stream was ended in order")
 
 #define FAULT_ENUM_MUTANT(name, text) MUTANT_##name,
 enum fault_mutant { MUTANT_NONE, FAULT_MUTANTS(FAULT_ENUM_MUTANT) MUTANT_COUNT };
@@ -37,10 +87,10 @@ const char *fault_mutant_name(enum fault_mutant mutant); /* static */
 const char *fault_mutant_text(enum fault_mutant mutant); /* static */
 /* Ends the process by SIGKILL when it is this point's turn. */
 void fault_crash(enum fault_crash point);
-#define MUTANT(name) (fault_mutant() == MUTANT_##name)
+#define MUTANT(name)      (fault_mutant() == MUTANT_##name)
 #define CRASH_POINT(name) fault_crash(CRASH_##name)
 #else
-#define MUTANT(name) false
+#define MUTANT(name)      false
 #define CRASH_POINT(name) ((void)0)
 #endif
 

@@ -30,6 +30,12 @@ postgres_find() {
   }
 }
 
+# Prints its major version.
+postgres_version() {
+  [ -n "${PG_BIN:-}" ] || postgres_find
+  "$PG_BIN/postgres" --version | sed -nE 's/^[^0-9]*([0-9]+).*/\1/p'
+}
+
 # Sets PG_PREFIX to what a server's program is started with: as user postgres where we are root, else as ourselves, and in /, since that user may not be
 # able to enter where we are. Nothing in it forks: the process id is the program's own. A scenario may have words of its own before them, in POSTGRES_PREFIX.
 postgres_prefix() {

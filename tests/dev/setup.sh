@@ -6,10 +6,10 @@
 setup_packages() {
   local release version
   # shellcheck disable=SC1091
-  release=$(. /etc/os-release && echo "${VERSION_ID:-}")
+  release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}") # testing has no number yet
   case $release in
-    13) version=17 ;;
-    14) version=18 ;;
+    trixie) version=17 ;;
+    forky | sid) version=18 ;;
     *) version=15 ;;
   esac
   echo "gcc libc6-dev cmake ninja-build pkg-config"
@@ -26,6 +26,8 @@ setup_package_is_there() {
   case $1 in
     # any Java that runs the broker will do, whoever packaged it
     default-jre-headless) command -v java >/dev/null ;;
+    # it only fetches the broker's jars
+    maven) kafka_is_installed || command -v mvn >/dev/null ;;
     clang-*) command -v "$1" >/dev/null ;;
     *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
   esac

@@ -5,10 +5,15 @@
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
+#   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
+#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says
 #
-# A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`.
+# A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`; the same for each
+# test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
 # Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
+
+# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; what it says is a failure, as a sanitizer's word is.
 
 TEST_PASSED=0
 TEST_FAILED=0
@@ -22,6 +27,14 @@ test_line() {
 
 test_begin() {
   TEST_BEGAN=$EPOCHREALTIME
+}
+
+# test_count NAME PASSED FAILED SKIPPED
+test_count() {
+  TEST_PASSED=$((TEST_PASSED + $2))
+  TEST_FAILED=$((TEST_FAILED + $3))
+  TEST_SKIPPED=$((TEST_SKIPPED + $4))
+  echo "$1 $2 $3 $4" >>"$TEST_LOGS/results"
 }
 
 # Seconds since test_begin.
@@ -56,16 +69,40 @@ test_units() {
     read -r tested passing < <(sed -nE 's/\x1b\[[0-9;]*m//g; s/.*Synthesis: Tested: ([0-9]+) \| Passing: ([0-9]+) .*/\1 \2/p' "$log" | tail -n 1) || true
     tested=${tested:-0}
     passing=${passing:-0}
-    TEST_PASSED=$((TEST_PASSED + passing))
     if compgen -G "$report*" >/dev/null; then
       cat "$report"* >>"$log"
       rc=99
     fi
     if [ $rc = 0 ] && [ "$tested" = "$passing" ] && [ "$tested" != 0 ]; then
+      test_count "$name" "$passing" 0 0
       test_line ok "$name" "$(test_seconds)" "$tested cases"
     else
-      TEST_FAILED=$((TEST_FAILED + (tested > passing ? tested - passing : 1)))
+      test_count "$name" "$passing" $((tested > passing ? tested - passing : 1)) 0
       test_line FAIL "$name" "$(test_seconds)" "$passing of $tested cases passed, exit code $rc"
+      test_failed "$name" "$log"
+    fi
+  done
+}
+
+# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen there.
+test_has_no_faults() {
+  local variant binary name log found
+  for variant in dev asan release; do
+    binary=$ROOT/build/$variant/cdc-relay/cdc-relay
+    name=build/no-faults/$variant
+    if [ ! -e "$binary" ] || ! test_is_wanted "$name"; then
+      continue
+    fi
+    log=$TEST_LOGS/${name//\//.}.log
+    test_begin
+    found=$("$ROOT/tests/faults/names_in_binary.sh" "$binary" 2>&1) || found="could not look: $found"
+    if [ -z "$found" ]; then
+      TEST_PASSED=$((TEST_PASSED + 1))
+      test_line ok "$name" "$(test_seconds)"
+    else
+      echo "$found" >"$log"
+      TEST_FAILED=$((TEST_FAILED + 1))
+      test_line FAIL "$name" "$(test_seconds)" "the binary can be sabotaged"
       test_failed "$name" "$log"
     fi
   done
@@ -84,33 +121,75 @@ test_script() {
   RUN=$folder processes_stop_all >>"$log" 2>&1
   case $rc in
     0)
-      TEST_PASSED=$((TEST_PASSED + 1))
+      test_count "$name" 1 0 0
       test_line ok "$name" "$(test_seconds)"
       rm -rf "$folder"
       ;;
     77)
-      TEST_SKIPPED=$((TEST_SKIPPED + 1))
+      test_count "$name" 0 0 1
       test_line SKIP "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
       ;;
     *)
-      TEST_FAILED=$((TEST_FAILED + 1))
-      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")"
+      test_count "$name" 0 1 0
+      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")$([[ $name != faults/* ]] || echo ", FAULTS_SEED=$FAULTS_SEED")"
       test_failed "$name" "$log"
       ;;
   esac
 }
 
 test_skip() {
-  TEST_SKIPPED=$((TEST_SKIPPED + 1))
+  test_count "$1" 0 0 1
   test_line SKIP "$1" 0 "$2"
+}
+
+# The files of all scenarios that are to be looked at.
+test_scenario_files() {
+  local file
+  for file in "$ROOT"/tests/e2e/*.sh; do
+    case $file in
+      */harness.sh) ;;
+      *) echo "$file" ;;
+    esac
+  done
+  if [ -n "$TEST_MATRIX" ]; then
+    printf '%s\n' "$ROOT"/tests/matrix/*.sh
+  fi
+  # What they add to the others is chance and load, which memcheck is too slow for.
+  if [ -z "${RELAY_UNDER:-}" ]; then
+    grep -lE '^# tags:(.* )?short( |$)' "$ROOT"/tests/faults/*.sh || true
+  fi
+}
+
+# test_plugins FILE: with which it runs. For most scenarios of faults one plugin is as good as the other.
+test_plugins() {
+  local plugins=both
+  if [[ $1 == */faults/* ]]; then
+    plugins=$(sed -n 's/^# plugins: *//p' "$1")
+  fi
+  case $plugins in
+    both) echo pgoutput wal2json ;;
+    *) echo "${plugins:-pgoutput}" ;;
+  esac
+}
+
+# test_scenario_name FILE: e2e/NAME, matrix/NAME or faults/NAME
+test_scenario_name() {
+  echo "$(basename "$(dirname "$1")")/$(basename "$1" .sh)"
+}
+
+# test_server_is_older FILE: than the line `# needs: PostgreSQL N` of the scenario says.
+test_server_is_older() {
+  local needs
+  needs=$(sed -n 's/^# needs: PostgreSQL \([0-9]*\)$/\1/p' "$1")
+  [ -n "$needs" ] && [ "$(postgres_version)" -lt "$needs" ]
 }
 
 # test_wants_servers quick|all: whether the pattern means a scenario.
 test_wants_servers() {
   local file name
-  for file in "$ROOT"/tests/e2e/*.sh; do
-    name=e2e/$(basename "$file" .sh)
-    if [ "$name" != e2e/harness ] && { test_is_wanted "$name/pgoutput/asan" || test_is_wanted "$name/wal2json/asan"; }; then
+  for file in $(test_scenario_files); do
+    name=$(test_scenario_name "$file")
+    if { test_is_wanted "$name/pgoutput/asan" || test_is_wanted "$name/wal2json/asan"; }; then
       return 0
     fi
   done
@@ -125,21 +204,25 @@ test_wants_servers() {
 # test_scenarios quick|all BROKER
 test_scenarios() {
   local which=$1 broker=$2 file name tags plugin seconds
-  for file in "$ROOT"/tests/e2e/*.sh; do
-    name=$(basename "$file" .sh)
-    [ "$name" != harness ] || continue
+  for file in $(test_scenario_files); do
+    name=$(test_scenario_name "$file")
     tags=" $(sed -n 's/^# tags: *//p' "$file") "
     [[ $which = all || $tags == *' quick '* ]] || continue
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
-    for plugin in pgoutput wal2json; do
+    [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
+    for plugin in $(test_plugins "$file"); do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
-        ! test_is_wanted "e2e/$name/$plugin" || test_skip "e2e/$name/$plugin" "needs a real Kafka, which could not be fetched"
+        ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "needs a real Kafka, which could not be fetched"
         continue
       fi
-      ! test_is_wanted "e2e/$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "e2e/$name/$plugin" $seconds bash "$file"
-      if [[ $which = all && $tags == *' asan '* ]] && test_is_wanted "e2e/$name/$plugin/asan"; then
-        PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "e2e/$name/$plugin/asan" $((seconds * 2)) bash "$file"
+      if test_server_is_older "$file"; then
+        ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "$(sed -n 's/^# needs: /needs /p' "$file"), and this is $(postgres_version)"
+        continue
+      fi
+      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
+      if [[ $which = all && $tags == *' asan '* && -z "${RELAY_UNDER:-}" ]] && test_is_wanted "$name/$plugin/asan"; then
+        PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "$name/$plugin/asan" $((seconds * 2)) bash "$file"
       fi
     done
   done
@@ -169,9 +252,13 @@ test_ends() {
 dev_test() {
   local which=all broker=kafka began=$SECONDS name
   TEST_PATTERN=''
+  TEST_MATRIX=''
   while [ $# != 0 ]; do
     case $1 in
       --quick) which=quick ;;
+      # HOME is the scenario's folder, see relay_launch.
+      --valgrind) export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p' ;;
+      --matrix) TEST_MATRIX=yes ;;
       -*) usage_error "test knows no $1" ;;
       *) TEST_PATTERN=$1 ;;
     esac
@@ -183,12 +270,12 @@ dev_test() {
   mkdir -p "$TEST_LOGS"
   run_new test
   TEST_RUN=$RUN
-  export ROOT
+  export ROOT FAULTS_SHORT=1 FAULTS_SEED=${FAULTS_SEED:-1}
   trap test_ends EXIT
   trap 'exit 130' INT TERM
 
   build_variant dev
-  [ $which = quick ] || build_variant asan
+  [ $which = quick ] || [ -n "${RELAY_UNDER:-}" ] || build_variant asan
 
   # A pattern that means units alone needs no servers.
   if ! test_wants_servers $which; then
@@ -203,8 +290,11 @@ dev_test() {
     fi
   fi
 
-  test_units dev unit
-  [ $which = quick ] || test_units asan asan
+  if [ -z "${RELAY_UNDER:-}" ]; then
+    test_units dev unit
+    [ $which = quick ] || test_units asan asan
+    test_has_no_faults
+  fi
 
   if [ -n "$broker" ]; then
     say "starting PostgreSQL and the broker"

@@ -13,6 +13,9 @@
 # A scenario that stops or changes its server sets POSTGRES=own before this file, OWN_POSTGRES to an array of lines for its postgresql.conf, and
 # where it must do more before the start, OWN_POSTGRES_PREPARES to a function; one that needs a broker that it can take down calls own_broker afterwards.
 #
+# May be given:          CDC_MUTANT=NAME, CDC_CRASH_POINT=NAME:n (only a relay of build/faults knows them; see cdc-relay/lib/fault_point.h) and RELAY_UNDER, words
+#                        that are put before the relay's program: ./dev test --valgrind
+#
 # Tags: quick (also in `test --quick`), asan (once more with the sanitizers' build), real-kafka (never on the embedded broker), slow (up to 180 s).
 set -euo pipefail
 : "${ROOT:?run me by ./dev test NAME}" "${RUN:?}" "${SERVERS:?}" "${PLUGIN:?}" "${BUILD:?}" "${BROKER:?}"
@@ -214,8 +217,10 @@ relay_launch() {
   local name=${1:-relay} log
   RELAY_STARTS=$((RELAY_STARTS + 1))
   log=$name.$RELAY_STARTS
+  # shellcheck disable=SC2086
   process_spawn "$log" TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
-    "${RELAY_SETTINGS[@]}" "$BUILD/cdc-relay/cdc-relay" run
+    ${CDC_MUTANT:+CDC_MUTANT="$CDC_MUTANT"} ${CDC_CRASH_POINT:+CDC_CRASH_POINT="$CDC_CRASH_POINT"} "${RELAY_SETTINGS[@]}" \
+    ${RELAY_UNDER:-} "$BUILD/cdc-relay/cdc-relay" run
   RELAY_PID[$name]=$process_pid
   RELAY_LOG[$name]=$RUN/$log.log
   RELAY_PORT[$name]=''
@@ -310,7 +315,7 @@ scenario_ends() {
   fi >&2
   # In an orderly way, so that a sanitizer can say what leaked.
   processes_stop_all
-  if compgen -G "$RUN/sanitizer*" >/dev/null; then
+  if [ -n "$(find "$RUN" -maxdepth 1 -name 'sanitizer*' -size +0)" ]; then
     echo "FAILED: a sanitizer reported:" >&2
     head -n 60 "$RUN"/sanitizer* >&2
     code=1

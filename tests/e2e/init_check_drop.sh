@@ -59,6 +59,25 @@ says "CREATE PUBLICATION \"$SLOT\" FOR TABLE \"public\".\"outbox\""
 says "pg_create_logical_replication_slot\\('$SLOT', '$PLUGIN'\\)"
 assert_eq 'slots after --sql' 0 "$(slots)"
 
+# postgres.failover: refused in clear words where the server knows no such thing; otherwise a property of the slot, and of a slot that has it not, init says how to give it.
+if [ "$(postgres_version)" -lt 17 ]; then
+  with POSTGRES_FAILOVER true 3 init
+  says 'needs PostgreSQL 17 or later'
+  assert_eq 'slots after the refusal of failover' 0 "$(slots)"
+else
+  with POSTGRES_FAILOVER true 0 init
+  assert_eq 'failover of the slot' t "$(pg "SELECT failover FROM pg_replication_slots WHERE slot_name = '$SLOT'")"
+  with POSTGRES_FAILOVER true 0 check
+  says 'warning: .* synchronized_standby_slots is empty'
+  command_is 0 drop --yes --keep-publication
+  command_is 0 init
+  with POSTGRES_FAILOVER true 3 init
+  says 'exists without the property failover'
+  psql -X -q "host=127.0.0.1 port=$PG_PORT user=relay dbname=$DB replication=database" -c "ALTER_REPLICATION_SLOT \"$SLOT\" (FAILOVER true)"
+  with POSTGRES_FAILOVER true 0 init
+  command_is 0 drop --yes --keep-publication
+fi
+
 # The script of the tables has made the publication; nothing was ever written.
 command_is 0 init
 says "replication slot \"$SLOT\" created"
@@ -104,6 +123,10 @@ says 'neither replication slot'
 command_is 3 init
 says 'CREATE PUBLICATION'
 assert_eq 'slots without a publication' 0 "$(slots)"
+if [ "$(postgres_version)" -lt 17 ]; then
+  with POSTGRES_FAILOVER true 3 run --init --exit-on-hold
+  says 'needs PostgreSQL 17 or later'
+fi
 with POSTGRES_ADMIN_URL "$admin_url" 0 init
 says "publication \"$SLOT\" created"
 assert_eq 'publication of init' 't|f|f|f|t' "$(pg 'SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication')"

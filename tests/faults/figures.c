@@ -100,29 +100,64 @@ static struct stretch *lags(const struct history *history, const struct judgemen
   return stretches;
 }
 
-/* Until when what had been committed at `us` was on its way. */
-static int64_t arrival_of_all(const struct history *history, const struct judgement *judgement, int64_t us)
+/* An event that arrived: when it was committed, and when it and all before it had been appended. */
+struct arrival {
+  int64_t commit_us, append_us;
+};
+
+static int compare_arrivals(const void *left, const void *right)
 {
-  int64_t latest = us;
+  const struct arrival *a = left, *b = right;
+
+  return (a->commit_us > b->commit_us) - (a->commit_us < b->commit_us);
+}
+
+static struct arrival *arrivals(const struct history *history, const struct judgement *judgement, size_t *ret_count)
+{
+  struct arrival *list = room_for(history->row_count, sizeof(*list));
+  size_t count = 0;
 
   for (size_t i = 0; i < history->row_count; i++) {
     const struct passage *passage = &judgement->passages[i];
 
-    if (passage->commit_us != 0 && passage->commit_us <= us && passage->append_us != INT64_MAX && passage->append_us > latest) {
-      latest = passage->append_us;
+    if (passage->commit_us != 0 && passage->append_us != INT64_MAX) {
+      list[count++] = (struct arrival){passage->commit_us, passage->append_us};
     }
   }
-  return latest;
+  qsort(list, count, sizeof(*list), compare_arrivals);
+  for (size_t i = 1; i < count; i++) {
+    list[i].append_us = list[i - 1].append_us > list[i].append_us ? list[i - 1].append_us : list[i].append_us;
+  }
+  *ret_count = count;
+  return list;
+}
+
+/* When all that had been committed at `us` had arrived. */
+static int64_t arrival_of_all(const struct arrival *list, size_t count, int64_t us)
+{
+  size_t low = 0;
+
+  while (low < count) {
+    size_t middle = (low + count) / 2;
+
+    if (list[middle].commit_us <= us) {
+      low = middle + 1;
+    } else {
+      count = middle;
+    }
+  }
+  return low > 0 && list[low - 1].append_us > us ? list[low - 1].append_us : us;
 }
 
 static void measure_recoveries(const struct history *history, const struct judgement *judgement, struct figures *figures)
 {
   int64_t *recoveries = room_for(history->fault_count, sizeof(*recoveries));
-  size_t lag_count, count = 0;
+  size_t lag_count, arrival_count, count = 0;
   struct stretch *stretches = lags(history, judgement, &lag_count);
+  struct arrival *list = arrivals(history, judgement, &arrival_count);
 
   for (size_t i = 0; i < history->fault_count; i++) {
-    int64_t end_us = history->faults[i].end_us, over_us = arrival_of_all(history, judgement, end_us);
+    int64_t end_us = history->faults[i].end_us, over_us = arrival_of_all(list, arrival_count, end_us);
 
     for (size_t j = 0; j < lag_count; j++) {
       if (stretches[j].from_us <= over_us && stretches[j].to_us > over_us) {
@@ -139,6 +174,7 @@ static void measure_recoveries(const struct history *history, const struct judge
   figures->recovery_max_s = (double)percentile(recoveries, count, 1) / 1e6;
   free(recoveries);
   free(stretches);
+  free(list);
 }
 
 static void measure_repetitions(const struct history *history, const struct judgement *judgement, struct figures *figures)
@@ -198,22 +234,23 @@ struct figures figures_of(const struct history *history, const struct judgement 
   return figures;
 }
 
-void figures_print_json(const struct history *history, const struct judgement *judgement, const struct figures *figures, FILE *file)
+void figures_print_json(const struct history *history, const struct judgement *judgement, const struct figures *figures, const bool is_waived[GUARANTEES],
+                        FILE *file)
 {
-  json_t *findings = json_object(), *object;
+  json_t *findings = json_object(), *waived = json_object(), *object;
   char *text;
 
   for (size_t i = 0; i < GUARANTEES; i++) {
-    (void)json_object_set_new(findings, guarantee_names[i], json_integer(judgement->findings[i].count));
+    (void)json_object_set_new(is_waived[i] ? waived : findings, guarantee_names[i], json_integer(judgement->findings[i].count));
   }
-  object = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:I,s:f,s:f,s:f,s:f,s:o}", "events", figures->events, "records",
+  object = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:I,s:f,s:f,s:f,s:f,s:o,s:o}", "events", figures->events, "records",
                      figures->records, "samples", (json_int_t)history->sample_count, "rolled_back", judgement->rolled_back, "unknown_committed",
                      judgement->unknown_there, "unknown_not_committed", judgement->unknown_not_there, "dead_letters", judgement->dead_letter_count, "faults",
                      figures->faults, "duplicates", judgement->repetition_count, "duplicates_without_fault", judgement->repetitions_without_fault,
                      "duplicates_per_fault_mean", figures->repetitions_mean, "duplicates_per_fault_p50", figures->repetitions_p50, "duplicates_per_fault_max",
                      figures->repetitions_max, "recoveries", figures->recoveries, "recovery_p50_s", figures->recovery_p50_s, "recovery_max_s",
                      figures->recovery_max_s, "unseen_max", figures->unseen_max, "delay_p50_ms", figures->delay_p50_ms, "delay_p99_ms", figures->delay_p99_ms,
-                     "delay_max_ms", figures->delay_max_ms, "seconds", figures->seconds, "findings", findings);
+                     "delay_max_ms", figures->delay_max_ms, "seconds", figures->seconds, "findings", findings, "waived", waived);
   text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
   if (text == NULL) {
     abort();

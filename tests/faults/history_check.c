@@ -202,7 +202,7 @@ int main(int argc, char **argv)
     figures = figures_of(&history, &judgement);
     code = print_verdicts(&arguments, &judgement, stderr) ? 0 : 1;
     if (arguments.is_json) {
-      figures_print_json(&history, &judgement, &figures, stdout);
+      figures_print_json(&history, &judgement, &figures, arguments.is_waived, stdout);
     } else {
       print_figures(&figures, &judgement, stdout);
     }

@@ -6,6 +6,9 @@
 
 #include "stream/stream_priv.h"
 
+/* What the protocol lets a server say with data: its end of WAL at that time, far behind what it has sent. */
+enum { SERVER_WAL_END = 0x10000000 };
+
 struct fake_message {
   bool is_keepalive;
   char bytes[1024];
@@ -165,6 +168,7 @@ static struct fake_message *message_new(struct fake_stream *fake)
     abort();
   }
   memset(message, 0, sizeof(*message));
+  message->wal_end = SERVER_WAL_END;
   return message;
 }
 
@@ -194,7 +198,6 @@ void fake_stream_begin(struct fake_stream *fake, Lsn commit_lsn, uint32_t xid)
   put_number(message, commit_lsn, 8);
   put_number(message, 1000000, 8);
   put_number(message, xid, 4);
-  message->wal_end = commit_lsn;
 }
 
 void fake_stream_relation(struct fake_stream *fake)
@@ -248,7 +251,6 @@ void fake_stream_commit(struct fake_stream *fake, Lsn commit_lsn, Lsn end_lsn)
   put_number(message, commit_lsn, 8);
   put_number(message, end_lsn, 8);
   put_number(message, 1000000, 8);
-  message->wal_end = end_lsn;
 }
 
 void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_requested)

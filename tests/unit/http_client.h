@@ -111,22 +111,4 @@ static int status_of(const char *text)
   return status;
 }
 
-static const char *body_of(const char *text)
-{
-  const char *end = strstr(text, "\r\n\r\n");
-
-  cr_assert_not_null(end, "no end of the head: %.200s", text);
-  return end + 4;
-}
-
-static size_t count_of(const char *text, const char *fragment)
-{
-  size_t count = 0;
-
-  for (const char *at = strstr(text, fragment); at != NULL; at = strstr(at + 1, fragment)) {
-    count++;
-  }
-  return count;
-}
-
 #endif

@@ -3,6 +3,24 @@
 
 #include "http_client.h"
 
+static const char *body_of(const char *text)
+{
+  const char *end = strstr(text, "\r\n\r\n");
+
+  cr_assert_not_null(end, "no end of the head: %.200s", text);
+  return end + 4;
+}
+
+static size_t count_of(const char *text, const char *fragment)
+{
+  size_t count = 0;
+
+  for (const char *at = strstr(text, fragment); at != NULL; at = strstr(at + 1, fragment)) {
+    count++;
+  }
+  return count;
+}
+
 static char last_accept[256];
 static size_t page_calls;
 
@@ -348,63 +366,6 @@ Test(admin, any_address_takes_ipv4_and_localhost_is_loopback)
     cr_assert_eq(status_of(ask(admin, "GET /livez HTTP/1.1")), 200);
     admin_close(admin);
   }
-}
-
-/* Takes ADMIN_TIMEOUT_S: clients that hold every connection and send a byte now and then, so that they are never silent. */
-Test(admin, tricklers_on_every_connection_are_thrown_out_in_time, .timeout = 60)
-{
-  static const char *const sources[] = {"127.0.0.2", "127.0.0.3"};
-  struct admin *admin = open_on("127.0.0.1");
-  int64_t start = moment_now().mono_us;
-  int tricklers[ADMIN_CONNECTIONS_MAX];
-  static const char request[] = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-  int honest;
-  char byte;
-
-  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
-    tricklers[i] = client_from(admin, sources[i / ADMIN_CONNECTIONS_PER_IP_MAX]);
-    send_all(admin, tricklers[i], "GET /livez HTTP/1.1\r\nX: ", 24);
-  }
-  honest = client_from(admin, "127.0.0.1");
-  send_all(admin, honest, request, strlen(request));
-  while (moment_now().mono_us - start < INT64_C(9) * US_PER_S) {
-    for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
-      cr_assert_eq(send(tricklers[i], "x", 1, MSG_NOSIGNAL), 1, "thrown out too early");
-    }
-    turn(admin, honest, 500);
-  }
-  cr_assert_eq(status_of(receive_until(admin, honest, NULL)), 200);
-  cr_assert_lt(moment_now().mono_us - start, (INT64_C(3) + ADMIN_TIMEOUT_S) * US_PER_S);
-  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
-    int64_t deadline = moment_now().mono_us + INT64_C(3) * US_PER_S;
-
-    while (recv(tricklers[i], &byte, 1, 0) < 0 && errno == EAGAIN) {
-      cr_assert_lt(moment_now().mono_us, deadline, "trickler %zu is still there", i);
-      (void)send(tricklers[i], "x", 1, MSG_NOSIGNAL);
-      turn(admin, tricklers[i], 100);
-    }
-    close(tricklers[i]);
-  }
-  close(honest);
-  admin_close(admin);
-}
-
-Test(admin, one_address_cannot_take_every_connection)
-{
-  struct admin *admin = open_on("127.0.0.1");
-  int greedy[ADMIN_CONNECTIONS_MAX];
-  int64_t start = moment_now().mono_us;
-
-  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
-    greedy[i] = client_from(admin, "127.0.0.2");
-    turn(admin, -1, 0);
-  }
-  cr_assert_eq(status_of(ask(admin, "GET /livez HTTP/1.1")), 200);
-  cr_assert_lt(moment_now().mono_us - start, INT64_C(1) * US_PER_S * ADMIN_TIMEOUT_S / 2, "served only when the others had timed out");
-  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
-    close(greedy[i]);
-  }
-  admin_close(admin);
 }
 
 Test(admin, connections_come_and_go_without_end)

@@ -97,6 +97,7 @@ SPOILER(temporary, world->catalog.slot_is_temporary = true)
 SPOILER(no_slot, world->catalog.slot_exists = false)
 SPOILER(neither, world->catalog.slot_exists = false; world->catalog.publication_exists = false)
 SPOILER(neither_wal2json, use_wal2json(world); world->catalog.slot_exists = false; world->catalog.publication_exists = false)
+SPOILER(copy_on_standby, world->catalog.server_version = 170011; world->catalog.is_in_recovery = true; world->catalog.slot_is_synced = true)
 SPOILER(lost, world->catalog.slot_status = SLOT_LOST)
 SPOILER(ahead, world->catalog.slot_confirmed = world->catalog.wal_end + 1)
 SPOILER(no_publication, world->catalog.publication_exists = false)
@@ -144,6 +145,7 @@ static const struct {
     {"no_slot", no_slot, EXIT_POSITION, "\"shop_outbox\" does not exist, but publication", "init --accept-gap"},
     {"neither", neither, EXIT_DATABASE_REFUSES, "neither replication slot", "cdc-relay init"},
     {"neither_wal2json", neither_wal2json, EXIT_DATABASE_REFUSES, "neither replication slot", "cdc-relay init"},
+    {"copy_on_standby", copy_on_standby, EXIT_DATABASE_REFUSES, "is a copy of the primary's", "target_session_attrs=read-write"},
     {"lost", lost, EXIT_POSITION, "between 0/1000 and 0/2000", "init --accept-gap"},
     {"ahead", ahead, EXIT_POSITION, "confirmed to 0/2001, but the server's WAL ends at 0/2000", "init --accept-gap"},
     {"no_publication", no_publication, EXIT_DATABASE_REFUSES, "publication \"shop_outbox\" does not exist", "drop --yes"},
@@ -217,6 +219,7 @@ SPOILER(active_slot, world->catalog.slot_is_active = true; world->catalog.slot_a
 SPOILER(unreserved, world->catalog.slot_status = SLOT_UNRESERVED)
 SPOILER(plugin_in_list, use_wal2json(world); static char list[] = "pgoutput,\"wal2json\""; world->catalog.allowed_plugins = list)
 SPOILER(new_standby, world->catalog.is_in_recovery = true; world->catalog.server_version = 160000)
+SPOILER(promoted_copy, world->catalog.server_version = 170011; world->catalog.slot_is_synced = true; world->catalog.slot_has_failover = true)
 SPOILER(updates_published, world->outbox[0].invalid_operation = INVALID_OPERATION_FATAL; world->catalog.publishes_update = true)
 SPOILER(messages, world->config.outbox_count = 2; world->catalog.table_count = 2)
 
@@ -238,6 +241,7 @@ static const struct {
     {"unreserved", unreserved},
     {"plugin_in_list", plugin_in_list},
     {"new_standby", new_standby},
+    {"promoted_copy", promoted_copy},
     {"updates_published", updates_published},
     {"messages", messages},
 };
@@ -292,15 +296,16 @@ static PGresult *result_of(int columns, int rows, const char *const *values)
   return result;
 }
 
-static const char *const server_row[] = {"150020",   "UTF8",    "shop", "logical", "f", "16/B374D848", "60000", "",      "-",        "t",       "t",
-                                         "wal2json", "logical", "shop", "f",       "t", "4711",        "16/B0", "16/A0", "extended", "1048576", "relay"};
+static const char *const server_row[] = {"150020", "UTF8",     "shop",     "logical", "f",    "16/B374D848", "60000",    "",     "-",
+                                         "t",      "t",        "wal2json", "logical", "shop", "f",           "t",        "4711", "16/B0",
+                                         "16/A0",  "extended", "1048576",  "relay",   "true", "-",           "standby_1"};
 
 Test(catalog, read_takes_the_servers_and_the_slots_fields)
 {
   struct world world;
   struct catalog catalog;
   struct problem problem;
-  PGresult *result = result_of(22, 1, server_row);
+  PGresult *result = result_of(25, 1, server_row);
 
   world_init(&world);
   catalog_init(&catalog);
@@ -317,6 +322,8 @@ Test(catalog, read_takes_the_servers_and_the_slots_fields)
   cr_expect_eq(catalog.slot_safe_bytes, 1048576);
   cr_expect_str_eq(catalog.slot_plugin, "wal2json");
   cr_expect_str_eq(catalog.role, "relay");
+  cr_expect(catalog.slot_has_failover && !catalog.slot_is_synced);
+  cr_expect_str_eq(catalog.synchronized_standby_slots, "standby_1");
   /* Read again, as at every start of a session: nothing leaks, nothing old stays. */
   cr_expect_eq(catalog_read(&catalog, &world.config, 0, result, &problem), VERDICT_OK);
   PQclear(result);
@@ -334,18 +341,18 @@ Test(catalog, read_refuses_an_answer_of_another_form)
   world_init(&world);
   catalog_init(&catalog);
   for (size_t i = 0; i < sizeof(damaged_fields) / sizeof(*damaged_fields); i++) {
-    const char *row[22];
+    const char *row[25];
     PGresult *result;
 
     memcpy(row, server_row, sizeof(row));
     row[damaged_fields[i]] = "x1";
-    result = result_of(22, 1, row);
+    result = result_of(25, 1, row);
     cr_expect_eq(catalog_read(&catalog, &world.config, 0, result, &problem), VERDICT_RETRY, "field %d", damaged_fields[i]);
     PQclear(result);
   }
   {
-    PGresult *few = result_of(21, 1, server_row);
-    PGresult *none = result_of(22, 0, server_row);
+    PGresult *few = result_of(24, 1, server_row);
+    PGresult *none = result_of(25, 0, server_row);
     const char *out_of_range[] = {"7", "t", "r", "p", "t", "f", "d", "t", "t", "-", "0", "id", "25", "25", "f"};
     PGresult *entry = result_of(15, 1, out_of_range);
 

@@ -66,6 +66,9 @@ Test(session, a_keepalive_inside_a_transaction_confirms_nothing)
   fake_stream_keepalive(bench.stream, 0x900, true);
   turn(&bench, US_PER_S);
   cr_assert_leq(highest_flush(&bench), 0x100);
+  fake_stream_commit(bench.stream, 0x200, 0x240);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(highest_flush(&bench), 0x240, "it was remembered until the transaction was over");
   bench_done(&bench);
 }
 
@@ -244,6 +247,28 @@ Test(session, a_broken_producer_is_replaced_and_the_stream_begun_again)
   turn(&bench, 2 * US_PER_S);
   cr_assert_eq(fake_publisher_opens(bench.publisher), 2);
   cr_assert_eq(fake_stream_starts(bench.stream), 2);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(highest_flush(&bench), 0x240);
+  bench_done(&bench);
+}
+
+Test(session, a_record_that_was_lost_is_sent_again)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b"));
+  turn(&bench, 10000);
+  fake_publisher_report(bench.publisher, 0, REPORT_LOST);
+  fake_publisher_report(bench.publisher, 1, REPORT_DELIVERED);
+  turn(&bench, 10000);
+  fake_stream_clear(bench.stream);
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b"));
+  turn(&bench, 2 * US_PER_S);
+  cr_assert_eq(fake_stream_starts(bench.stream), 2);
+  cr_assert_eq(fake_stream_last_start(bench.stream), 0x100);
+  cr_assert_leq(highest_flush(&bench), 0x100);
   fake_publisher_report_all(bench.publisher);
   turn(&bench, US_PER_S);
   cr_assert_eq(highest_flush(&bench), 0x240);

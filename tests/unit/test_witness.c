@@ -10,10 +10,10 @@ static struct server_facts facts_at(const char *system_id, uint32_t timeline, Ls
   return facts;
 }
 
-/* Streamed from server "1000" at 0x100, and confirmed up to 0x500. */
+/* Streamed from server "1000" at 0x100 of timeline 2, and confirmed up to 0x500. */
 static struct witness seasoned(void)
 {
-  const struct server_facts facts = facts_at("1000", 1, 0x100, 0x1000);
+  const struct server_facts facts = facts_at("1000", 2, 0x100, 0x1000);
   struct witness witness;
 
   witness_init(&witness);
@@ -33,18 +33,21 @@ Test(witness, judges_a_known_server)
     const char *cause; /* NULL: fine */
     const char *range;
   } cases[] = {
-      {"where we left it", "1000", 1, 0x500, 0x1000, NULL, NULL},
-      {"a crash took confirmations back", "1000", 1, 0x200, 0x1000, NULL, NULL},
-      {"back to before our start", "1000", 1, 0x80, 0x1000, NULL, NULL},
-      {"promoted", "1000", 2, 0x500, 0x1000, NULL, NULL},
-      {"nothing written since", "1000", 1, 0x500, 0x500, NULL, NULL},
-      {"other server", "2000", 1, 0x500, 0x1000, "other_server", "from 0/500 on"},
-      {"longer system id", "10001", 1, 0x500, 0x1000, "other_server", "from 0/500 on"},
-      {"other server, positions broken too", "2000", 1, 0x900, 0x300, "other_server", "from 0/500 on"},
-      {"restored or lagging", "1000", 1, 0x200, 0x4FF, "server_behind", "from 0/4FF to 0/500"},
-      {"advanced by one byte", "1000", 1, 0x501, 0x1000, "slot_moved", "from 0/500 to 0/501"},
-      {"recreated", "1000", 1, 0x1000, 0x1000, "slot_moved", "from 0/500 to 0/1000"},
-      {"slot ahead of its server", "1000", 1, 0x1001, 0x1000, "position_ahead", "from 0/1000 to 0/1001"},
+      {"where we left it", "1000", 2, 0x500, 0x1000, NULL, NULL},
+      {"a crash took confirmations back", "1000", 2, 0x200, 0x1000, NULL, NULL},
+      {"back to before our start", "1000", 2, 0x80, 0x1000, NULL, NULL},
+      {"promoted", "1000", 3, 0x500, 0x1000, NULL, NULL},
+      {"nothing written since", "1000", 2, 0x500, 0x500, NULL, NULL},
+      {"other server", "2000", 2, 0x500, 0x1000, "other_server", "from 0/500 on"},
+      {"longer system id", "10001", 2, 0x500, 0x1000, "other_server", "from 0/500 on"},
+      {"other server, positions broken too", "2000", 2, 0x900, 0x300, "other_server", "from 0/500 on"},
+      {"restored or lagging", "1000", 2, 0x200, 0x4FF, "server_behind", "from 0/4FF to 0/500"},
+      {"advanced by one byte", "1000", 2, 0x501, 0x1000, "slot_moved", "from 0/500 to 0/501"},
+      {"recreated", "1000", 2, 0x1000, 0x1000, "slot_moved", "from 0/500 to 0/1000"},
+      {"slot ahead of its server", "1000", 2, 0x1001, 0x1000, "position_ahead", "from 0/1000 to 0/1001"},
+      {"a former primary", "1000", 1, 0x500, 0x1000, "former_primary", "on timeline 1, but this relay has streamed from timeline 2"},
+      {"a former primary that lagged", "1000", 1, 0x500, 0x400, "former_primary", "timeline 1"},
+      {"another server on an earlier timeline", "2000", 1, 0x500, 0x1000, "other_server", "from 0/500 on"},
   };
 
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -81,8 +84,8 @@ Test(witness, a_fresh_process_accepts_any_server_but_not_a_slot_ahead_of_it)
 Test(witness, a_position_that_was_confirmed_again_after_a_rollback_does_not_lower_the_memory)
 {
   struct witness witness = seasoned();
-  const struct server_facts rolled_back = facts_at("1000", 1, 0x200, 0x1000);
-  const struct server_facts below = facts_at("1000", 1, 0x4F0, 0x1000);
+  const struct server_facts rolled_back = facts_at("1000", 2, 0x200, 0x1000);
+  const struct server_facts below = facts_at("1000", 2, 0x4F0, 0x1000);
   struct problem problem;
 
   witness_started(&witness, &rolled_back);
@@ -102,8 +105,8 @@ Test(witness, an_answer_that_confirms_nothing_is_not_remembered)
 Test(witness, after_standing_by_the_position_is_forgotten_and_the_server_is_not)
 {
   struct witness witness = seasoned();
-  const struct server_facts moved_on = facts_at("1000", 1, 0x900, 0x1000);
-  const struct server_facts moved_again = facts_at("1000", 1, 0x901, 0x1000);
+  const struct server_facts moved_on = facts_at("1000", 2, 0x900, 0x1000);
+  const struct server_facts moved_again = facts_at("1000", 2, 0x901, 0x1000);
   const struct server_facts other = facts_at("2000", 1, 0x900, 0x1000);
   struct problem problem;
 
@@ -120,7 +123,7 @@ Test(witness, after_standing_by_the_position_is_forgotten_and_the_server_is_not)
 Test(witness, a_slot_that_another_relay_is_moving_is_not_compared)
 {
   const struct witness witness = seasoned();
-  struct server_facts facts = facts_at("1000", 1, 0x900, 0x1000);
+  struct server_facts facts = facts_at("1000", 2, 0x900, 0x1000);
   struct problem problem;
 
   facts.slot_is_active = true;
@@ -128,4 +131,33 @@ Test(witness, a_slot_that_another_relay_is_moving_is_not_compared)
   facts.wal_end = 0x400;
   facts.confirmed = 0x400;
   cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+}
+
+Test(witness, a_missing_slot_is_told_with_the_position_that_was_confirmed)
+{
+  const struct witness witness = seasoned();
+  struct witness fresh;
+  struct problem problem;
+
+  witness_init(&fresh);
+  (void)problem_set(&problem, VERDICT_FATAL, EXIT_POSITION, "slot_missing", "up to 0/1000 would be missing");
+  witness_complete(&fresh, &problem);
+  cr_assert_str_eq(problem.text, "up to 0/1000 would be missing");
+  witness_complete(&witness, &problem);
+  cr_assert_str_eq(problem.text, "up to 0/1000 would be missing; this relay had confirmed up to 0/500: events from there on may be missing");
+  (void)problem_set(&problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "wal_level", "wal_level");
+  witness_complete(&witness, &problem);
+  cr_assert_str_eq(problem.text, "wal_level");
+}
+
+Test(witness, the_timeline_is_that_of_the_latest_start)
+{
+  struct witness witness = seasoned();
+  struct server_facts facts = facts_at("1000", 4, 0x500, 0x1000);
+  struct problem problem;
+
+  witness_started(&witness, &facts);
+  facts.timeline = 3;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "former_primary");
 }

@@ -22,6 +22,7 @@
 #include "ack/feedback.h"
 
 #include "ack/invariant.h"
+#include "fault_point.h"
 
 void feedback_init(struct feedback *feedback, Lsn confirmed, int64_t wal_sender_timeout_us, int64_t confirm_interval_us, int64_t now_us)
 {
@@ -61,7 +62,8 @@ static bool spin_is_on(const struct feedback *feedback)
 /* Long enough, and nothing but our answer would end it. Once it is answered no reply is owed, so that it is not answered twice. */
 static bool spin_is_ripe(const struct feedback *feedback, Lsn safe)
 {
-  return spin_is_on(feedback) && feedback->spin_last_us - feedback->spin_since_us >= FEEDBACK_SPIN_US && safe < feedback->spin_wal_end;
+  return !MUTANT(SPIN_NEVER_ANSWERED) && spin_is_on(feedback) && feedback->spin_last_us - feedback->spin_since_us >= FEEDBACK_SPIN_US &&
+         safe < feedback->spin_wal_end;
 }
 
 void feedback_on_received(struct feedback *feedback, Lsn wal_end, bool reply_requested, bool is_pending, int64_t now_us)
@@ -126,6 +128,9 @@ int64_t feedback_deadline_us(const struct feedback *feedback, Lsn safe)
 
   if (feedback->reply_is_owed) {
     return INT64_MIN;
+  }
+  if (MUTANT(STATUS_ONLY_WHEN_ASKED)) {
+    return INT64_MAX;
   }
   if (safe > feedback->confirmed && feedback->confirm_interval_us < wait_us) {
     wait_us = feedback->confirm_interval_us;

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 
 #include "ack/invariant.h"
+#include "fault_point.h"
 
 struct slot {
   Lsn end_lsn; /* 0 until sealed */
@@ -85,6 +86,7 @@ void ledger_free(struct ledger *ledger)
 void ledger_reset(struct ledger *ledger, Lsn confirmed)
 {
   /* The numbers go on, so that a late report of the session before cannot hit a slot of this one. */
+  ledger->next = MUTANT(LEDGER_NUMBERS_REUSED) ? 0 : ledger->next;
   ledger->first = ledger->next;
   ledger->epoch = ledger->next;
   ledger->start = confirmed;
@@ -173,7 +175,7 @@ void ledger_seal(struct ledger *ledger, Lsn end_lsn)
   if (ledger->open_has_slot) {
     slot_at(ledger, ledger->next - 1)->is_sealed = true;
   }
-  if (has_slots(ledger)) {
+  if (has_slots(ledger) && !(MUTANT(EMPTY_TRANSACTION_OVERTAKES) && !ledger->open_has_slot)) {
     slot_at(ledger, ledger->next - 1)->end_lsn = ledger->tail;
   } else {
     ledger->safe = ledger->tail;
@@ -206,13 +208,16 @@ bool ledger_settle(struct ledger *ledger, LedgerSlot number)
   }
   slot->unsettled--;
   ledger->in_flight--;
+  if (MUTANT(LEDGER_OUT_OF_ORDER) && is_finished(slot)) {
+    ledger->safe = slot->end_lsn;
+  }
   let_finished_go(ledger);
   return true;
 }
 
 void ledger_advance_idle(struct ledger *ledger, Lsn lsn)
 {
-  if (ledger_is_empty(ledger) && lsn > ledger->safe) {
+  if ((ledger_is_empty(ledger) || MUTANT(KEEPALIVE_OVERTAKES)) && lsn > ledger->safe) {
     ledger->safe = lsn;
     ledger->tail = lsn;
   }

@@ -15,6 +15,7 @@
 #include "commands/database.h"
 #include "commands/kafka_admin.h"
 #include "commands/report.h"
+#include "commands/slot_setup.h"
 #include "moment.h"
 #include "stream/pg_connection.h"
 
@@ -207,6 +208,21 @@ static void check_synchronous(struct check *check, const struct catalog *catalog
   }
 }
 
+/* What a promotion would cost. */
+static void check_failover(struct check *check, const struct catalog *catalog)
+{
+  struct problem problem;
+
+  if (slot_setup_judge_failover(check->config, catalog, &problem) != VERDICT_OK) {
+    check_error(check, VERDICT_FATAL, &problem);
+  } else if (catalog->slot_exists && catalog->slot_has_failover && catalog->synchronized_standby_slots != NULL &&
+             catalog->synchronized_standby_slots[0] == '\0') {
+    WARN(check, "ALTER SYSTEM SET synchronized_standby_slots = '<the physical slots of the standbys that may be promoted>'; SELECT pg_reload_conf();",
+         "replication slot \"%s\" has failover, but synchronized_standby_slots is empty: Kafka may get events that a promoted standby does not have",
+         check->config->postgres.slot);
+  }
+}
+
 static void check_server(struct check *check, const struct catalog *catalog, PGconn *connection)
 {
   int64_t keep_mb = ask_number(connection, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size'", -2);
@@ -271,6 +287,7 @@ static void check_database(struct check *check)
     check_tables(check, &catalog);
     check_unread_tables(check, connection);
     check_messages(check, &catalog, connection);
+    check_failover(check, &catalog);
     check_server(check, &catalog, connection);
     /* pg_hba.conf may let a role in and its replication not. */
     if (catalog.role_may_replicate && strcmp(catalog.wal_level, "logical") == 0) {

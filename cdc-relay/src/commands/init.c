@@ -171,6 +171,9 @@ static int init_from(const struct config *config, const struct init_options *opt
   struct problem problem;
   bool is_publication_new = false;
 
+  if (slot_setup_judge_failover(config, catalog, &problem) != VERDICT_OK) {
+    return report_problem(VERDICT_FATAL, &problem);
+  }
   if (catalog->slot_exists && !catalog->publication_exists && config->postgres.plugin == PLUGIN_PGOUTPUT) {
     return refuse_late_publication(config, catalog);
   }
@@ -237,7 +240,10 @@ enum verdict init_missing(const struct config *config, bool *ret_created, struct
   PQfinish(connection);
   is_first = verdict == VERDICT_OK && !catalog.slot_exists && !catalog.publication_exists;
   if (is_first) {
-    verdict = slot_setup_create_publication(config, problem);
+    verdict = slot_setup_judge_failover(config, &catalog, problem);
+    if (verdict == VERDICT_OK) {
+      verdict = slot_setup_create_publication(config, problem);
+    }
     if (verdict == VERDICT_OK) {
       verdict = slot_setup_create_slot(config, &catalog, SLOT_SETUP_LOCK_TIMEOUT_S, NULL, &start, problem);
       if (verdict != VERDICT_OK) {

@@ -189,6 +189,24 @@ static enum verdict explain_timeout(const struct config *config, int lock_timeou
   return verdict;
 }
 
+enum verdict slot_setup_judge_failover(const struct config *config, const struct catalog *catalog, struct problem *problem)
+{
+  enum verdict verdict = VERDICT_OK;
+
+  if (config->postgres.failover && catalog->server_version < FAILOVER_VERSION) {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "failover",
+                          "postgres.failover needs PostgreSQL 17 or later, and the server is PostgreSQL %d: its standbys keep no copies of logical slots",
+                          catalog->server_version / 10000);
+    problem_hint(problem, "set postgres.failover to false; after a promotion the slot is missing on this version");
+  } else if (config->postgres.failover && catalog->slot_exists && !catalog->slot_has_failover) {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "failover",
+                          "replication slot \"%s\" exists without the property failover: standbys keep no copy of it", config->postgres.slot);
+    problem_hint(problem, "while no relay reads it: psql 'dbname=%s replication=database' -c 'ALTER_REPLICATION_SLOT \"%s\" (FAILOVER true)'",
+                 catalog->database, config->postgres.slot);
+  }
+  return verdict;
+}
+
 enum verdict slot_setup_create_slot(const struct config *config, const struct catalog *catalog, int lock_timeout_s, struct rows_before *rows, Lsn *ret_start,
                                     struct problem *problem)
 {
@@ -208,8 +226,8 @@ enum verdict slot_setup_create_slot(const struct config *config, const struct ca
   free(sql);
   if (verdict == VERDICT_OK) {
     /* The name was validated: [a-z0-9_]. A snapshot is exported by default, in every version's syntax. */
-    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s", config->postgres.slot,
-                 config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput") < 0) {
+    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s%s", config->postgres.slot,
+                 config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput", config->postgres.failover ? " (FAILOVER true)" : "") < 0) {
       abort();
     }
     verdict = database_run(walsender, sql, "create the replication slot", &result, problem);
@@ -239,8 +257,9 @@ void slot_setup_print_sql(const struct config *config, int lock_timeout_s, FILE 
   (void)fprintf(out, "-- 1. as the tables' owner, who needs CREATE on the database:\n%s\n\n", publication);
   (void)fprintf(out,
                 "-- 2. as the relay's role (LOGIN REPLICATION), after the publication has been committed. It waits for open transactions.\n"
-                "SET lock_timeout = '%ds';\nSELECT pg_create_logical_replication_slot(%s, '%s');\n",
-                lock_timeout_s, slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput");
+                "SET lock_timeout = '%ds';\nSELECT pg_create_logical_replication_slot(%s, '%s'%s);\n",
+                lock_timeout_s, slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput",
+                config->postgres.failover ? ", failover => true" : "");
   free(publication);
   free(slot);
 }

@@ -29,6 +29,11 @@ struct rows_before {
   int64_t rows;
 };
 
+enum { FAILOVER_VERSION = 170000 }; /* the first server_version that knows slots with failover */
+
+/* Whether the slot is, or can be made, as postgres.failover says: OK, or FATAL 3. */
+enum verdict MUST_CHECK slot_setup_judge_failover(const struct config *config, const struct catalog *catalog, struct problem *problem);
+
 /*
  * Creates the slot as the relay's role. `rows` has one element per outbox entry, filled, or is NULL; `catalog` gives the estimates. OK with *ret_start. RETRY
  * (cause `lock_timeout`, text naming who is in the way) or FATAL: no slot is left behind.

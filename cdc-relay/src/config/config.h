@@ -104,6 +104,7 @@ struct config {
     enum plugin plugin;
     const char *slot;
     const char *publication;
+    bool failover; /* of the slot, when it is made */
   } postgres;
 
   size_t kafka_count;

@@ -59,6 +59,8 @@ struct option {
   X("postgres.plugin", WORD, postgres.plugin, "pgoutput|wal2json", "pgoutput", 0, 0, 0, "the output plugin of the slot")                                       \
   X("postgres.slot", TEXT, postgres.slot, NULL, "`<database>_outbox`", 0, 0, OPTION_DERIVED,                                                                   \
     "the replication slot: lower-case letters, digits and `_`, at most 63; slot names are shared by all databases of a server")                                \
+  X("postgres.failover", BOOLEAN, postgres.failover, NULL, "false", 0, 0, 0,                                                                                   \
+    "the slot is made such that standbys keep a copy of it in step, for streaming to go on after a promotion (PostgreSQL 17 and later)")                       \
   X("postgres.publication", TEXT, postgres.publication, NULL, "`<database>_outbox`", 0, 0, OPTION_DERIVED, "the publication that holds the outbox tables")     \
   X("delivery.mode", WORD, delivery.mode, "at-least-once|exactly-once", "at-least-once", 0, 0, 0,                                                              \
     "what is promised about each event; `exactly-once` is not available in this version")                                                                      \

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "fault_point.h"
 #include "utf8.h"
 
 /* The two halves of UTF-16, in which \u escapes are written. */
@@ -159,7 +160,7 @@ static int32_t unescape_unicode(const char **at, const char *end)
     return -1;
   }
   *at += 6;
-  return 0x10000 + ((high - UNIT_HIGH_FIRST) << 10) + (low - UNIT_LOW_FIRST);
+  return (MUTANT(SURROGATES_HALVED) ? 0x1000 : 0x10000) + ((high - UNIT_HIGH_FIRST) << 10) + (low - UNIT_LOW_FIRST);
 }
 
 /* Copies up to the next escape; returns the number of bytes. `to` has at least the room that is left in the source, so it may be written eight at once. */

@@ -24,6 +24,8 @@
 
 #include "decode/decoder_priv.h"
 #include "decode/relation_store.h"
+#include "decode/streamed_mutant.h"
+#include "fault_point.h"
 #include "moment.h"
 
 struct pgoutput {
@@ -199,6 +201,9 @@ static enum verdict read_relation(struct message *message, struct change *change
   shape.columns = columns;
   if (reader->has_failed || left(reader) != 0) {
     return VERDICT_OK; /* judged by the caller; nothing of a damaged relation is kept */
+  }
+  if (MUTANT(RELATIONS_KEPT) && relation_store_find(&message->pgoutput->relations, id) != NULL) {
+    return VERDICT_OK;
   }
   if (relation_store_intern(&message->pgoutput->relations, id, &shape) == NULL) {
     return problem_set(message->problem, VERDICT_RETRY, EXIT_UNEXPECTED, "relation_limit",
@@ -400,14 +405,16 @@ static const struct {
 
 static enum verdict pgoutput_read(struct decoder *decoder, struct span body, struct arena *arena, struct change *ret_change, struct problem *problem)
 {
-  struct message message = {
-      .pgoutput = (struct pgoutput *)decoder, .reader = {.at = body.data, .end = body.data + body.length}, .arena = arena, .problem = problem};
+  struct message message = {.pgoutput = (struct pgoutput *)decoder, .arena = arena, .problem = problem};
   struct change change = {.kind = CHANGE_NONE};
 
   if (body.length == 0) {
     return DAMAGED(&message, "empty");
   }
-  message.reader.at++;
+  if (MUTANT(ROLLED_BACK_KEPT) && streamed_mutant_read(&body, ret_change)) {
+    return VERDICT_OK;
+  }
+  message.reader = (struct reader){.at = body.data + 1, .end = body.data + body.length};
   for (size_t i = 0; i < sizeof(message_types) / sizeof(message_types[0]); i++) {
     enum verdict verdict;
 
@@ -432,6 +439,9 @@ static enum verdict pgoutput_read(struct decoder *decoder, struct span body, str
 
 static void pgoutput_reset(struct decoder *decoder)
 {
+  if (MUTANT(RELATIONS_KEPT)) {
+    return;
+  }
   relation_store_reset(&((struct pgoutput *)decoder)->relations);
 }
 

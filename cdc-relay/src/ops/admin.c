@@ -2,11 +2,13 @@
  * admin.c - a small, deaf HTTP server: fixed paths, GET and HEAD, no bodies in, no state. libmicrohttpd does the protocol in the loop's own thread; its
  * sockets hang on one epoll fd, which the loop polls.
  *
- *   connection slots    [ fd 12, due 17:03:20 ] [ free ] [ fd 15, due 17:03:24 ] ...
+ *   connection slots    [ fd 12, opened 17:03:10 ] [ free ] [ fd 15, opened 17:03:14 ] ...
  *
- * libmicrohttpd's own timeout counts silence, so a client that sends a byte a second would stay for ever. Here each connection has a time by which its next
- * answer must be out; past it the socket is shut down and libmicrohttpd clears it away. With that and the limits on connections, whoever holds all of them
- * is gone after ADMIN_TIMEOUT_S, and new clients wait in the kernel's queue meanwhile.
+ * libmicrohttpd's own timeout counts silence, so a client that sends a byte a second would stay for ever. Here each connection has ADMIN_TIMEOUT_S, counted
+ * from its beginning or its last answer; then the socket is shut down and libmicrohttpd clears it away. Who opens many connections and finishes no request
+ * must not keep others out for so long: with more than ADMIN_CONNECTIONS_KEPT the oldest have had their time after ADMIN_CROWDED_MS, which is enough for a client
+ * that sends its whole request at once. A crowd passes through at that pace, and the others wait in the kernel's queue. Addresses are not told apart: behind a
+ * proxy all clients have one.
  *
  * libmicrohttpd says nothing on stderr: its log is not switched on. Paths are compared as they came, without decoding `%`.
  */
@@ -26,12 +28,15 @@
 
 struct connection_slot {
   int fd; /* -1: free */
-  int64_t due_us;
+  bool is_shut;
+  int64_t opened_us;
+  int64_t answered_us; /* last, or opened_us */
 };
 
 struct admin {
   struct MHD_Daemon *daemon;
   int epoll_fd;
+  bool has_closed; /* a connection, in the last step */
   uint16_t port;
   const struct admin_route *routes;
   void *context;
@@ -118,17 +123,13 @@ static size_t leave_escapes(void *context, struct MHD_Connection *connection, ch
   return strlen(text);
 }
 
-static int64_t due_from_now(void)
-{
-  return moment_now().mono_us + (int64_t)ADMIN_TIMEOUT_S * US_PER_S;
-}
-
 static void on_connection(void *context, struct MHD_Connection *connection, void **slot_of_connection, enum MHD_ConnectionNotificationCode code)
 {
   struct admin *admin = context;
   struct connection_slot *slot = *slot_of_connection;
 
   if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+    admin->has_closed = true;
     if (slot != NULL) {
       slot->fd = -1;
     }
@@ -137,7 +138,9 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
   for (slot = admin->connections; slot < admin->connections + ADMIN_CONNECTIONS_MAX; slot++) {
     if (slot->fd < 0) {
       slot->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-      slot->due_us = due_from_now();
+      slot->is_shut = false;
+      slot->opened_us = moment_now().mono_us;
+      slot->answered_us = slot->opened_us;
       *slot_of_connection = slot;
       return;
     }
@@ -153,19 +156,42 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
   (void)request_context;
   (void)code;
   if (slot != NULL) {
-    slot->due_us = due_from_now();
+    slot->answered_us = moment_now().mono_us;
   }
 }
 
-static void shut_overdue(struct admin *admin, int64_t now_us)
+/* The connection whose time is over first, and when; NULL: there is none. In a crowd answers prolong nothing, or clients that only ask would keep others out. */
+static struct connection_slot *first_due(struct admin *admin, int64_t *ret_due_us)
 {
+  struct connection_slot *first = NULL;
+  size_t open = 0;
+  bool is_crowded;
+
+  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    open += admin->connections[i].fd >= 0 && !admin->connections[i].is_shut;
+  }
+  is_crowded = open > ADMIN_CONNECTIONS_KEPT;
   for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
     struct connection_slot *slot = &admin->connections[i];
+    int64_t due_us = is_crowded ? slot->opened_us + ADMIN_CROWDED_MS * US_PER_MS : slot->answered_us + ADMIN_TIMEOUT_S * US_PER_S;
 
-    if (slot->fd >= 0 && slot->due_us <= now_us) {
-      (void)shutdown(slot->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes it */
-      slot->due_us = INT64_MAX;
+    if (slot->fd >= 0 && !slot->is_shut && (first == NULL || due_us < *ret_due_us)) {
+      first = slot;
+      *ret_due_us = due_us;
     }
+  }
+  return first;
+}
+
+static void shut_overdue(struct admin *admin)
+{
+  int64_t now_us = moment_now().mono_us;
+  int64_t due_us = 0;
+  struct connection_slot *slot;
+
+  while ((slot = first_due(admin, &due_us)) != NULL && due_us <= now_us) {
+    (void)shutdown(slot->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes it */
+    slot->is_shut = true;
   }
 }
 
@@ -199,7 +225,7 @@ static int listen_on(const struct addrinfo *address)
   if (address->ai_family == AF_INET6) {
     (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
   }
-  if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, ADMIN_CONNECTIONS_MAX) == 0) {
+  if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, ADMIN_BACKLOG) == 0) {
     return fd;
   }
   saved = errno;
@@ -241,15 +267,14 @@ static enum verdict listen_socket(const char *host, uint16_t port, int *ret_fd, 
 
 static struct MHD_Daemon *start_daemon(struct admin *admin, int listen_fd)
 {
-  return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, admin,                                    /**/
-                          MHD_OPTION_LISTEN_SOCKET, listen_fd,                                            /**/
-                          MHD_OPTION_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_MAX,               /**/
-                          MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_PER_IP_MAX, /**/
-                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)ADMIN_TIMEOUT_S,                   /**/
-                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY_BYTES,      /**/
-                          MHD_OPTION_STRICT_FOR_CLIENT, 1,                                                /**/
-                          MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,                              /**/
-                          MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin,                             /**/
+  return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, admin,                               /**/
+                          MHD_OPTION_LISTEN_SOCKET, listen_fd,                                       /**/
+                          MHD_OPTION_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_MAX,          /**/
+                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)ADMIN_TIMEOUT_S,              /**/
+                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY_BYTES, /**/
+                          MHD_OPTION_STRICT_FOR_CLIENT, 1,                                           /**/
+                          MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,                         /**/
+                          MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin,                        /**/
                           MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
 }
 
@@ -318,26 +343,28 @@ uint16_t admin_port(const struct admin *admin)
 
 void admin_step(struct admin *admin)
 {
-  shut_overdue(admin, moment_now().mono_us);
+  admin->has_closed = false;
+  shut_overdue(admin);
   (void)MHD_run(admin->daemon);
 }
 
-int64_t admin_timeout_ms(const struct admin *admin)
+int64_t admin_timeout_ms(struct admin *admin)
 {
-  int64_t now_us = moment_now().mono_us;
-  int64_t due_us = INT64_MAX;
+  int64_t due_us = 0;
+  int64_t due_ms = -1;
   MHD_UNSIGNED_LONG_LONG daemon_ms;
 
-  for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
-    if (admin->connections[i].fd >= 0 && admin->connections[i].due_us < due_us) {
-      due_us = admin->connections[i].due_us;
-    }
+  /* At its limit libmicrohttpd takes the listening socket out of its epoll set, and puts it back in the run that follows a close; nothing else would wake us. */
+  if (admin->has_closed) {
+    return 0;
   }
-  if (MHD_get_timeout(admin->daemon, &daemon_ms) == MHD_YES && (due_us == INT64_MAX || (int64_t)daemon_ms < (due_us - now_us) / US_PER_MS)) {
+  if (first_due(admin, &due_us) != NULL) {
+    int64_t left_us = due_us - moment_now().mono_us;
+
+    due_ms = left_us <= 0 ? 0 : left_us / US_PER_MS + 1;
+  }
+  if (MHD_get_timeout(admin->daemon, &daemon_ms) == MHD_YES && (due_ms < 0 || (int64_t)daemon_ms < due_ms)) {
     return (int64_t)daemon_ms;
   }
-  if (due_us == INT64_MAX) {
-    return -1;
-  }
-  return due_us <= now_us ? 0 : (due_us - now_us) / US_PER_MS + 1;
+  return due_ms;
 }

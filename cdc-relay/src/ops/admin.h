@@ -12,9 +12,11 @@
 #include "verdict.h"
 
 enum {
-  ADMIN_CONNECTIONS_MAX = 64,
-  ADMIN_CONNECTIONS_PER_IP_MAX = 32,
-  ADMIN_TIMEOUT_S = 10, /* from connecting, or from the answer before, to the end of the next answer; however busily the client trickles */
+  ADMIN_CONNECTIONS_MAX = 256,
+  ADMIN_CONNECTIONS_KEPT = 192, /* with more than these, those that have waited longest for an answer make room, */
+  ADMIN_CROWDED_MS = 100,       /* but each gets this long to send its request */
+  ADMIN_BACKLOG = 1024,         /* connections that the kernel keeps for us meanwhile */
+  ADMIN_TIMEOUT_S = 10,         /* from connecting, or from the answer before, to the end of the next answer; however busily the client trickles */
   ADMIN_CONNECTION_MEMORY_BYTES = 16384,
 };
 
@@ -48,6 +50,6 @@ uint16_t admin_port(const struct admin *admin);
 /* Serves what is ready; never blocks. */
 void admin_step(struct admin *admin);
 /* Milliseconds until admin_step() is due by time alone, or -1. */
-int64_t admin_timeout_ms(const struct admin *admin);
+int64_t admin_timeout_ms(struct admin *admin);
 
 #endif

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fault_point.h"
 #include "publish/in_flight.h"
 
 static const struct config_property fixed[] = {
@@ -31,6 +32,9 @@ static int32_t place(const rd_kafka_topic_t *topic, const void *key, size_t key_
 {
   const struct in_flight *in_flight = message_opaque;
 
+  if (MUTANT(KEY_BY_CRC32) && in_flight->partition == RECORD_PARTITION_BY_KEY) {
+    return rd_kafka_msg_partitioner_consistent_random(topic, key, key_length, partition_count, topic_opaque, message_opaque);
+  }
   if (in_flight->partition == RECORD_PARTITION_BY_KEY) {
     return rd_kafka_msg_partitioner_murmur2_random(topic, key, key_length, partition_count, topic_opaque, message_opaque);
   }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "decode/json_scanner.h"
+#include "fault_point.h"
 #include "moment.h"
 #include "route/encoding.h"
 #include "route/envelope.h"
@@ -351,7 +352,7 @@ static void make_value(struct event *event)
   }
   if (event->entry->envelope_count > 0) {
     make_envelope(event, form);
-  } else if (form == JSON_FORM_NULL) {
+  } else if (form == JSON_FORM_NULL && !MUTANT(NULL_IS_TOMBSTONE)) {
     event->record->value = span_of("", 0);
   }
 }

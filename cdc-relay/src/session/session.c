@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "session/session_priv.h"
 
 enum {
@@ -107,7 +108,7 @@ void session_ended(struct session *session)
     return;
   }
   /* Older rows that never got through come first again, from the stream; the kept record must not overtake them. */
-  session->has_kept = session->has_kept && ledger_events_in_flight(session->ledger) <= session->never_settled;
+  session->has_kept = session->has_kept && (MUTANT(KEPT_RECORD_OVERTAKES) || ledger_events_in_flight(session->ledger) <= session->never_settled);
   if (!session->is_held && session->now.mono_us - session->started_us >= SESSION_STEADY_US) {
     backoff_reset(&session->look_backoff);
   }
@@ -197,6 +198,8 @@ static void turn_connecting(struct session *session)
   }
   if (verdict == VERDICT_OK) {
     verdict = witness_judge(&session->witness, &session->facts, &problem);
+  } else if (verdict == VERDICT_FATAL) {
+    witness_complete(&session->witness, &problem);
   }
   if (verdict != VERDICT_OK) {
     session_end(session, SESSION_POSTGRES, verdict, &problem);
@@ -206,7 +209,9 @@ static void turn_connecting(struct session *session)
     int64_t jitter_us = (int64_t)(chance_next(&session->chance) % (SESSION_STANDBY_US / 2));
 
     stream_close(session->ports.stream);
-    session_drop_publisher(session);
+    if (!MUTANT(STANDBY_KEEPS_PRODUCER)) {
+      session_drop_publisher(session);
+    }
     witness_forget_position(&session->witness);
     session->is_held = false;
     session->has_problem = false;
@@ -227,6 +232,10 @@ static void turn_starting(struct session *session)
     session_connect(session);
     return;
   }
+  CRASH_POINT(BEFORE_START);
+  if (MUTANT(RESUME_FROM_MEMORY) && session->txn.last_end_lsn > session->facts.confirmed) {
+    session->facts.confirmed = session->txn.last_end_lsn;
+  }
   verdict = stream_start(session->ports.stream, session->facts.confirmed, &problem);
   if (verdict == VERDICT_WAIT) {
     (void)timed_out(session, "start replication");
@@ -239,6 +248,7 @@ static void turn_starting(struct session *session)
     session_end(session, SESSION_POSTGRES, verdict, &problem);
     return;
   }
+  CRASH_POINT(AFTER_START);
   witness_started(&session->witness, &session->facts);
   session->started_us = session->now.mono_us;
   session_stream_begin(session);
@@ -259,6 +269,7 @@ static void turn_finishing(struct session *session)
   struct problem problem;
 
   if (stream_finish(session->ports.stream, &problem) != VERDICT_WAIT || session->now.mono_us >= session->deadline_us) {
+    CRASH_POINT(AFTER_FINISH);
     session_ended(session);
   }
 }

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "fault_point.h"
 #include "publish/dead_letter.h"
 #include "session/session_priv.h"
 
@@ -29,6 +30,7 @@ static void hand_becomes_dead_letter(struct session *session, enum route_reason 
   const struct dead_letter_cause cause = {.reason = route_reason_name(reason), .error = error.data, .table = entry->table};
   struct record letter;
 
+  CRASH_POINT(BEFORE_DEAD_LETTER);
   dead_letter_build(&session->record, &cause, entry->dead_letter_topic, &session->arena, &letter);
   session->observer->poison(session->observer->context, POISON_IS_DEAD_LETTERED, reason, &session->record, why);
   session->record = letter;
@@ -77,9 +79,14 @@ static void settle(struct session *session, const struct report *report)
   LedgerSlot slot = report->token >> 1;
   int64_t commit_time_us = ledger_commit_time_us(session->ledger, slot);
 
+  CRASH_POINT(BEFORE_SETTLE);
+  if (MUTANT(CONFIRM_BEFORE_REPORT) || (MUTANT(DEAD_LETTER_NOT_AWAITED) && (report->token & 1) != 0)) {
+    return; /* done when it was handed over */
+  }
   if (!ledger_settle(session->ledger, slot)) {
     return; /* of an older stream */
   }
+  CRASH_POINT(AFTER_SETTLE);
   session->observer->delivered(session->observer->context, report->entry, (report->token & 1) != 0, commit_time_us);
   if (session->hand == HAND_WATCHED && position_compare(report->position, session->record.position) == 0) {
     session->hand = HAND_EMPTY;
@@ -124,6 +131,10 @@ static void on_report(void *context, const struct report *report, const struct p
     on_probe_report(session, report);
     return;
   }
+  if (MUTANT(FAILED_REPORT_SETTLES) || (MUTANT(POISON_IN_COMPANY) && report->outcome == REPORT_REFUSED_ROW)) {
+    settle(session, report);
+    return;
+  }
   if (session->phase == PHASE_SETTLING) {
     if (report->outcome == REPORT_DELIVERED) {
       settle(session, report);
@@ -149,7 +160,7 @@ static void on_report(void *context, const struct report *report, const struct p
     }
     break;
   case REPORT_LOST:
-    if (ledger_knows(session->ledger, report->token >> 1) && !session->has_refusal) {
+    if (ledger_knows(session->ledger, report->token >> 1) && !session->has_refusal && !MUTANT(LOST_REPORT_IGNORED)) {
       session->has_refusal = true;
       session->refusal = *why;
     }
@@ -173,6 +184,7 @@ void session_serve_reports(struct session *session)
     }
   }
   if (session->phase == PHASE_STREAMING && session->has_refusal) {
+    CRASH_POINT(AT_REFUSAL);
     if (session->isolation.is_on) {
       session->observer->isolating(session->observer->context, session->isolation.until, &session->refusal);
     }
@@ -189,7 +201,7 @@ void session_serve_reports(struct session *session)
 /* Tries to give the record in hand to the publisher. True when the hand is empty afterwards and reading may go on. */
 static bool publish_hand(struct session *session)
 {
-  bool is_alone = isolation_covers(&session->isolation, session->record.position);
+  bool is_alone = !MUTANT(ISOLATION_IN_COMPANY) && isolation_covers(&session->isolation, session->record.position);
   LedgerSlot slot = ledger_next_slot(session->ledger);
   struct problem problem;
   enum verdict verdict;
@@ -198,20 +210,36 @@ static bool publish_hand(struct session *session)
       (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
     verdict = VERDICT_WAIT;
   } else {
+    CRASH_POINT(BEFORE_PUBLISH);
     verdict = publisher_publish(session->ports.publisher, &session->record, token_of(slot, session->hand_is_dead_letter), &problem);
   }
   switch (verdict) {
   case VERDICT_OK:
+    CRASH_POINT(AFTER_PUBLISH);
+    if (session->hand_is_dead_letter) {
+      CRASH_POINT(AFTER_DEAD_LETTER);
+    }
     if (!session->hand_is_counted) {
       (void)txn_add_event(&session->txn);
       session->hand_is_counted = true;
     }
     session->hand = is_alone ? HAND_WATCHED : HAND_EMPTY;
+    if (MUTANT(CONFIRM_BEFORE_REPORT) || (MUTANT(DEAD_LETTER_NOT_AWAITED) && session->hand_is_dead_letter)) {
+      (void)ledger_settle(session->ledger, slot);
+      session->hand = HAND_EMPTY;
+    }
+    if (is_alone) {
+      CRASH_POINT(SENT_ALONE);
+    }
     session->full_since_us = 0;
     break;
   case VERDICT_WAIT:
     if (session->full_since_us == 0 && !is_alone) {
+      CRASH_POINT(QUEUE_FULL);
       session->full_since_us = session->now.mono_us;
+    }
+    if (MUTANT(QUEUE_FULL_DROPS) && !is_alone) {
+      session->hand = HAND_EMPTY;
     }
     break;
   case VERDICT_POISON:

@@ -9,6 +9,7 @@
  *
  * Looking must not publish everything behind the safe position again and again; hence the record alone, and hence looks that grow rarer (5 s to 60 s).
  */
+#include "fault_point.h"
 #include "session/session_priv.h"
 
 void session_wait_for_look(struct session *session)
@@ -87,6 +88,9 @@ void session_probing_turn(struct session *session)
   if (!session->kept_is_published) {
     verdict = publisher_publish(session->ports.publisher, &session->kept, 0, &problem);
     session->kept_is_published = verdict == VERDICT_OK;
+    if (session->kept_is_published) {
+      CRASH_POINT(AFTER_PROBE);
+    }
   }
   if (verdict != VERDICT_OK && verdict != VERDICT_WAIT) {
     session_look_failed(session);
@@ -125,6 +129,7 @@ void session_reaching_turn(struct session *session)
 
 void session_look_again(struct session *session)
 {
+  CRASH_POINT(BEFORE_LOOK);
   if (session->problem.code == EXIT_KAFKA_REFUSES && !session->has_kept) {
     session_enter(session, PHASE_REACHING, session->now.mono_us + SESSION_PROBE_TIMEOUT_US);
   } else {

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "session/session_priv.h"
 
 void session_stream_begin(struct session *session)
@@ -117,8 +118,10 @@ static void on_message(struct session *session, const struct stream_message *mes
 {
   feedback_on_received(&session->feedback, message->wal_end, message->reply_requested, !session_is_idle(session), session->now.mono_us);
   if (message->kind == STREAM_DATA) {
+    session->keepalive_lsn = MUTANT(CONFIRM_UNSENT_LOG) ? message->wal_end : session->keepalive_lsn;
     on_data(session, message->body);
-  } else if (!ledger_is_open(session->ledger)) {
+  } else if (!ledger_is_open(session->ledger) || MUTANT(KEEPALIVE_IN_TRANSACTION)) {
+    CRASH_POINT(AT_KEEPALIVE);
     session->keepalive_lsn = message->wal_end;
   }
 }
@@ -188,15 +191,20 @@ void session_send_feedback(struct session *session)
   if (session->hand == HAND_EMPTY) {
     ledger_advance_idle(session->ledger, session->keepalive_lsn);
   }
-  safe = ledger_safe(session->ledger);
+  safe = MUTANT(DRAIN_CONFIRMS_READ) && session->is_stopping ? session->txn.last_end_lsn : ledger_safe(session->ledger);
   if ((stream_events(session->ports.stream) & POLLOUT) != 0) {
     verdict = stream_flush(session->ports.stream, &problem);
   }
   if (verdict == VERDICT_OK && feedback_due(&session->feedback, safe, session->now.mono_us, &message)) {
     ledger_check(session->ledger);
+    CRASH_POINT(BEFORE_STATUS);
+    if (MUTANT(STATUS_MOVES_BACK) && message.flush == session->feedback.confirmed) {
+      message.flush = session->facts.confirmed;
+    }
     witness_confirmed(&session->witness, message.flush);
     verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, session->now, &problem);
     if (verdict == VERDICT_OK) {
+      CRASH_POINT(AFTER_STATUS);
       feedback_sent(&session->feedback, &message, session->now.mono_us);
       if (message.flush == safe) {
         ledger_confirmed(session->ledger);
@@ -220,6 +228,7 @@ static void end_stream(struct session *session, int64_t limit_us)
   if (session->phase != before || (session->feedback.confirmed < safe && session->now.mono_us < limit_us)) {
     return; /* broken; or the socket does not take the status yet */
   }
+  CRASH_POINT(BEFORE_FINISH);
   if (stream_finish(session->ports.stream, &problem) == VERDICT_WAIT) {
     session_enter(session, PHASE_FINISHING, session->now.mono_us + SESSION_FINISH_TIMEOUT_US);
   } else {
@@ -292,6 +301,9 @@ void session_stream_turn(struct session *session, short stream_events)
     return;
   }
   release_hold(session);
+  if (MUTANT(PAUSED_SAYS_NOTHING) && session->hand != HAND_EMPTY) {
+    return;
+  }
   if (session->is_stopping && ((session_is_idle(session) && !may_receive(session)) || session->now.mono_us >= session->stop_deadline_us)) {
     session->drained = session_is_idle(session);
     end_stream(session, session->stop_deadline_us);

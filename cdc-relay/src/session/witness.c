@@ -8,11 +8,17 @@
  *   ------|=========================|--------> WAL      server_behind: Kafka may hold events that this server does not know, and new transactions
  *                                                       that it writes in this range would be skipped without a word
  *
+ *   timeline 1   ------|=========.= = = = = = = >         former_primary: both write on, and what one of them writes after the branch the other never had.
+ *   timeline 2                    \===ours======>         Positions of the two do not compare
+ *
  * Only the highest confirmed position is kept: below it everything is in Kafka, so a slot anywhere below is safe, however it came there.
  */
 #include "session/witness.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "fault_point.h"
 
 void witness_init(struct witness *witness)
 {
@@ -51,6 +57,15 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
     if (verdict != VERDICT_OK) {
       return verdict;
     }
+    if (facts->timeline < witness->timeline) {
+      verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "former_primary",
+                            "the server is on timeline %u, but this relay has streamed from timeline %u of the same system: what was committed on either after "
+                            "they parted is unknown to the other",
+                            (unsigned int)facts->timeline, (unsigned int)witness->timeline);
+      problem_hint(problem, "the server is a former primary, or was restored: let postgres.url lead to the one that was promoted; if this one is to stay, "
+                            "compare the outbox table with Kafka, then restart the relay to accept it");
+      return verdict;
+    }
   }
   if (facts->confirmed > facts->wal_end) {
     verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "position_ahead",
@@ -72,7 +87,7 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
                           "that range with Kafka, then restart the relay to go on from the server's position");
     return verdict;
   }
-  if (!facts->slot_is_active && facts->confirmed > witness->confirmed) {
+  if (!MUTANT(MOVED_SLOT_ACCEPTED) && !facts->slot_is_active && facts->confirmed > witness->confirmed) {
     verdict =
         problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "slot_moved",
                     "replication slot is at %s, but this relay confirmed only up to %s: events from %s to %s may be missing", lsn_text(facts->confirmed).text,
@@ -84,10 +99,21 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
   return VERDICT_OK;
 }
 
+void witness_complete(const struct witness *witness, struct problem *problem)
+{
+  size_t length = strlen(problem->text);
+
+  if (witness->knows_position && strcmp(problem->cause, "slot_missing") == 0) {
+    (void)snprintf(problem->text + length, sizeof(problem->text) - length, "; this relay had confirmed up to %s: events from there on may be missing",
+                   lsn_text(witness->confirmed).text);
+  }
+}
+
 void witness_started(struct witness *witness, const struct server_facts *facts)
 {
   witness->has_streamed = true;
   memcpy(witness->system_id, facts->system_id, sizeof(witness->system_id));
+  witness->timeline = facts->timeline;
   if (!witness->knows_position || facts->confirmed > witness->confirmed) {
     witness->knows_position = true;
     witness->confirmed = facts->confirmed;

@@ -9,7 +9,8 @@
  *       restored, or a standby that lagged            wal_end < what we confirmed                      FATAL 4 `server_behind`
  *       recreated, or advanced behind our back        confirmed > what we confirmed                    FATAL 4 `slot_moved`
  *       a crash took back the latest confirmations    confirmed < what we confirmed                    OK: rows come again
- *       promotion                                     another timeline, all else in order              OK
+ *       promotion                                     a later timeline, all else in order             OK
+ *       a former primary is back                      an earlier timeline                              FATAL 4 `former_primary`
  */
 #ifndef SESSION_WITNESS_H
 #define SESSION_WITNESS_H
@@ -23,6 +24,7 @@
 struct witness {
   bool has_streamed;  /* ever, in this process; then system_id is known */
   char system_id[24]; /* as in struct server_facts */
+  uint32_t timeline;  /* likewise: the latest */
   bool knows_position;
   Lsn confirmed; /* the highest position that this process told the server, or found there when it started to stream */
 };
@@ -35,6 +37,9 @@ void witness_init(struct witness *witness);
  * While somebody else holds the slot (facts->slot_is_active) its position is theirs to move and is not compared with ours.
  */
 enum verdict MUST_CHECK witness_judge(const struct witness *witness, const struct server_facts *facts, struct problem *problem);
+
+/* Adds to a problem `slot_missing`, which the catalog found, where the events that may be missing begin, if this process knows it. */
+void witness_complete(const struct witness *witness, struct problem *problem);
 
 /* Streaming began at facts->confirmed. */
 void witness_started(struct witness *witness, const struct server_facts *facts);

@@ -20,7 +20,7 @@
 #include "moment.h"
 #include "stream/pg_connection.h"
 
-enum { SERVER_COLUMNS = 22, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15 };
+enum { SERVER_COLUMNS = 25, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15 };
 
 static const char server_query[] =
     "SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_database(),"
@@ -31,7 +31,8 @@ static const char server_query[] =
     " EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE (r.rolname = current_user AND (r.rolreplication OR r.rolsuper))"
     "  OR (r.rolname = 'rds_replication' AND pg_has_role(r.oid, 'MEMBER'))),"
     " s.slot_name IS NOT NULL, s.plugin, s.slot_type, s.database, s.temporary, s.active, s.active_pid, s.confirmed_flush_lsn, s.restart_lsn,"
-    " to_jsonb(s) ->> 'wal_status', to_jsonb(s) ->> 'safe_wal_size', current_user"
+    " to_jsonb(s) ->> 'wal_status', to_jsonb(s) ->> 'safe_wal_size', current_user, to_jsonb(s) ->> 'failover', to_jsonb(s) ->> 'synced',"
+    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'synchronized_standby_slots')"
     " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ";
 
 static const char publication_query[] = "SELECT p.oid IS NOT NULL, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, to_jsonb(p) ->> 'pubviaroot',"
@@ -100,6 +101,7 @@ void catalog_done(struct catalog *catalog)
   free(catalog->slot_plugin);
   free(catalog->slot_type);
   free(catalog->slot_database);
+  free(catalog->synchronized_standby_slots);
   free(catalog->publication_owner);
   tables_done(catalog);
   catalog_init(catalog);
@@ -245,6 +247,9 @@ static void read_server(struct catalog *catalog, struct row *row)
   catalog->slot_status = slot_status_parse(row_text(row, 19));
   catalog->slot_safe_bytes = row_int(row, 20, -1);
   take_text(&catalog->role, row_copy(row, 21));
+  catalog->slot_has_failover = row_bool(row, 22);
+  catalog->slot_is_synced = row_bool(row, 23);
+  take_text(&catalog->synchronized_standby_slots, row_copy(row, 24));
   row->is_damaged = row->is_damaged || catalog->server_encoding == NULL || catalog->database == NULL || catalog->wal_level == NULL;
 }
 

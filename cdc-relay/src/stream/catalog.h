@@ -62,7 +62,10 @@ struct catalog {
   Lsn slot_confirmed;
   Lsn slot_restart;
   enum slot_status slot_status;
-  int64_t slot_safe_bytes; /* -1: no limit */
+  int64_t slot_safe_bytes;          /* -1: no limit */
+  bool slot_has_failover;           /* standbys may keep a copy in step; false before PostgreSQL 17 */
+  bool slot_is_synced;              /* such a copy, or one that was */
+  char *synchronized_standby_slots; /* for whom slots with failover wait; NULL before PostgreSQL 17, or not told */
   /* query 1 */
   bool publication_exists;
   bool publishes_insert, publishes_update, publishes_delete, publishes_truncate, publishes_via_root;

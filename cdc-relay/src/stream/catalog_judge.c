@@ -174,6 +174,12 @@ static void judge_slot(const struct judge *judge)
   if (!judge_slot_kind(judge)) {
     return;
   }
+  if (catalog->is_in_recovery && catalog->slot_is_synced) {
+    REFUSE(judge, EXIT_DATABASE_REFUSES, "standby",
+           ("the server is a standby, and its slot \"%s\" is a copy of the primary's, which nobody may read before a promotion", slot),
+           "let postgres.url name the primary, or several hosts with target_session_attrs=read-write");
+    return;
+  }
   if (catalog->slot_status == SLOT_LOST) {
     REFUSE(judge, EXIT_POSITION, "slot_lost",
            ("replication slot \"%s\" is lost: the server removed WAL that it still needed; events committed between %s and %s may be missing", slot,

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "stream/pg_stream.h"
 
 static void put_literal(FILE *out, const char *text)
@@ -144,7 +145,7 @@ char *pg_stream_command(const struct config *config, int server_version, Lsn sta
     (void)fprintf(out, "\"pretty-print\" '0'");
     put_wal2json_options(out, config);
   } else {
-    (void)fprintf(out, "\"proto_version\" '1'");
+    (void)fprintf(out, MUTANT(ROLLED_BACK_KEPT) ? "\"proto_version\" '2', \"streaming\" 'on'" : "\"proto_version\" '1'");
     put_pgoutput_options(out, config, server_version);
   }
   (void)fputc(')', out);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "stream/pg_stream_priv.h"
 
 static enum verdict step_attempt(struct pg_stream *stream, struct problem *problem)
@@ -127,7 +128,7 @@ static enum verdict step_catalog(struct pg_stream *stream, struct problem *probl
   stream->facts.slot_active_pid = stream->catalog.slot_active_pid;
   stream->facts.confirmed = stream->catalog.slot_confirmed;
   pg_stream_drop_catalog(stream);
-  if (stream->facts.slot_is_active) {
+  if (stream->facts.slot_is_active || MUTANT(CATALOG_ON_STREAM)) {
     stream->step = STEP_READY;
   } else {
     connect_to_stream(stream);

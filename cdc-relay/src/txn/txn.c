@@ -20,6 +20,8 @@
 
 #include <inttypes.h>
 
+#include "fault_point.h"
+
 void txn_init(struct txn *txn, struct ledger *ledger)
 {
   *txn = (struct txn){.ledger = ledger};
@@ -51,7 +53,7 @@ enum verdict txn_begin(struct txn *txn, const struct change *change, struct prob
   txn->commit_lsn = change->commit_lsn;
   txn->xid = change->xid;
   txn->commit_time_us = change->commit_time_us;
-  txn->next_index = 0;
+  txn->next_index = MUTANT(INDEX_GOES_ON) ? txn->next_index : 0;
   ledger_open(txn->ledger, change->commit_lsn, change->commit_time_us);
   return VERDICT_OK;
 }
@@ -70,7 +72,9 @@ enum verdict txn_commit(struct txn *txn, const struct change *change, struct pro
   txn->is_open = false;
   txn->last_commit_lsn = change->commit_lsn;
   txn->last_end_lsn = change->end_lsn;
-  ledger_seal(txn->ledger, change->end_lsn);
+  CRASH_POINT(BEFORE_SEAL);
+  ledger_seal(txn->ledger, MUTANT(CONFIRM_START_LSN) ? change->commit_lsn : change->end_lsn);
+  CRASH_POINT(AFTER_SEAL);
   return VERDICT_OK;
 }
 
