@@ -20,10 +20,7 @@ log_on_a_small_disk() {
   on_disk cp -a "$PG_DATA/pg_wal/." "$PG_DATA.log/"
   on_disk chown postgres: "$PG_DATA.log"
   on_disk mount --move "$PG_DATA.log" "$PG_DATA/pg_wal"
-  # Each start of the server from here on is in there.
-  postgres_prefix() {
-    PG_PREFIX=(nsenter -t "$DISK" -m setpriv --reuid=postgres --regid=postgres --init-groups env -C / HOME=/tmp)
-  }
+  POSTGRES_PREFIX=(nsenter -t "$DISK" -m) # for each start of the server from here on
 }
 # The keeper has its namespace a moment after it was started.
 in_the_namespace() {
