@@ -264,6 +264,13 @@ static enum verdict build(struct relay *relay)
     news_admin(relay);
   }
   relay->signals = signals_open();
+  if (relay->signals < 0) {
+    /* The signals are blocked by now: without the descriptor nobody could end us but by SIGKILL. */
+    verdict = problem_set(&problem, VERDICT_FATAL, EXIT_UNEXPECTED, "signals", "could not make a file descriptor for signals: %s", strerror(errno));
+    news_refused(relay, &problem);
+    relay->exit_code = (int)problem.code;
+    return verdict;
+  }
   relay->decoder = decoder_new(relay->config->postgres.plugin);
   relay->stream = pg_stream_new(relay->config);
   relay->monitor = slot_monitor_new(relay->config);
