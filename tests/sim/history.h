@@ -44,8 +44,9 @@ struct row {
   uint8_t key;
   uint16_t padding_bytes; /* of the payload */
   uint32_t transaction;
-  uint32_t index; /* of the event in its transaction */
-  uint32_t rank;  /* among the rows of its topic and key that belong there, in commit order */
+  uint32_t index;     /* of the event in its transaction */
+  bool is_given_away; /* somebody moved the slot past it before it was in Kafka */
+  uint32_t rank;      /* among the rows of its topic and key that belong there, in commit order */
 
   /* what became of it */
   uint32_t appended;     /* times in its topic */

@@ -4,6 +4,7 @@
  */
 #include "jobs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static void add(struct job_result *sum, const struct world *world)
   sum->faults += world->faults_done;
   sum->replays += world->replays;
   sum->turns += world->turns;
+  sum->fingerprint += world->fingerprint;
 }
 
 static void live(const struct job_order *order, struct job *job, int64_t end_us)
@@ -69,16 +71,33 @@ static void live(const struct job_order *order, struct job *job, int64_t end_us)
 
 static void start(const struct job_order *order, struct job *job, int64_t end_us)
 {
+  pid_t pid;
+
   (void)fflush(NULL);
-  job->pid = fork();
-  if (job->pid < 0) {
+  pid = fork();
+  if (pid < 0) {
     perror("sim: could not start a process");
     exit(2);
   }
-  if (job->pid == 0) {
+  if (pid > 0) {
+    job->pid = pid; /* the child shares it, and must not write it */
+  } else {
     live(order, job, end_us);
     exit(0); /* with exit handlers: a sanitizer looks for leaks there */
   }
+}
+
+static int wait_for(pid_t pid)
+{
+  int status;
+
+  while (waitpid(pid, &status, 0) != pid) {
+    if (errno != EINTR) {
+      perror("sim: could not wait for a process");
+      exit(2);
+    }
+  }
+  return status;
 }
 
 static void await(const struct job_order *order, struct job *job, int64_t end_us)
@@ -86,7 +105,7 @@ static void await(const struct job_order *order, struct job *job, int64_t end_us
   char text[JOB_FINDING_TEXT_MAX];
   int status;
 
-  while (waitpid(job->pid, &status, 0) == job->pid && !(job->is_done && status == 0)) {
+  for (status = wait_for(job->pid); !(job->is_done && status == 0); status = wait_for(job->pid)) {
     (void)snprintf(text, sizeof(text), "the process ended %s %d", WIFSIGNALED(status) ? "by signal" : "with code",
                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     if (job->result.finding_count < JOB_FINDINGS_MAX) {
@@ -125,6 +144,7 @@ void jobs_run(const struct job_order *order, struct job_result *ret_result)
     ret_result->faults += result->faults;
     ret_result->replays += result->replays;
     ret_result->turns += result->turns;
+    ret_result->fingerprint += result->fingerprint;
     for (size_t k = 0; k < result->finding_count; k++) {
       ret_result->findings[ret_result->finding_count++] = result->findings[k];
     }

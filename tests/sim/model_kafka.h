@@ -84,7 +84,21 @@ struct model_publisher {
   struct lane lanes[KAFKA_LANES];
 };
 
+#define NO_FLIGHT UINT32_MAX
+
 void cluster_init(struct cluster *cluster);
+
+/* ---- the lanes (model_kafka.c), for the port ---- */
+void producer_forget(struct model_publisher *publisher);
+void producer_enqueue(struct model_publisher *publisher, uint32_t topic, const struct flight *flight);
+/* The oldest of a lane, taken out. */
+struct flight producer_dequeue(struct model_publisher *publisher, struct lane *lane);
+/* Of what is on the wire some is appended, of each lane the older ones; all gets its outcome. Not `reports`: nobody hears of it. */
+void producer_settle(struct model_publisher *publisher, bool reports);
+/* Whether the oldest of the lane has a report that may be handed out now. */
+bool producer_has_report(const struct model_publisher *publisher, size_t number);
+
+/* ---- for the world ---- */
 
 void model_publisher_init(struct model_publisher *publisher, struct world *world, uint32_t relay);
 /* Sends, appends, answers; when it has to do so next. */
@@ -94,8 +108,13 @@ int64_t model_publisher_work_us(const struct model_publisher *publisher);
 int64_t model_publisher_next_us(const struct model_publisher *publisher);
 /* Whether its descriptor is readable. */
 bool model_publisher_is_ready(const struct model_publisher *publisher);
-/* A fatal error of the client; `reports`: each record gets its report first. */
-void model_publisher_break(struct model_publisher *publisher, bool reports);
+/* How a client breaks. */
+enum producer_break {
+  BREAK_SILENTLY,     /* a fatal error, and no report comes any more */
+  BREAK_WITH_REPORTS, /* a fatal error, behind the reports of all records */
+  BREAK_AND_RENEW,    /* the same, but a new client takes its place: only the reports of lost records tell */
+};
+void model_publisher_break(struct model_publisher *publisher, enum producer_break how);
 /* The process is gone. What was on the wire may still be appended. */
 void model_publisher_abandon(struct model_publisher *publisher);
 

@@ -25,6 +25,7 @@ void server_init(struct world *world)
   server->saved = server->confirmed;
   server->active_pid = 0;
   server->last_pid = 100;
+  server->back_us = 0;
   server->save_us = world->now_us + dice_between(&world->dice, 1000, CHECKPOINT_MAX_US);
   server->full_until_us = 0;
   server->refused_until_us = 0;
@@ -153,7 +154,7 @@ void server_crash(struct world *world, int64_t back_us)
         lsn_text(world->history.end).text, lsn_text(world->history.flushed).text);
   for (size_t i = 0; i < SERVER_WALSENDERS_MAX; i++) {
     if (server->senders[i].is_used && !server->senders[i].is_over) {
-      walsender_die(world, &server->senders[i], true);
+      walsender_die(world, &server->senders[i], DOWN_LOST, true);
     }
   }
   server->active_pid = 0;

@@ -25,8 +25,9 @@ enum down_kind {
   DOWN_ITEM,
   DOWN_COMMIT,
   DOWN_KEEPALIVE,
-  DOWN_DONE, /* the server ends the stream in order */
-  DOWN_LOST, /* the connection is gone */
+  DOWN_REFUSED, /* an error that only a person mends */
+  DOWN_DONE,    /* the server ends the stream in order */
+  DOWN_LOST,    /* the connection is gone */
 };
 
 struct down {
@@ -103,6 +104,21 @@ struct link {
 
 enum stream_step { STEP_CLOSED, STEP_ATTEMPT, STEP_SECOND, STEP_READY, STEP_STARTING, STEP_STREAMING, STEP_FINISHING };
 
+/* What the oracle knows of the session that has this stream, or had it last. */
+struct session_record {
+  uint32_t number;     /* the world's; 0: there was none */
+  uint32_t process;    /* of the relay */
+  bool knows_position; /* this process has streamed, and has seen nobody else on the slot since */
+  Lsn highest_flush;   /* the highest that this process ever sent, or began at */
+  Lsn start;
+  Lsn flush;          /* the highest sent */
+  int64_t status_us;  /* when the last status was taken */
+  uint32_t unsettled; /* the first transaction with an event that this session has not settled */
+  uint32_t complete;  /* transactions before it were received whole */
+  Lsn settled_lsn;
+  int64_t settled_us; /* since when more is settled than was told; 0: it is not */
+};
+
 /* The relay's end. */
 struct model_stream {
   struct stream base;
@@ -111,23 +127,14 @@ struct model_stream {
   enum stream_step step;
   int64_t due_us; /* when the step before STREAMING is through */
   struct server_facts facts;
+  Lsn start;
   struct walsender *sender;
   bool is_cut;      /* connecting, and cut off: the next call says so */
   bool has_partial; /* a status lies in the socket's buffer, cut in two */
   struct up partial;
   bool has_said_done; /* FINISHING: CopyDone went out */
 
-  /* what the oracle wants to know of this stream */
-  uint32_t session; /* the world's number of it */
-  Lsn start;
-  Lsn flush;          /* the highest sent */
-  Lsn idle_lsn;       /* the highest keepalive seen */
-  int64_t status_us;  /* when the last status was taken */
-  uint32_t unsettled; /* the first transaction with an event that this session has not settled */
-  uint32_t complete;  /* transactions before it were received whole */
-  int64_t settled_us; /* since when more is settled than was told; 0: it is not */
-  Lsn settled_lsn;
-
+  struct session_record record; /* the oracle's */
   char bytes[PLUGIN_BYTES_MAX];
 };
 
@@ -145,8 +152,8 @@ void server_confirm(struct world *world, Lsn flush);
 void walsender_start(struct world *world, struct walsender *sender, uint32_t relay, int32_t pid, Lsn start);
 int64_t walsender_next_us(const struct world *world, const struct walsender *sender);
 void walsender_run(struct world *world, struct walsender *sender);
-/* It dies; of what it sent and did not arrive yet, some arrives. With `tells_client`, the relay is told. */
-void walsender_die(struct world *world, struct walsender *sender, bool tells_client);
+/* It dies; of what it sent and did not arrive yet, some arrives, and then DOWN_LOST or DOWN_REFUSED. Not `tells_client`: that takes its time. */
+void walsender_die(struct world *world, struct walsender *sender, enum down_kind goodbye, bool tells_client);
 void walsender_take_up(struct world *world, struct walsender *sender, struct up up);
 int64_t link_latency_us(struct world *world);
 

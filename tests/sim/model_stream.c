@@ -27,7 +27,7 @@ static void forget(struct model_stream *stream)
   stream->is_cut = false;
   stream->has_partial = false;
   stream->has_said_done = false;
-  stream->settled_us = 0;
+  stream->record.settled_us = 0;
   stream->base.fd = -1;
   stream->base.events = 0;
 }
@@ -105,7 +105,7 @@ void model_stream_cut(struct model_stream *stream, bool is_silent)
         server_confirm(stream->world, sender->up[(sender->up_first + i) % WALSENDER_UP_MAX].flush);
       }
     }
-    walsender_die(stream->world, sender, true);
+    walsender_die(stream->world, sender, DOWN_LOST, true);
   }
 }
 
@@ -221,6 +221,7 @@ static enum verdict ms_start(struct stream *base, Lsn start, struct problem *pro
     return fail(stream, problem, "connect", why);
   }
   if (!server_take_slot(stream->world, stream)) {
+    stream->record.knows_position = false;
     return fail(stream, problem, "slot_active", "replication slot is active");
   }
   stream->step = STEP_STREAMING;
@@ -294,6 +295,7 @@ static size_t bytes_of(struct model_stream *stream, const struct down *down)
     oracle_on_commit_read(stream->world, stream, down->transaction);
     return plugin_commit(stream->bytes, plugin, transaction);
   case DOWN_KEEPALIVE:
+  case DOWN_REFUSED:
   case DOWN_DONE:
   case DOWN_LOST:
     break;
@@ -318,13 +320,16 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
   if (down.kind == DOWN_LOST) {
     return lost(stream, problem);
   }
+  if (down.kind == DOWN_REFUSED) {
+    model_stream_abandon(stream);
+    return problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "no_publication", "publication does not exist");
+  }
   if (down.kind == DOWN_DONE) {
     return fail(stream, problem, "server_shutdown", "replication stream was ended by the server");
   }
   pop(stream);
   if (down.kind == DOWN_KEEPALIVE) {
     *ret_message = (struct stream_message){.kind = STREAM_KEEPALIVE, .wal_end = down.wal_end, .reply_requested = down.reply_requested};
-    stream->idle_lsn = down.wal_end > stream->idle_lsn ? down.wal_end : stream->idle_lsn;
   } else {
     *ret_message = (struct stream_message){.kind = STREAM_DATA, .body = span_of(stream->bytes, bytes_of(stream, &down)), .wal_end = down.wal_end};
     base->bytes_read += ret_message->body.length + 25;
@@ -391,7 +396,7 @@ static enum verdict ms_finish(struct stream *base, struct problem *problem)
     send(stream, (struct up){.kind = UP_DONE});
   }
   for (head = head_of(stream); has_arrived(stream, head); head = head_of(stream)) {
-    if (head->kind == DOWN_LOST) {
+    if (head->kind == DOWN_LOST || head->kind == DOWN_REFUSED) {
       return lost(stream, problem);
     }
     if (head->kind == DOWN_DONE) {
@@ -420,7 +425,7 @@ static const struct down *newest_of(const struct model_stream *stream)
 
 static bool is_end(const struct down *down)
 {
-  return down != NULL && (down->kind == DOWN_LOST || down->kind == DOWN_DONE);
+  return down != NULL && down->kind >= DOWN_REFUSED;
 }
 
 short model_stream_poll(const struct model_stream *stream, short wanted)
@@ -440,7 +445,7 @@ short model_stream_poll(const struct model_stream *stream, short wanted)
   case STEP_FINISHING:
     break;
   }
-  if (stream->is_cut || (is_end(newest_of(stream)) && newest_of(stream)->kind == DOWN_LOST && has_arrived(stream, newest_of(stream)))) {
+  if (stream->is_cut || (is_end(newest_of(stream)) && newest_of(stream)->kind != DOWN_DONE && has_arrived(stream, newest_of(stream)))) {
     ready = (short)(POLLHUP | POLLERR | (wanted & (POLLIN | POLLRDHUP)));
   } else if (is_end(newest_of(stream)) && stream->step == STEP_STREAMING && has_arrived(stream, newest_of(stream))) {
     ready = (short)(wanted & POLLRDHUP);
@@ -491,5 +496,7 @@ void model_stream_init(struct model_stream *stream, struct world *world, uint32_
   stream->base.ops = &ops;
   stream->world = world;
   stream->relay = relay;
+  stream->facts = (struct server_facts){0};
+  stream->record = (struct session_record){0};
   forget(stream);
 }

@@ -55,6 +55,9 @@ static void push(struct world *world, struct walsender *sender, struct down down
   if (world->plan.slices && dice_below(&world->dice, 8) == 0) {
     sender->down_arrival_us += dice_magnitude(&world->dice, 1, 2000);
   }
+  if (world->plan.tells_wal_end && down.kind < DOWN_KEEPALIVE) {
+    down.wal_end = world->history.flushed;
+  }
   down.arrives_us = sender->down_arrival_us;
   sender->down[(sender->down_first + sender->down_count++) % WALSENDER_DOWN_MAX] = down;
 }
@@ -93,7 +96,7 @@ static void end(struct world *world, struct walsender *sender)
   }
 }
 
-void walsender_die(struct world *world, struct walsender *sender, bool tells_client)
+void walsender_die(struct world *world, struct walsender *sender, enum down_kind goodbye, bool tells_client)
 {
   uint32_t arrived = 0;
 
@@ -105,7 +108,7 @@ void walsender_die(struct world *world, struct walsender *sender, bool tells_cli
   if (!tells_client) {
     sender->down_arrival_us += dice_between(&world->dice, US_PER_S, 30 * US_PER_S); /* until its own TCP gives up */
   }
-  push(world, sender, (struct down){.kind = DOWN_LOST});
+  push(world, sender, (struct down){.kind = goodbye});
   end(world, sender);
 }
 
@@ -165,6 +168,9 @@ static bool send_wal(struct world *world, struct walsender *sender)
       sender->sent = transaction->commit_lsn; /* all before the commit record was decoded */
     }
     send_part(world, sender, transaction);
+    if (world->plan.tells_wal_end && sender->has_begun && has_room(world, sender) && dice_below(&world->dice, 16) == 0) {
+      push(world, sender, (struct down){.kind = DOWN_KEEPALIVE, .wal_end = history->flushed});
+    }
   }
   sender->sent = history->flushed;
   return true;
@@ -273,7 +279,7 @@ void walsender_run(struct world *world, struct walsender *sender)
   }
   if (timeout != 0 && world->now_us - sender->last_reply_us >= timeout) {
     TRACE(world, "walsender", "%d ends: no sign of life for %d ms", sender->pid, (int)(timeout / US_PER_MS));
-    walsender_die(world, sender, true);
+    walsender_die(world, sender, DOWN_LOST, true);
     return;
   }
   set_arrival(world, sender);

@@ -61,6 +61,31 @@ static struct walsender *active_sender(struct world *world)
   return NULL;
 }
 
+/*
+ * pg_replication_slot_advance() needs a slot that nobody streams from: the first such fault ends the walsender, the next one moves the slot. Only where nothing is on its
+ * way to Kafka, so that it is certain what is given away.
+ */
+static void move_slot(struct world *world, const struct relay *relay, struct walsender *sender)
+{
+  const struct history *history = &world->history;
+  uint32_t first = history_first_from(history, world->server.confirmed);
+
+  if (sender != NULL) {
+    walsender_die(world, sender, DOWN_LOST, true);
+    return;
+  }
+  if (world->plan.relays == 1 && relay->publisher.count == 0 && relay->stream.step < STEP_STREAMING && world->server.state == SERVER_UP &&
+      first < history->transaction_count) {
+    const struct transaction *last = &history->transactions[first + dice_below(&world->dice, history->transaction_count - first)];
+
+    if (last->end_lsn <= history->flushed) {
+      oracle_on_slot_moved(world, last->end_lsn);
+      world->server.confirmed = last->end_lsn;
+      world->server.saved = last->end_lsn;
+    }
+  }
+}
+
 static void strike_postgres(struct world *world, enum sim_fault kind, struct relay *relay)
 {
   struct walsender *sender = active_sender(world);
@@ -72,7 +97,7 @@ static void strike_postgres(struct world *world, enum sim_fault kind, struct rel
     break;
   case FAULT_BACKEND_ENDED:
     if (sender != NULL) {
-      walsender_die(world, sender, dice_percent(&world->dice, 80));
+      walsender_die(world, sender, DOWN_LOST, dice_percent(&world->dice, 80));
     }
     break;
   case FAULT_FREEZE:
@@ -99,8 +124,14 @@ static void strike_postgres(struct world *world, enum sim_fault kind, struct rel
   case FAULT_SERVER_FULL:
     world->server.full_until_us = until(world, 20 * US_PER_S);
     break;
+  case FAULT_SLOT_MOVED:
+    move_slot(world, relay, sender);
+    break;
   case FAULT_DATABASE_REFUSES:
     world->server.refused_until_us = until(world, 40 * US_PER_S);
+    if (sender != NULL && dice_percent(&world->dice, 50)) {
+      walsender_die(world, sender, DOWN_REFUSED, true);
+    }
     break;
   default:
     break;
@@ -122,7 +153,7 @@ static void strike_kafka(struct world *world, enum sim_fault kind, struct relay 
     cluster->late_reports += 1 + dice_below(&world->dice, 4);
     break;
   case FAULT_CLIENT_BREAKS:
-    model_publisher_break(&relay->publisher, dice_percent(&world->dice, 70));
+    model_publisher_break(&relay->publisher, (enum producer_break)dice_below(&world->dice, 3));
     break;
   case FAULT_QUEUE_FULL:
     relay->publisher.full_until_us = until(world, 20 * US_PER_S);
@@ -145,14 +176,10 @@ static void strike_relay(struct world *world, enum sim_fault kind, struct relay 
     relay_kill(relay, until(world, 5 * US_PER_S));
     break;
   case FAULT_RELAY_STOPPED:
-    if (relay->frozen_until_us <= world->now_us) {
-      relay_stop(relay, world->now_us); /* supervised: again at once */
-    }
+    relay_stop(relay, world->now_us); /* supervised: again at once */
     break;
   case FAULT_RELAY_RELOADS:
-    if (relay->is_alive && relay->frozen_until_us <= world->now_us) {
-      session_reload(relay->session, (struct moment){.mono_us = world->now_us, .wall_us = world_wall_us(world) + relay->wall_offset_us});
-    }
+    relay_reload(relay);
     break;
   case FAULT_RELAY_FROZEN:
     relay->frozen_until_us = relay->is_alive ? until(world, 70 * US_PER_S) : 0;

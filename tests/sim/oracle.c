@@ -23,6 +23,11 @@ void oracle_init(struct world *world)
   memset(&world->oracle, 0, sizeof(world->oracle));
 }
 
+static void mix(struct world *world, uint64_t value)
+{
+  world->fingerprint = (world->fingerprint ^ value ^ (uint64_t)world->now_us << 20) * UINT64_C(0x100000001B3);
+}
+
 /* ---- the stream ---- */
 
 static void advance_unappended(struct world *world)
@@ -43,45 +48,55 @@ static void advance_unsettled(struct world *world, struct model_stream *stream)
 {
   const struct history *history = &world->history;
 
-  while (stream->unsettled < stream->complete) {
-    const struct transaction *transaction = &history->transactions[stream->unsettled];
+  while (stream->record.unsettled < stream->record.complete) {
+    const struct transaction *transaction = &history->transactions[stream->record.unsettled];
 
     if (transaction->event_count > 0 &&
-        (transaction->settled_session[stream->relay] != stream->session || transaction->settled[stream->relay] < transaction->event_count)) {
+        (transaction->settled_session[stream->relay] != stream->record.number || transaction->settled[stream->relay] < transaction->event_count)) {
       return;
     }
-    stream->unsettled++;
-    if (transaction->end_lsn > stream->settled_lsn && transaction->event_count > 0) {
-      stream->settled_lsn = transaction->end_lsn;
+    stream->record.unsettled++;
+    if (transaction->end_lsn > stream->record.settled_lsn && transaction->event_count > 0) {
+      stream->record.settled_lsn = transaction->end_lsn;
     }
   }
-  if (stream->settled_lsn > stream->flush && stream->settled_us == 0) {
-    stream->settled_us = world->now_us;
+  if (stream->record.settled_lsn > stream->record.flush && stream->record.settled_us == 0) {
+    stream->record.settled_us = world->now_us;
   }
 }
 
 void oracle_on_start(struct world *world, struct model_stream *stream)
 {
-  stream->session = ++world->sessions;
-  stream->start = stream->start > world->server.confirmed ? stream->start : world->server.confirmed;
-  stream->flush = stream->facts.confirmed;
-  stream->idle_lsn = 0;
-  stream->status_us = world->now_us;
-  stream->unsettled = history_first_from(&world->history, stream->start);
-  stream->complete = stream->unsettled;
-  stream->settled_us = 0;
-  stream->settled_lsn = stream->start;
-  TRACE(world, relay_name(&world->relays[stream->relay]), "session %u streams from %s", stream->session, lsn_text(stream->start).text);
+  stream->record.number = ++world->sessions;
+  stream->record.process = world->relays[stream->relay].process;
+  stream->record.start = stream->start > world->server.confirmed ? stream->start : world->server.confirmed;
+  stream->record.flush = stream->facts.confirmed;
+  stream->record.status_us = world->now_us;
+  stream->record.unsettled = history_first_from(&world->history, stream->record.start);
+  stream->record.complete = stream->record.unsettled;
+  stream->record.settled_us = 0;
+  stream->record.settled_lsn = stream->record.start;
+  /* What was asked for, since between the look at the catalog and the start nobody can see it move. */
+  if (world->oracle.moved_lsn != 0 && world->oracle.moved_process == stream->record.process && stream->record.knows_position &&
+      stream->start > stream->record.highest_flush) {
+    world_finds(world, "I5", "%s goes on from %s, where somebody moved the slot: it had confirmed %s", relay_name(&world->relays[stream->relay]),
+                lsn_text(stream->start).text, lsn_text(stream->record.highest_flush).text);
+  }
+  if (!stream->record.knows_position || stream->record.start > stream->record.highest_flush) {
+    stream->record.highest_flush = stream->record.start;
+  }
+  stream->record.knows_position = true;
+  TRACE(world, relay_name(&world->relays[stream->relay]), "session %u streams from %s", stream->record.number, lsn_text(stream->record.start).text);
 }
 
 void oracle_on_event_read(struct world *world, struct model_stream *stream, uint32_t row)
 {
-  world->history.rows[row].read_in[stream->relay] = stream->session;
+  world->history.rows[row].read_in[stream->relay] = stream->record.number;
 }
 
 void oracle_on_commit_read(struct world *world, struct model_stream *stream, uint32_t transaction)
 {
-  stream->complete = transaction + 1;
+  stream->record.complete = transaction + 1;
   advance_unsettled(world, stream);
 }
 
@@ -90,11 +105,12 @@ static Lsn bound_of(struct world *world, struct model_stream *stream)
 {
   const struct history *history = &world->history;
 
-  while (stream->unsettled >= stream->complete && stream->unsettled < history->transaction_count && history->transactions[stream->unsettled].event_count == 0) {
-    stream->unsettled++;
-    stream->complete = stream->unsettled;
+  while (stream->record.unsettled >= stream->record.complete && stream->record.unsettled < history->transaction_count &&
+         history->transactions[stream->record.unsettled].event_count == 0) {
+    stream->record.unsettled++;
+    stream->record.complete = stream->record.unsettled;
   }
-  return stream->unsettled < history->transaction_count ? history->transactions[stream->unsettled].commit_lsn : history->flushed;
+  return stream->record.unsettled < history->transaction_count ? history->transactions[stream->record.unsettled].commit_lsn : history->flushed;
 }
 
 void oracle_on_status(struct world *world, struct model_stream *stream, Lsn write, Lsn flush, Lsn apply)
@@ -104,7 +120,8 @@ void oracle_on_status(struct world *world, struct model_stream *stream, Lsn writ
   const char *who = relay_name(&world->relays[stream->relay]);
 
   TRACE(world, who, "status: write %s flush %s", lsn_text(write).text, lsn_text(flush).text);
-  stream->status_us = world->now_us;
+  mix(world, flush);
+  stream->record.status_us = world->now_us;
   advance_unappended(world);
   unappended = world->oracle.first_unappended;
   if (flush == 0) {
@@ -113,8 +130,8 @@ void oracle_on_status(struct world *world, struct model_stream *stream, Lsn writ
   if (flush != apply || flush > write) {
     world_finds(world, "I3", "status with write %s flush %s apply %s", lsn_text(write).text, lsn_text(flush).text, lsn_text(apply).text);
   }
-  if (flush < stream->flush) {
-    world_finds(world, "I4", "%s confirms %s after %s", who, lsn_text(flush).text, lsn_text(stream->flush).text);
+  if (flush < stream->record.flush) {
+    world_finds(world, "I4", "%s confirms %s after %s", who, lsn_text(flush).text, lsn_text(stream->record.flush).text);
   }
   if (flush > world->history.flushed) {
     world_finds(world, "I3", "%s confirms %s, but the server's WAL ends at %s", who, lsn_text(flush).text, lsn_text(world->history.flushed).text);
@@ -123,13 +140,14 @@ void oracle_on_status(struct world *world, struct model_stream *stream, Lsn writ
     world_finds(world, "O8", "%s confirms %s: transaction %u at %s has %u events that are not in Kafka", who, lsn_text(flush).text,
                 transactions[unappended].xid, lsn_text(transactions[unappended].commit_lsn).text, transactions[unappended].unappended);
   }
-  if (flush > bound_of(world, stream) && flush > stream->start) {
-    world_finds(world, "I1", "%s confirms %s: its session has not settled transaction %u at %s", who, lsn_text(flush).text, transactions[stream->unsettled].xid,
-                lsn_text(transactions[stream->unsettled].commit_lsn).text);
+  if (flush > bound_of(world, stream) && flush > stream->record.start) {
+    world_finds(world, "I1", "%s confirms %s: its session has not settled transaction %u at %s", who, lsn_text(flush).text,
+                transactions[stream->record.unsettled].xid, lsn_text(transactions[stream->record.unsettled].commit_lsn).text);
   }
-  stream->flush = flush;
-  if (stream->settled_lsn <= flush) {
-    stream->settled_us = 0;
+  stream->record.flush = flush;
+  stream->record.highest_flush = flush > stream->record.highest_flush ? flush : stream->record.highest_flush;
+  if (stream->record.settled_lsn <= flush) {
+    stream->record.settled_us = 0;
   }
 }
 
@@ -181,9 +199,9 @@ bool oracle_on_publish(struct world *world, uint32_t relay, const struct record 
   }
   row = &world->history.rows[number];
   flight->row = number;
-  flight->session = stream->session;
+  flight->session = stream->record.number;
   flight->is_dead_letter = span_is(record->topic, DEAD_LETTER_TOPIC_NAME);
-  flight->is_probe = row->read_in[relay] != stream->session;
+  flight->is_probe = row->read_in[relay] != stream->record.number;
   *ret_topic = flight->is_dead_letter ? DEAD_LETTER_TOPIC : row->topic;
   if (!matches(world, record, row, number, flight->is_dead_letter)) {
     return false;
@@ -269,6 +287,7 @@ void oracle_on_append(struct world *world, uint32_t relay, const struct flight *
   struct transaction *transaction = &world->history.transactions[row->transaction];
   bool is_first = row->appended + row->dead_letters == 0;
 
+  mix(world, flight->row);
   TRACE(world, "kafka", "has e%u%s%s", flight->row, flight->is_dead_letter ? " as a dead letter" : "", is_first ? "" : ", again");
   if (flight->is_dead_letter) {
     row->dead_letters++;
@@ -291,16 +310,50 @@ void oracle_on_report(struct world *world, struct model_stream *stream, const st
   struct row *row = &world->history.rows[flight->row];
   struct transaction *transaction = &world->history.transactions[row->transaction];
 
-  if (flight->session != stream->session || flight->is_probe || row->settled_in[stream->relay] == stream->session) {
+  if (flight->session != stream->record.number || flight->is_probe || row->settled_in[stream->relay] == stream->record.number) {
     return;
   }
-  row->settled_in[stream->relay] = stream->session;
-  if (transaction->settled_session[stream->relay] != stream->session) {
-    transaction->settled_session[stream->relay] = stream->session;
+  row->settled_in[stream->relay] = stream->record.number;
+  if (transaction->settled_session[stream->relay] != stream->record.number) {
+    transaction->settled_session[stream->relay] = stream->record.number;
     transaction->settled[stream->relay] = 0;
   }
   transaction->settled[stream->relay]++;
   advance_unsettled(world, stream);
+}
+
+static void give_away(struct world *world, uint32_t number)
+{
+  struct row *row = &world->history.rows[number];
+  uint32_t *seen = &world->oracle.seen[row->topic][row->key];
+  uint32_t *newest = &world->oracle.newest[row->topic][row->key];
+  bool belongs = history_row_belongs_to_its_topic(&world->history, row);
+
+  if (row->appended + row->dead_letters == 0) {
+    row->is_given_away = true;
+    world->history.transactions[row->transaction].unappended--;
+    *seen = belongs ? row->rank + 1 : *seen;
+  }
+  *newest = belongs && row->rank >= *newest ? row->rank + 1 : *newest;
+}
+
+void oracle_on_slot_moved(struct world *world, Lsn lsn)
+{
+  const struct history *history = &world->history;
+
+  TRACE(world, "person", "moves the slot to %s", lsn_text(lsn).text);
+  for (uint32_t i = history_first_from(history, world->server.confirmed); i < history->transaction_count && history->transactions[i].commit_lsn < lsn; i++) {
+    const struct transaction *transaction = &history->transactions[i];
+
+    for (uint32_t k = transaction->first_item; k < transaction->first_item + transaction->item_count; k++) {
+      if (history->items[k].kind == ITEM_EVENT) {
+        give_away(world, history->items[k].row);
+      }
+    }
+  }
+  advance_unappended(world);
+  world->oracle.moved_lsn = lsn;
+  world->oracle.moved_process = world->relays[0].process;
 }
 
 /* ---- turns ---- */
@@ -317,25 +370,43 @@ static void judge_timeliness(struct world *world, const struct relay *relay)
   if (world->plan.wal_sender_timeout_us != 0 && world->plan.wal_sender_timeout_us / 3 < interval_us) {
     interval_us = world->plan.wal_sender_timeout_us / 3;
   }
-  if (world->now_us - stream->status_us > interval_us + late_us) {
-    world_finds(world, "I4", "%s has sent no status for %d ms", relay_name(relay), (int)((world->now_us - stream->status_us) / US_PER_MS));
+  if (world->now_us - stream->record.status_us > interval_us + late_us) {
+    world_finds(world, "I4", "%s has sent no status for %d ms", relay_name(relay), (int)((world->now_us - stream->record.status_us) / US_PER_MS));
   }
   interval_us = world->plan.confirm_interval_ms * US_PER_MS < interval_us ? world->plan.confirm_interval_ms * US_PER_MS : interval_us;
-  if (stream->settled_us != 0 && world->now_us - stream->settled_us > interval_us + late_us + 100 * US_PER_MS) {
-    world_finds(world, "I1", "%s has settled %s for %d ms, and not said so", relay_name(relay), lsn_text(stream->settled_lsn).text,
-                (int)((world->now_us - stream->settled_us) / US_PER_MS));
+  if (stream->record.settled_us != 0 && world->now_us - stream->record.settled_us > interval_us + late_us + 100 * US_PER_MS) {
+    world_finds(world, "I1", "%s has settled %s for %d ms, and not said so", relay_name(relay), lsn_text(stream->record.settled_lsn).text,
+                (int)((world->now_us - stream->record.settled_us) / US_PER_MS));
   }
 }
 
-void oracle_on_turn(struct world *world, struct relay *relay)
+/* Only the owner of the slot has records that are still to be sent. */
+static void judge_ownership(struct world *world, const struct relay *relay)
 {
-  struct session_figures figures;
+  if (relay->stream.step == STEP_CLOSED && (relay->state == RELAY_STANDBY || relay->state == RELAY_HELD) && relay->publisher.count > 0) {
+    world_finds(world, "I5", "%s is %s, and its producer has %u records", relay_name(relay), relay_state_name(relay->state), relay->publisher.count);
+  }
+}
 
+void oracle_on_stopped(struct world *world, const struct relay *relay, bool says_drained)
+{
+  const struct model_stream *stream = &relay->stream;
+
+  TRACE(world, relay_name(relay), "has stopped%s", says_drained ? ", drained" : "");
+  if (says_drained && stream->record.number != 0 && stream->record.process == relay->process &&
+      (stream->record.unsettled < stream->record.complete || stream->record.flush < stream->record.settled_lsn)) {
+    world_finds(world, "R-03", "%s says that it has drained: it has settled %s, and confirmed %s", relay_name(relay), lsn_text(stream->record.settled_lsn).text,
+                lsn_text(stream->record.flush).text);
+  }
+}
+
+void oracle_on_turn(struct world *world, const struct relay *relay, const struct session_figures *figures)
+{
   judge_timeliness(world, relay);
-  session_figures(relay->session, (struct moment){.mono_us = world->now_us, .wall_us = world_wall_us(world)}, &figures);
-  if (figures.events_in_flight > world->plan.max_events + 1 || figures.transactions_in_flight > world->plan.max_events + 1) {
+  judge_ownership(world, relay);
+  if (figures->events_in_flight > world->plan.max_events + 1 || figures->transactions_in_flight > world->plan.max_events + 1) {
     world_finds(world, "I6", "%s has %lu events of %lu transactions in flight; the publisher's limit is %u", relay_name(relay),
-                (unsigned long)figures.events_in_flight, (unsigned long)figures.transactions_in_flight, world->plan.max_events);
+                (unsigned long)figures->events_in_flight, (unsigned long)figures->transactions_in_flight, world->plan.max_events);
   }
 }
 
@@ -363,7 +434,10 @@ void oracle_judge(struct world *world)
     const struct row *row = &world->history.rows[i];
     bool belongs = history_row_belongs_to_its_topic(&world->history, row);
 
-    if (row->is_committed && (belongs ? row->appended : row->dead_letters) == 0) {
+    if (row->is_given_away && row->appended + row->dead_letters > 0) {
+      world_finds(world, "O2", "row e%u is in Kafka, although the slot was moved past it", i);
+    }
+    if (row->is_committed && !row->is_given_away && (belongs ? row->appended : row->dead_letters) == 0) {
       world_finds(world, "O1", "row e%u of transaction %u is lost", i, world->history.transactions[row->transaction].xid);
     }
     if (row->is_committed && belongs && row->dead_letters > 0) {

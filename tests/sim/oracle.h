@@ -22,8 +22,11 @@ struct world;
 struct model_stream;
 struct flight;
 struct relay;
+struct session_figures;
 
 struct oracle {
+  Lsn moved_lsn;                                                                   /* where somebody moved the slot */
+  uint32_t moved_process;                                                          /* of the relay, whose witness has to notice */
   uint32_t first_unappended;                                                       /* transaction with an event that is not in Kafka */
   uint32_t seen[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                             /* first occurrences */
   uint32_t newest[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                           /* rank of the newest record, + 1 */
@@ -49,8 +52,12 @@ void oracle_on_append(struct world *world, uint32_t relay, const struct flight *
 /* The relay heard of it. */
 void oracle_on_report(struct world *world, struct model_stream *stream, const struct flight *flight);
 
+/* Somebody moves the slot to `lsn`: what is not in Kafka and lies before it will never be. */
+void oracle_on_slot_moved(struct world *world, Lsn lsn);
+/* The relay has ended in order; `says_drained`: that everything it read is settled and confirmed. */
+void oracle_on_stopped(struct world *world, const struct relay *relay, bool says_drained);
 /* After each turn of a relay. */
-void oracle_on_turn(struct world *world, struct relay *relay);
+void oracle_on_turn(struct world *world, const struct relay *relay, const struct session_figures *figures);
 
 /* Whether everything that was committed is where it belongs and confirmed. */
 bool oracle_is_content(struct world *world);

@@ -19,6 +19,7 @@
   X(SERVER_RESTART, "PostgreSQL is stopped in order, and waits for its walsenders")                                                                            \
   X(SILENCE, "the walsender decodes a large transaction of others, and says nothing meanwhile")                                                                \
   X(SERVER_FULL, "PostgreSQL takes no more connections for a while")                                                                                           \
+  X(SLOT_MOVED, "somebody advances the slot: what lies between is given away, and the relay must not go on as if nothing were")                                \
   X(DATABASE_REFUSES, "the catalog is not as it should be, until somebody mends it")                                                                           \
   X(BROKERS_DOWN, "no broker answers for a while")                                                                                                             \
   X(PARTITION_STALLS, "one partition has no leader for a while")                                                                                               \
@@ -43,7 +44,7 @@ enum sim_fault {
 /* What goes wrong, in words; static. */
 const char *sim_fault_text(enum sim_fault fault);
 
-enum { PLAN_FAULTS_MAX = 10 };
+enum { PLAN_FAULTS_MAX = 14 };
 
 struct plan {
   uint64_t seed;
@@ -62,8 +63,9 @@ struct plan {
   uint32_t poison_percent;   /* of rows that cannot be published as they are */
   uint32_t keys;
   uint32_t topics;
-  int64_t think_us; /* of a writer, between two steps */
-  bool sends_empty; /* transactions without rows are sent as begin and commit */
+  int64_t think_us;   /* of a writer, between two steps */
+  bool tells_wal_end; /* also with data, and with keepalives inside of transactions, where it means nothing */
+  bool sends_empty;   /* transactions without rows are sent as begin and commit */
   bool saves_on_stop;
   int64_t wal_sender_timeout_us; /* 0: none */
   uint32_t socket_messages;      /* so many fit into the replication socket */

@@ -6,6 +6,7 @@
 #define SIM_PLUGIN_BYTES_H
 
 #include "history.h"
+#include "span.h"
 
 enum { PLUGIN_BYTES_MAX = 8192, ROW_TEXT_MAX = 4096 };
 

@@ -61,6 +61,9 @@ static void on_state(void *context, enum relay_state from, enum relay_state to, 
   struct relay *relay = context;
 
   relay->state = to;
+  if (to == RELAY_STANDBY) {
+    relay->stream.record.knows_position = false;
+  }
   TRACE(relay->world, relay_name(relay), "%s -> %s%s%s", relay_state_name(from), relay_state_name(to), why != NULL ? ": " : "", why != NULL ? why->text : "");
 }
 
@@ -93,6 +96,7 @@ static void on_poison(void *context, enum poison_action action, enum route_reaso
   TRACE(relay->world, relay_name(relay), "row %.*s is poison (%s), %s: %s", (int)record->event_id.length, record->event_id.data, route_reason_name(reason),
         action == POISON_IS_HELD ? "held" : "dead-lettered", why->text);
   if (action == POISON_IS_HELD && reason != ROUTE_REASON_REFUSED_BY_BROKER && reason != ROUTE_REASON_TOO_LARGE) {
+    relay->is_held_by_row = true;
     relay->held_at = record->position;
     relay->person_us = relay->world->now_us + dice_magnitude(&relay->world->dice, 100000, 10 * US_PER_S);
   }
@@ -138,6 +142,7 @@ void relay_init(struct world *world, uint32_t number)
   relay->world = world;
   relay->number = number;
   relay->is_alive = false;
+  relay->process = 0;
   relay->is_stopping = false;
   relay->session = NULL;
   relay->begin_us = world->now_us + (number == 0 ? 0 : dice_magnitude(&world->dice, 1, 2 * US_PER_S));
@@ -166,10 +171,13 @@ void relay_begin(struct relay *relay)
 
   TRACE(world, relay_name(relay), "begins%s", world->has_poison_once ? ", with poison_once" : "");
   relay->is_alive = true;
+  relay->process++;
+  relay->stream.record.knows_position = false;
   relay->is_stopping = false;
   relay->state = RELAY_CONNECTING;
   relay->busy_until_us = world->now_us;
   relay->tick_us = world->now_us;
+  relay->signal = 0;
   relay->person_us = INT64_MAX;
   relay->turns_of_second = 0;
   relay->idle_turns_of_second = 0;
@@ -206,8 +214,26 @@ void relay_stop(struct relay *relay, int64_t begin_us)
     relay->is_stopping = true;
     relay->begin_us = begin_us;
     relay->stop_us = relay->world->now_us;
+    relay->signal |= SIGNAL_STOP;
+  }
+}
+
+void relay_reload(struct relay *relay)
+{
+  if (relay->is_alive) {
+    relay->signal |= SIGNAL_RELOAD;
+  }
+}
+
+static void take_signals(struct relay *relay)
+{
+  if ((relay->signal & SIGNAL_RELOAD) != 0) {
+    session_reload(relay->session, now_of(relay));
+  }
+  if ((relay->signal & SIGNAL_STOP) != 0) {
     session_stop(relay->session, now_of(relay));
   }
+  relay->signal = 0;
 }
 
 void relay_on_server_stops(struct relay *relay)
@@ -232,6 +258,9 @@ static void turn_monitor(struct relay *relay)
   }
   if (monitor->answer_us <= world->now_us && is_reached) {
     monitor->answer_us = INT64_MAX;
+    if (monitor->is_active && monitor->active_pid != relay->stream.facts.backend_pid) {
+      relay->stream.record.knows_position = false; /* the session believes that another relay may have confirmed */
+    }
     session_on_slot_activity(relay->session, monitor->is_active, monitor->active_pid, now_of(relay));
   }
   if (monitor->ask_us <= world->now_us) {
@@ -287,7 +316,7 @@ int64_t relay_next_us(const struct relay *relay)
   other_us = events_us(relay);
   next_us = other_us < next_us ? other_us : next_us;
   next_us = relay->person_us < next_us ? relay->person_us : next_us;
-  next_us = relay->busy_until_us > next_us ? relay->busy_until_us : next_us;
+  next_us = relay->busy_until_us > next_us || relay->signal != 0 ? relay->busy_until_us : next_us;
   return relay->frozen_until_us > next_us ? relay->frozen_until_us : next_us;
 }
 
@@ -307,20 +336,33 @@ static void judge_business(struct relay *relay, bool is_idle)
   }
 }
 
+/* A position that cannot be trusted is a person's to judge, too. */
+static void call_person(struct relay *relay, const struct session_figures *figures)
+{
+  if (figures->state == RELAY_HELD && figures->has_problem && figures->problem.code == EXIT_POSITION && relay->person_us == INT64_MAX) {
+    relay->is_held_by_row = false;
+    relay->person_us = relay->world->now_us + dice_magnitude(&relay->world->dice, 100000, 10 * US_PER_S);
+  }
+}
+
 static void turn(struct relay *relay)
 {
   struct world *world = relay->world;
-  bool is_idle = events_us(relay) > world->now_us;
+  struct session_figures figures;
+  bool is_idle = relay->signal == 0 && events_us(relay) > world->now_us;
 
   world->turns++;
   relay->tick_us = world->now_us;
   relay->busy_until_us = world->now_us + world->plan.turn_us;
   judge_business(relay, is_idle);
+  take_signals(relay);
   turn_monitor(relay);
   session_step(relay->session, now_of(relay), model_stream_poll(&relay->stream, session_poll_events(relay->session)));
-  oracle_on_turn(world, relay);
+  session_figures(relay->session, now_of(relay), &figures);
+  oracle_on_turn(world, relay, &figures);
+  call_person(relay, &figures);
   if (session_is_stopped(relay->session)) {
-    TRACE(world, relay_name(relay), "has stopped");
+    oracle_on_stopped(world, relay, figures.drained);
     end(relay, relay->begin_us);
   } else if (relay->is_stopping && world->now_us - relay->stop_us > DRAIN_TIMEOUT_MS * US_PER_MS + STOP_MARGIN_US) {
     world_finds(world, "R-03", "%s was told to stop %d ms ago", relay_name(relay), (int)((world->now_us - relay->stop_us) / US_PER_MS));
@@ -341,9 +383,11 @@ void relay_run(struct relay *relay)
     return;
   }
   if (relay->person_us <= world->now_us) {
-    TRACE(world, "person", "looks at the held row, and starts the relay anew with poison_once");
-    world->has_poison_once = true;
-    world->poison_once = relay->held_at;
+    TRACE(world, "person", "starts the relay anew%s", relay->is_held_by_row ? ", with poison_once for the held row" : "");
+    if (relay->is_held_by_row) {
+      world->has_poison_once = true;
+      world->poison_once = relay->held_at;
+    }
     relay_kill(relay, world->now_us + US_PER_MS);
     return;
   }

@@ -50,6 +50,7 @@ static void begin(struct world *world, uint64_t seed)
   world->steps = 0;
   world->turns = 0;
   world->replays = 0;
+  world->fingerprint = seed;
   plan_draw(&world->plan, seed, &world->dice);
   history_init(&world->history, &world->plan, &world->dice, world->now_us);
   server_init(world);

@@ -27,11 +27,14 @@ struct monitor {
   int64_t shutdown_us; /* when the server's goodbye is there */
 };
 
+enum { SIGNAL_STOP = 1, SIGNAL_RELOAD = 2 };
+
 /* One process of the relay, turned as relay.c turns it. */
 struct relay {
   struct world *world;
   uint32_t number;
   bool is_alive;
+  uint32_t process; /* how many there were */
   bool is_stopping;
   int64_t begin_us; /* not alive: when the next process begins */
   int64_t frozen_until_us;
@@ -46,8 +49,10 @@ struct relay {
   struct session *session;
   struct session_observer observer;
   enum relay_state state;
-  int64_t stop_us;   /* when it was told to stop */
-  int64_t person_us; /* when a person comes to a row that only another configuration lets pass */
+  uint32_t signal;     /* not taken yet: SIGNAL_... */
+  int64_t stop_us;     /* when it was told to stop */
+  int64_t person_us;   /* when a person comes to a row that only another configuration lets pass */
+  bool is_held_by_row; /* at held_at; else by its position */
   struct position held_at;
   uint32_t turns_of_second;
   uint32_t idle_turns_of_second; /* without any event */
@@ -81,7 +86,8 @@ struct world {
   uint32_t faults_done;
   uint64_t steps;
   uint64_t turns;
-  uint32_t replays; /* rows appended again */
+  uint32_t replays;     /* rows appended again */
+  uint64_t fingerprint; /* of all statuses and records: the same for the same seed, wherever and behind whatever it is lived */
 
   bool is_traced;
   bool has_finding;
@@ -110,6 +116,7 @@ void relay_init(struct world *world, uint32_t number);
 void relay_begin(struct relay *relay);
 void relay_kill(struct relay *relay, int64_t begin_us);
 void relay_stop(struct relay *relay, int64_t begin_us);
+void relay_reload(struct relay *relay);
 int64_t relay_next_us(const struct relay *relay);
 void relay_run(struct relay *relay);
 /* Tells the monitors that the server is going. */

@@ -373,6 +373,30 @@ Test(session_poison, a_row_that_is_refused_itself_once_its_topic_is_mended_goes_
   bench_done(&bench);
 }
 
+Test(session_poison, a_hold_whose_stream_breaks_before_it_is_over_leaves_no_producer_behind)
+{
+  struct bench bench;
+  struct problem problem;
+
+  bench_init(&bench);
+  (void)problem_set(&problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "publication_missing", "publication does not exist");
+  fake_stream_on_connect(bench.stream, VERDICT_FATAL, NULL, &problem);
+  turn(&bench, 10000);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  for (int i = 0; i < 61 && fake_publisher_count(bench.publisher) == 0; i++) {
+    turn(&bench, US_PER_S);
+  }
+  cr_assert_eq(state_of(&bench), RELAY_HELD, "streaming has not gone on for long enough to end the hold");
+  cr_assert(fake_publisher_is_open(bench.publisher));
+  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  fake_stream_breaks(bench.stream, &problem);
+  turn(&bench, 10000);
+  cr_assert_not(fake_publisher_is_open(bench.publisher), "the record in flight may come behind what another relay sends");
+  bench_done(&bench);
+}
+
 Test(session_poison, finding_the_bad_rows_of_many_batches_does_not_take_ever_longer_pauses)
 {
   struct bench bench;

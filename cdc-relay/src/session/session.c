@@ -132,7 +132,7 @@ void session_fail(struct session *session, enum session_side side, const struct 
     return;
   }
   if (session->is_held) {
-    session_wait_for_look(session);
+    session_look_failed(session); /* also the producer goes: it is long until the next look, and another relay may take the slot */
     return;
   }
   if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_WORKED_US) {

@@ -385,7 +385,7 @@ void session_figures(const struct session *session, struct moment now, struct se
       .transactions_in_flight = ledger_transactions_in_flight(session->ledger),
       .unconfirmed_events = ledger_unconfirmed_events(session->ledger),
       .oldest_unsettled_seconds = fmax(oldest_seconds, 0),
-      .drained = session->drained,
+      .drained = session->drained && session->feedback.confirmed >= ledger_safe(session->ledger),
       .timeline = session->facts.timeline,
       .server_version = session->facts.server_version,
   };
