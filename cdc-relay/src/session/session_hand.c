@@ -206,6 +206,7 @@ static bool publish_hand(struct session *session)
       (void)txn_add_event(&session->txn);
       session->hand_is_counted = true;
     }
+    session->has_published = true;
     session->hand = is_alone ? HAND_WATCHED : HAND_EMPTY;
     session->full_since_us = 0;
     break;

@@ -87,6 +87,7 @@ void session_probing_turn(struct session *session)
   if (!session->kept_is_published) {
     verdict = publisher_publish(session->ports.publisher, &session->kept, 0, &problem);
     session->kept_is_published = verdict == VERDICT_OK;
+    session->has_published = verdict == VERDICT_OK;
   }
   if (verdict != VERDICT_OK && verdict != VERDICT_WAIT) {
     session_look_failed(session);
