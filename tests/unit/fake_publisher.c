@@ -17,7 +17,7 @@ struct fake_publisher {
   enum verdict publish_verdict, reports_verdict;
   struct problem publish_problem, reports_problem;
   bool is_connected;
-  int opens, closes;
+  int opens, closes, hurries;
   bool is_open;
   bool is_reporting;
   struct fake_record records[FAKE_RECORDS_MAX];
@@ -96,6 +96,11 @@ static enum verdict fp_publish(struct publisher *base, const struct record *reco
   return VERDICT_OK;
 }
 
+static void fp_hurry(struct publisher *base)
+{
+  ((struct fake_publisher *)base)->hurries++;
+}
+
 static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction report, void *context, struct problem *problem)
 {
   struct fake_publisher *fake = (struct fake_publisher *)base;
@@ -142,7 +147,7 @@ static void fp_free(struct publisher *base)
 struct publisher *fake_publisher_new(struct fake_publisher **ret_fake)
 {
   static const struct publisher_ops ops = {
-      .open = fp_open, .close = fp_close, .publish = fp_publish, .reports = fp_reports, .figures = fp_figures, .free = fp_free};
+      .open = fp_open, .close = fp_close, .publish = fp_publish, .hurry = fp_hurry, .reports = fp_reports, .figures = fp_figures, .free = fp_free};
   struct fake_publisher *fake = calloc(1, sizeof(*fake));
 
   fake->base.ops = &ops;
@@ -213,4 +218,9 @@ bool fake_publisher_is_open(const struct fake_publisher *fake)
 int fake_publisher_opens(const struct fake_publisher *fake)
 {
   return fake->opens;
+}
+
+int fake_publisher_hurries(const struct fake_publisher *fake)
+{
+  return fake->hurries;
 }

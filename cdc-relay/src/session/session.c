@@ -325,6 +325,7 @@ void session_step(struct session *session, struct moment now, short stream_event
       break;
     }
   } while (session->phase != before && session->phase != PHASE_BACKOFF && session->phase != PHASE_WAITING);
+  session_hurry(session);
   show_state(session);
 }
 

@@ -237,6 +237,7 @@ static bool publish_hand(struct session *session)
       (void)txn_add_event(&session->txn);
       session->hand_is_counted = true;
     }
+    session->has_published = true;
     session->hand = is_alone ? HAND_WATCHED : HAND_EMPTY;
     if (MUTANT(CONFIRM_BEFORE_REPORT) || (MUTANT(DEAD_LETTER_NOT_AWAITED) && session->hand_is_dead_letter)) {
       (void)ledger_settle(session->ledger, slot);
