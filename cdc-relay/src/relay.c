@@ -97,6 +97,11 @@ static void take_figures(struct relay *relay, const struct slot_figures *figures
     }
   }
   session_on_slot_activity(relay->session, figures->slot_is_active, figures->active_pid, relay->now);
+  if (figures->catalog_has_changed) {
+    /* A table that is no longer published is missed without a word by a stream that runs: only a new one is judged. */
+    news_catalog_changed(relay);
+    session_reload(relay->session, relay->now);
+  }
 }
 
 static void turn_monitor(struct relay *relay)

@@ -4,7 +4,7 @@
 # killed, so that no FIN reaches the server, and stays frozen.
 # row: P-05 slot held by a dead peer
 # expects: O1 O2 O3 O4 O7 O8 O10
-# tags: short
+# tags:
 POSTGRES=own
 OWN_POSTGRES=("wal_sender_timeout = '5s'")
 # shellcheck source=tests/e2e/harness.sh

@@ -3,7 +3,7 @@
 # moment, at the position that the slot has, which it was told of a tenth of a second ago at most.
 # row: P-04 walsender backend terminated
 # expects: O1 O2 O3 O4 O7 O8 O10
-# tags: short
+# tags:
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/faults/campaign.sh

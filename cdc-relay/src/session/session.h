@@ -70,7 +70,7 @@ bool session_wants_reports(const struct session *session);
 /* The second connection's news. */
 void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, struct moment now);
 void session_on_server_shutdown(struct session *session, struct moment now);
-/* Secrets were read anew: reconnect both sides; a hold is looked at again at once. */
+/* Secrets were read anew, or the catalog has changed: reconnect both sides, which judges anew; a hold is looked at again at once. */
 void session_reload(struct session *session, struct moment now);
 /* First signal: drain within the configured limit; session_is_stopped() tells when it is over. */
 void session_stop(struct session *session, struct moment now);
