@@ -11,6 +11,9 @@
  *   ROUGH_SOCKETS_PERCENT=N     of the calls are treated so; default 50
  *   ROUGH_SOCKETS_NOTE=FILE     at an orderly end gets a line "eintr N eagain N short N calls N"
  *
+ * The kernel interrupts only calls that wait. libpq does not rely on that, so its calls (recv, send) are interrupted at will; librdkafka does (recvmsg, sendmsg: it takes
+ * EINTR for the end of the connection), so those are interrupted only on sockets that block.
+ *
  * Left alone are sockets that came from accept: libmicrohttpd watches them by edges (EPOLLET), and the kernel promises there that a short read means
  * "there is no more".
  */
@@ -83,9 +86,10 @@ static bool is_ours(int fd)
 }
 
 /* What happens to a call that would move `length` bytes; *ret_length is how many it may. */
-static enum rough rough_of(int fd, int flags, size_t length, size_t *ret_length)
+static enum rough rough_of(int fd, int flags, bool minds_eintr, size_t length, size_t *ret_length)
 {
   uint64_t dice;
+  bool waits;
   enum rough rough = ROUGH_NOT;
 
   *ret_length = length;
@@ -97,10 +101,11 @@ static enum rough rough_of(int fd, int flags, size_t length, size_t *ret_length)
     return ROUGH_NOT;
   }
   dice /= 100;
-  if (dice % 10 < 2) {
+  waits = (flags & MSG_DONTWAIT) == 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
+  if (dice % 10 < 2 && (waits || !minds_eintr)) {
     rough = ROUGH_EINTR;
     errno = EINTR;
-  } else if (dice % 10 < 4 && ((flags & MSG_DONTWAIT) != 0 || (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0)) {
+  } else if (dice % 10 < 4 && !waits) {
     rough = ROUGH_EAGAIN;
     errno = EAGAIN;
   } else {
@@ -120,22 +125,22 @@ static bool is_refused(enum rough rough)
 
 ssize_t recv(int fd, void *bytes, size_t length, int flags)
 {
-  return is_refused(rough_of(fd, flags, length, &length)) ? -1 : syscall(SYS_recvfrom, fd, bytes, length, flags, NULL, NULL);
+  return is_refused(rough_of(fd, flags, false, length, &length)) ? -1 : syscall(SYS_recvfrom, fd, bytes, length, flags, NULL, NULL);
 }
 
 ssize_t send(int fd, const void *bytes, size_t length, int flags)
 {
-  return is_refused(rough_of(fd, flags, length, &length)) ? -1 : syscall(SYS_sendto, fd, bytes, length, flags, NULL, 0);
+  return is_refused(rough_of(fd, flags, false, length, &length)) ? -1 : syscall(SYS_sendto, fd, bytes, length, flags, NULL, 0);
 }
 
 ssize_t read(int fd, void *bytes, size_t length)
 {
-  return is_refused(rough_of(fd, 0, length, &length)) ? -1 : syscall(SYS_read, fd, bytes, length);
+  return is_refused(rough_of(fd, 0, false, length, &length)) ? -1 : syscall(SYS_read, fd, bytes, length);
 }
 
 ssize_t write(int fd, const void *bytes, size_t length)
 {
-  return is_refused(rough_of(fd, 0, length, &length)) ? -1 : syscall(SYS_write, fd, bytes, length);
+  return is_refused(rough_of(fd, 0, false, length, &length)) ? -1 : syscall(SYS_write, fd, bytes, length);
 }
 
 /* The message with its pieces cut to `length` bytes in all; its own pieces are left as they are. */
@@ -169,7 +174,7 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
   struct iovec pieces[PIECES_MAX];
   struct msghdr shorter;
   size_t length;
-  enum rough rough = rough_of(fd, flags, bytes_of(message), &length);
+  enum rough rough = rough_of(fd, flags, true, bytes_of(message), &length);
   ssize_t received;
 
   if (rough != ROUGH_SHORT) {
@@ -188,7 +193,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
   struct iovec pieces[PIECES_MAX];
   struct msghdr shorter;
   size_t length;
-  enum rough rough = rough_of(fd, flags, bytes_of(message), &length);
+  enum rough rough = rough_of(fd, flags, true, bytes_of(message), &length);
 
   if (rough != ROUGH_SHORT) {
     return is_refused(rough) ? -1 : syscall(SYS_sendmsg, fd, message, flags);
