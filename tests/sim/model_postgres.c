@@ -11,7 +11,7 @@
 
 enum {
   CHECKPOINT_MAX_US = 30000000,
-  STOP_MAX_US = 12000000, /* with nothing else in its way, a stop ends well before */
+  STOP_MAX_US = 4000000,  /* with nothing else in its way, a stop ends well before */
   PATIENCE_US = 60000000, /* then somebody stops it the hard way */
 };
 
@@ -86,7 +86,7 @@ static bool is_disturbed(const struct world *world)
 
     if (sender->is_used && !sender->is_over &&
         (sender->hears_nothing || sender->busy_until_us > world->now_us || relay->link.frozen_until_us > world->now_us ||
-         relay->link.blocked_until_us > world->now_us || relay->frozen_until_us > world->now_us)) {
+         relay->link.blocked_until_us > world->now_us || relay->frozen_until_us > world->now_us || relay->is_stopping)) {
       return true;
     }
   }

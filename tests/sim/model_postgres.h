@@ -156,6 +156,8 @@ void walsender_run(struct world *world, struct walsender *sender);
 void walsender_die(struct world *world, struct walsender *sender, enum down_kind goodbye, bool tells_client);
 void walsender_take_up(struct world *world, struct walsender *sender, struct up up);
 int64_t link_latency_us(struct world *world);
+/* The bytes of a message, into stream->bytes; 0 for what has none. The oracle hears that it is read. */
+size_t down_bytes(struct model_stream *stream, const struct down *down);
 
 /* ---- the relay's end (model_stream.c) ---- */
 void model_stream_init(struct model_stream *stream, struct world *world, uint32_t relay);

@@ -259,50 +259,6 @@ static void pop(struct model_stream *stream)
   }
 }
 
-static size_t item_bytes(struct model_stream *stream, const struct down *down, const struct transaction *transaction)
-{
-  const struct history *history = &stream->world->history;
-  const struct item *item = &history->items[down->item];
-  enum plugin plugin = stream->world->plan.plugin;
-
-  switch (item->kind) {
-  case ITEM_EVENT:
-    oracle_on_event_read(stream->world, stream, item->row);
-    return plugin_event(stream->bytes, plugin, transaction, &history->rows[item->row], item->row);
-  case ITEM_OTHER_TABLE:
-    return plugin_other_row(stream->bytes, plugin, transaction, item->lsn);
-  case ITEM_MESSAGE:
-    return plugin_message(stream->bytes, plugin, transaction, item->lsn);
-  }
-  return 0;
-}
-
-static size_t bytes_of(struct model_stream *stream, const struct down *down)
-{
-  const struct transaction *transaction = &stream->world->history.transactions[down->transaction];
-  enum plugin plugin = stream->world->plan.plugin;
-
-  switch (down->kind) {
-  case DOWN_BEGIN:
-    return plugin_begin(stream->bytes, plugin, transaction);
-  case DOWN_OUTBOX_RELATION:
-    return plugin_outbox_relation(stream->bytes, transaction->shape);
-  case DOWN_OTHER_RELATION:
-    return plugin_other_relation(stream->bytes);
-  case DOWN_ITEM:
-    return item_bytes(stream, down, transaction);
-  case DOWN_COMMIT:
-    oracle_on_commit_read(stream->world, stream, down->transaction);
-    return plugin_commit(stream->bytes, plugin, transaction);
-  case DOWN_KEEPALIVE:
-  case DOWN_REFUSED:
-  case DOWN_DONE:
-  case DOWN_LOST:
-    break;
-  }
-  return 0;
-}
-
 static enum verdict ms_receive(struct stream *base, bool may_read, struct stream_message *ret_message, struct problem *problem)
 {
   struct model_stream *stream = model_stream_of(base);
@@ -329,9 +285,11 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
   }
   pop(stream);
   if (down.kind == DOWN_KEEPALIVE) {
+    TRACE(stream->world, relay_name(relay_of(stream)), "reads keepalive %s%s", lsn_text(down.wal_end).text,
+          down.reply_requested ? ", which asks for a reply" : "");
     *ret_message = (struct stream_message){.kind = STREAM_KEEPALIVE, .wal_end = down.wal_end, .reply_requested = down.reply_requested};
   } else {
-    *ret_message = (struct stream_message){.kind = STREAM_DATA, .body = span_of(stream->bytes, bytes_of(stream, &down)), .wal_end = down.wal_end};
+    *ret_message = (struct stream_message){.kind = STREAM_DATA, .body = span_of(stream->bytes, down_bytes(stream, &down)), .wal_end = down.wal_end};
     base->bytes_read += ret_message->body.length + 25;
   }
   return VERDICT_OK;

@@ -112,6 +112,54 @@ void walsender_die(struct world *world, struct walsender *sender, enum down_kind
   end(world, sender);
 }
 
+/* ---- bytes ---- */
+
+static size_t item_bytes(struct model_stream *stream, const struct down *down, const struct transaction *transaction)
+{
+  const struct history *history = &stream->world->history;
+  const struct item *item = &history->items[down->item];
+  enum plugin plugin = stream->world->plan.plugin;
+
+  switch (item->kind) {
+  case ITEM_EVENT:
+    oracle_on_event_read(stream->world, stream, item->row);
+    return plugin_event(stream->bytes, plugin, transaction, &history->rows[item->row], item->row);
+  case ITEM_OTHER_TABLE:
+    return plugin_other_row(stream->bytes, plugin, transaction, item->lsn);
+  case ITEM_MESSAGE:
+    return plugin_message(stream->bytes, plugin, transaction, item->lsn);
+  }
+  return 0;
+}
+
+size_t down_bytes(struct model_stream *stream, const struct down *down)
+{
+  const struct transaction *transaction = &stream->world->history.transactions[down->transaction];
+  enum plugin plugin = stream->world->plan.plugin;
+
+  switch (down->kind) {
+  case DOWN_BEGIN:
+    return plugin_begin(stream->bytes, plugin, transaction);
+  case DOWN_OUTBOX_RELATION:
+    return plugin_outbox_relation(stream->bytes, transaction->shape);
+  case DOWN_OTHER_RELATION:
+    return plugin_other_relation(stream->bytes);
+  case DOWN_ITEM:
+    return item_bytes(stream, down, transaction);
+  case DOWN_COMMIT:
+    oracle_on_commit_read(stream->world, stream, down->transaction);
+    return plugin_commit(stream->bytes, plugin, transaction);
+  case DOWN_KEEPALIVE:
+  case DOWN_REFUSED:
+  case DOWN_DONE:
+  case DOWN_LOST:
+    break;
+  }
+  return 0;
+}
+
+/* ---- WAL ---- */
+
 /* One message of the transaction in turn. */
 static void send_part(struct world *world, struct walsender *sender, const struct transaction *transaction)
 {
@@ -242,6 +290,9 @@ int64_t walsender_next_us(const struct world *world, const struct walsender *sen
   if (sender->is_over) {
     return INT64_MAX;
   }
+  if (sender->busy_until_us != 0) {
+    return sender->busy_until_us;
+  }
   if (timeout != 0) {
     next_us = sender->last_reply_us + (sender->is_asked || !has_room(world, sender) ? timeout : timeout / 2);
   }
@@ -251,7 +302,7 @@ int64_t walsender_next_us(const struct world *world, const struct walsender *sen
     up_us = up_us > frozen_us ? up_us : frozen_us;
     next_us = up_us < next_us ? up_us : next_us;
   }
-  return next_us > sender->busy_until_us ? next_us : sender->busy_until_us;
+  return next_us;
 }
 
 /* Caught up and stopping: it goes when the other end has all, and asks until then. */
@@ -274,7 +325,11 @@ void walsender_run(struct world *world, struct walsender *sender)
   int64_t timeout = timeout_us(world, sender);
   bool is_cut = sender->hears_nothing || world->now_us < world->relays[sender->relay].link.frozen_until_us;
 
-  if (world->now_us < sender->busy_until_us || sender->is_over || (!is_cut && !take_replies(world, sender))) {
+  if (world->now_us < sender->busy_until_us || sender->is_over) {
+    return;
+  }
+  sender->busy_until_us = 0;
+  if (!is_cut && !take_replies(world, sender)) {
     return;
   }
   if (timeout != 0 && world->now_us - sender->last_reply_us >= timeout) {

@@ -221,7 +221,9 @@ void nemesis_heal(struct world *world)
   cluster_init(&world->cluster);
   world->cluster.is_mended = !world->plan.dead_letters;
   for (size_t i = 0; i < SERVER_WALSENDERS_MAX; i++) {
-    server->senders[i].busy_until_us = 0;
+    if (server->senders[i].is_used && server->senders[i].busy_until_us != 0) {
+      server->senders[i].busy_until_us = world->now_us;
+    }
   }
   for (uint32_t i = 0; i < world->plan.relays; i++) {
     struct relay *relay = &world->relays[i];

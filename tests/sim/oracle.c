@@ -75,7 +75,7 @@ void oracle_on_start(struct world *world, struct model_stream *stream)
   stream->record.unsettled = history_first_from(&world->history, stream->record.start);
   stream->record.complete = stream->record.unsettled;
   stream->record.settled_us = 0;
-  stream->record.settled_lsn = stream->record.start;
+  stream->record.settled_lsn = stream->facts.confirmed;
   /* What was asked for, since between the look at the catalog and the start nobody can see it move. */
   if (world->oracle.moved_lsn != 0 && world->oracle.moved_process == stream->record.process && stream->record.knows_position &&
       stream->start > stream->record.highest_flush) {
