@@ -56,6 +56,15 @@ static void say_notice(struct peer *peer, const char *sqlstate, const char *orig
   say(peer, 'N', body, (size_t)length);
 }
 
+static void say_error(struct peer *peer, const char *sqlstate, const char *words)
+{
+  char body[256];
+  int length = snprintf(body, sizeof(body), "SERROR%cVERROR%cC%s%cM%s%c%c", 0, 0, sqlstate, 0, words, 0, 0);
+
+  say(peer, 'E', body, (size_t)length);
+  say(peer, 'Z', "I", 1);
+}
+
 /* Waits for bytes and drops them. */
 static void hear(struct peer *peer)
 {
@@ -199,4 +208,36 @@ Test(pg_stream, other_notices_change_nothing)
   say_data(&peer, 'a');
   cr_expect_eq(receive_letter(&peer), 'a');
   peer_done(&peer);
+}
+
+/* One SQLSTATE, different things for a person to do. */
+Test(pg_stream, an_error_that_ends_the_stream_is_told_apart_by_its_words)
+{
+  static const struct {
+    const char *sqlstate, *words;
+    enum verdict verdict;
+    enum exit_code code;
+    const char *cause;
+  } cases[] = {
+      {"55000", "logical decoding requires \"wal_level\" >= \"logical\"", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "prerequisite"},
+      {"55000", "can no longer get changes from replication slot \"s\"", VERDICT_FATAL, EXIT_POSITION, "slot_lost"},
+      {"55000", "can no longer access replication slot \"s\"", VERDICT_FATAL, EXIT_POSITION, "slot_lost"},
+      {"55000", "replication slot \"standby_1\" specified in parameter \"synchronized_standby_slots\" does not have active_pid", VERDICT_RETRY, EXIT_UNEXPECTED,
+       "server_shutdown"},
+      {"42704", "replication slot \"s\" does not exist", VERDICT_FATAL, EXIT_POSITION, "slot_missing"},
+      {"42704", "publication \"p\" does not exist", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "publication_missing"},
+      {"57P01", "terminating connection due to administrator command", VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown"},
+  };
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct peer peer = {0};
+    struct stream_message message;
+
+    peer_start(&peer);
+    say_error(&peer, cases[i].sqlstate, cases[i].words);
+    cr_expect_eq(receive(&peer, &message), cases[i].verdict, "%s", cases[i].words);
+    cr_expect_eq(peer.problem.code, cases[i].code, "%s", cases[i].words);
+    cr_expect_str_eq(peer.problem.cause, cases[i].cause, "%s", cases[i].words);
+    peer_done(&peer);
+  }
 }
