@@ -3,11 +3,13 @@
 #
 #   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
+#   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
-#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says
+#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,
+#                                                        and those of tests/faults/ that are tagged `matrix`, since versions differ in what they do
 #
 # A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`; the same for each
 # test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
@@ -84,6 +86,28 @@ test_units() {
   done
 }
 
+# test_corpora VARIANT: the corpora of the fuzz targets, in this build.
+test_corpora() {
+  local folder target name log rc
+  for folder in "$ROOT"/tests/fuzz/corpus/*; do
+    target=$(basename "$folder")
+    name=fuzz/$target
+    test_is_wanted "$name" || continue
+    log=$TEST_LOGS/${name//\//.}.log
+    rc=0
+    test_begin
+    UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_$target" "$folder" >"$log" 2>&1 || rc=$?
+    if [ $rc = 0 ]; then
+      TEST_PASSED=$((TEST_PASSED + 1))
+      test_line ok "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
+    else
+      TEST_FAILED=$((TEST_FAILED + 1))
+      test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
+      test_failed "$name" "$log"
+    fi
+  done
+}
+
 # Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen there.
 test_has_no_faults() {
   local variant binary name log found
@@ -153,6 +177,7 @@ test_scenario_files() {
   done
   if [ -n "$TEST_MATRIX" ]; then
     printf '%s\n' "$ROOT"/tests/matrix/*.sh
+    grep -lE '^# tags:.* matrix( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
   # What they add to the others is chance and load, which memcheck is too slow for.
   if [ -z "${RELAY_UNDER:-}" ]; then
@@ -293,6 +318,7 @@ dev_test() {
   if [ -z "${RELAY_UNDER:-}" ]; then
     test_units dev unit
     [ $which = quick ] || test_units asan asan
+    if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
     test_has_no_faults
   fi
 

@@ -99,7 +99,7 @@ struct row_reader {
 
 static const char *value_of(const struct row_reader *reader, enum answer_column column)
 {
-  return PQgetisnull(reader->result, reader->row, column) ? NULL : PQgetvalue(reader->result, reader->row, column);
+  return PQgetisnull(reader->result, reader->row, (int)column) ? NULL : PQgetvalue(reader->result, reader->row, (int)column);
 }
 
 static int64_t read_int(struct row_reader *reader, enum answer_column column, int64_t least, int64_t most, int64_t if_null)
