@@ -3,10 +3,13 @@
 #
 #   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
+#   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
+#   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
-#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says
+#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,
+#                                                        and those of tests/faults/ that are tagged `matrix`, since versions differ in what they do
 #
 # A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`; the same for each
 # test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
@@ -83,6 +86,28 @@ test_units() {
   done
 }
 
+# test_corpora VARIANT: the corpora of the fuzz targets, in this build.
+test_corpora() {
+  local folder target name log rc
+  for folder in "$ROOT"/tests/fuzz/corpus/*; do
+    target=$(basename "$folder")
+    name=fuzz/$target
+    test_is_wanted "$name" || continue
+    log=$TEST_LOGS/${name//\//.}.log
+    rc=0
+    test_begin
+    UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_$target" "$folder" >"$log" 2>&1 || rc=$?
+    if [ $rc = 0 ]; then
+      TEST_PASSED=$((TEST_PASSED + 1))
+      test_line ok "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
+    else
+      TEST_FAILED=$((TEST_FAILED + 1))
+      test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
+      test_failed "$name" "$log"
+    fi
+  done
+}
+
 # Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen there.
 test_has_no_faults() {
   local variant binary name log found
@@ -130,7 +155,7 @@ test_script() {
       ;;
     *)
       test_count "$name" 0 1 0
-      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")"
+      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")$([[ $name != faults/* ]] || echo ", FAULTS_SEED=$FAULTS_SEED")"
       test_failed "$name" "$log"
       ;;
   esac
@@ -152,10 +177,27 @@ test_scenario_files() {
   done
   if [ -n "$TEST_MATRIX" ]; then
     printf '%s\n' "$ROOT"/tests/matrix/*.sh
+    grep -lE '^# tags:.* matrix( |$)' "$ROOT"/tests/faults/*.sh || true
+  fi
+  # What they add to the others is chance and load, which memcheck is too slow for.
+  if [ -z "${RELAY_UNDER:-}" ]; then
+    grep -lE '^# tags:(.* )?short( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
 }
 
-# test_scenario_name FILE: e2e/NAME or matrix/NAME
+# test_plugins FILE: with which it runs. For most scenarios of faults one plugin is as good as the other.
+test_plugins() {
+  local plugins=both
+  if [[ $1 == */faults/* ]]; then
+    plugins=$(sed -n 's/^# plugins: *//p' "$1")
+  fi
+  case $plugins in
+    both) echo pgoutput wal2json ;;
+    *) echo "${plugins:-pgoutput}" ;;
+  esac
+}
+
+# test_scenario_name FILE: e2e/NAME, matrix/NAME or faults/NAME
 test_scenario_name() {
   echo "$(basename "$(dirname "$1")")/$(basename "$1" .sh)"
 }
@@ -194,7 +236,7 @@ test_scenarios() {
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
     [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
-    for plugin in pgoutput wal2json; do
+    for plugin in $(test_plugins "$file"); do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "needs a real Kafka, which could not be fetched"
         continue
@@ -253,7 +295,7 @@ dev_test() {
   mkdir -p "$TEST_LOGS"
   run_new test
   TEST_RUN=$RUN
-  export ROOT
+  export ROOT FAULTS_SHORT=1 FAULTS_SEED=${FAULTS_SEED:-1}
   trap test_ends EXIT
   trap 'exit 130' INT TERM
 
@@ -276,6 +318,7 @@ dev_test() {
   if [ -z "${RELAY_UNDER:-}" ]; then
     test_units dev unit
     [ $which = quick ] || test_units asan asan
+    if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
     test_has_no_faults
   fi
 

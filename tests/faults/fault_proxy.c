@@ -348,6 +348,10 @@ static void work(struct proxy *proxy, struct pollfd *pairs, int64_t *ret_wake_us
     struct proxy_link *link = proxy->links[i];
     enum link_state state = link_work(link, &proxy->mode, pairs + 2 * i, now_us(), ret_wake_us);
 
+    if (link->response.is_unpatched) {
+      (void)fprintf(stderr, "fault_proxy: an error could not be written into a response, which passed as it was\n");
+      link->response.is_unpatched = false;
+    }
     if (state == LINK_GOES_ON) {
       continue;
     }

@@ -81,6 +81,7 @@ enum kafka_cut kafka_cut(struct kafka_cutter *cutter, const uint8_t *bytes, size
   }
   ret_frame->size_bytes = SIZE_BYTES + (size_t)body_bytes;
   ret_frame->api = cutter->direction == KAFKA_REQUEST ? (int)(int16_t)(bytes[4] << 8 | bytes[5]) : KAFKA_API_UNKNOWN;
+  ret_frame->version = cutter->direction == KAFKA_REQUEST ? (int)(int16_t)(bytes[6] << 8 | bytes[7]) : 0;
   ret_frame->correlation = (int32_t)read_u32(bytes + head_bytes - SIZE_BYTES);
   taken = length < ret_frame->size_bytes ? length : ret_frame->size_bytes;
   cutter->left_bytes = ret_frame->size_bytes - taken;
@@ -94,7 +95,7 @@ void kafka_calls_init(struct kafka_calls *calls)
   calls->count = 0;
 }
 
-void kafka_calls_ask(struct kafka_calls *calls, int32_t correlation, int api)
+void kafka_calls_ask(struct kafka_calls *calls, const struct kafka_frame *request)
 {
   size_t at;
 
@@ -103,21 +104,24 @@ void kafka_calls_ask(struct kafka_calls *calls, int32_t correlation, int api)
     calls->count--;
   }
   at = (calls->oldest + calls->count) % KAFKA_CALLS_MAX;
-  calls->ring[at].correlation = correlation;
-  calls->ring[at].api = api;
+  calls->ring[at].correlation = request->correlation;
+  calls->ring[at].api = request->api;
+  calls->ring[at].version = request->version;
   calls->count++;
 }
 
-int kafka_calls_answer(struct kafka_calls *calls, int32_t correlation)
+void kafka_calls_answer(struct kafka_calls *calls, struct kafka_frame *io_response)
 {
+  io_response->api = KAFKA_API_UNKNOWN;
   for (size_t i = 0; i < calls->count; i++) {
     size_t at = (calls->oldest + i) % KAFKA_CALLS_MAX;
 
-    if (calls->ring[at].correlation == correlation) {
+    if (calls->ring[at].correlation == io_response->correlation) {
+      io_response->api = calls->ring[at].api;
+      io_response->version = calls->ring[at].version;
       calls->oldest = (at + 1) % KAFKA_CALLS_MAX;
       calls->count -= i + 1;
-      return calls->ring[at].api;
+      return;
     }
   }
-  return KAFKA_API_UNKNOWN;
 }

@@ -24,7 +24,8 @@ enum kafka_direction { KAFKA_REQUEST, KAFKA_RESPONSE };
 
 struct kafka_frame {
   size_t size_bytes; /* all of it, its size field included */
-  int api;           /* of a request only; a response gets its own by kafka_calls_answer */
+  int api;           /* of a request only; a response gets both by kafka_calls_answer */
+  int version;
   int32_t correlation;
 };
 
@@ -50,17 +51,18 @@ struct kafka_calls {
   struct {
     int32_t correlation;
     int api;
+    int version;
   } ring[KAFKA_CALLS_MAX];
   size_t oldest;
   size_t count;
 };
 
 void kafka_calls_init(struct kafka_calls *calls);
-void kafka_calls_ask(struct kafka_calls *calls, int32_t correlation, int api);
+void kafka_calls_ask(struct kafka_calls *calls, const struct kafka_frame *request);
 
-/* The API of the request that this response answers, and forgets it with all that were asked before it: those get no answer (a request that was swallowed,
+/* Gives a response API and version of the request that it answers, and forgets it with all that were asked before it: those get no answer (a request that was swallowed,
  * acks=0). KAFKA_API_UNKNOWN, and nothing forgotten, when no such request was seen. */
-int kafka_calls_answer(struct kafka_calls *calls, int32_t correlation);
+void kafka_calls_answer(struct kafka_calls *calls, struct kafka_frame *io_response);
 
 /* By name (Produce) or number (0). KAFKA_API_UNKNOWN when it is neither. */
 int kafka_api_parse(const char *text);

@@ -111,7 +111,7 @@ static void draw_faults(struct plot *plot)
     const char *colour = colours[kind_index(plot, fault->kind)];
 
     (void)fprintf(plot->file, "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\" fill-opacity=\"%s\"><title>", x, TOP,
-                  width < 1.2 ? 1.2 : width, HEIGHT - TOP - BOTTOM, colour, width < 2 ? "0.7" : "0.28");
+                  width < 1.2 ? 1.2 : width, HEIGHT - TOP - BOTTOM, colour, width >= 2 ? "0.28" : history->fault_count > 60 ? "0.35" : "0.7");
     put_text(plot->file, names_text(&history->names, fault->kind));
     (void)fprintf(plot->file, ", %.2f s to %.2f s</title></rect>\n", (double)(fault->begin_us - plot->from_us) / 1e6,
                   (double)(fault->end_us - plot->from_us) / 1e6);

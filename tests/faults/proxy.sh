@@ -6,9 +6,12 @@
 #   proxy_frames NAME API request|response    how many frames of that API (plain: pieces of API plain) it has seen
 #   proxy_applied NAME RULE                   how many frames that rule has acted on
 #   proxy_connections NAME                    how many there are now
+#   proxy_has_applied NAME RULE LEAST, proxy_has_accepted NAME LEAST    for await
 #   own_kafka [LINE...]                       a broker for this scenario alone, with these lines at the end of its properties, and proxy `kafka` in front of it:
 #                                             KAFKA is the proxy's address, which the broker advertises to whoever comes that way; KAFKA_DIRECT is a way past
-#                                             it for readers and tools, which no fault disturbs. The relay is set to KAFKA.
+#                                             it for readers and tools, which no fault disturbs. The relay is set to KAFKA, the watch to KAFKA_DIRECT. A function
+#                                             named by OWN_KAFKA_PREPARES is called before the broker starts.
+#   kafka_failures                            how often the newest relay has begun anew for Kafka's sake
 #   own_kafka_stop [SIGNAL] / own_kafka_run   takes that broker down, brings it back with its data
 #
 # Commands go one at a time: a proxy answers each before it gets the next.
@@ -70,6 +73,23 @@ proxy_has_applied() {
   [ "$(proxy_applied "$1" "$2")" -ge "$3" ]
 }
 
+# proxy_has_answered API, of proxy kafka, for await
+proxy_has_answered() {
+  [ "$(proxy_frames kafka "$1" response)" -ge 1 ]
+}
+
+proxy_accepted() {
+  proxy_counted "$1" accepted 2
+}
+
+proxy_has_accepted() {
+  [ "$(proxy_accepted "$1")" -ge "$2" ]
+}
+
+kafka_failures() {
+  relay_log relay 'select(.event == "session_failed" and .side == "kafka") | .cause' | wc -l
+}
+
 own_kafka() {
   kafka_is_installed || {
     echo 'needs a real Kafka, which could not be fetched'
@@ -79,14 +99,17 @@ own_kafka() {
   port=$(port_new)
   proxy_start kafka kafka "127.0.0.1:$port"
   KAFKA_PROXIED_PORT=$port KAFKA_PROXY=${PROXY[kafka]} kafka_init own-kafka "$@"
+  "${OWN_KAFKA_PREPARES:-true}"
   own_kafka_run
 }
 
 own_kafka_run() {
   kafka_launch own-kafka
   kafka_await own-kafka || fail 'the broker did not start'
-  # shellcheck disable=SC2034 # for scenarios
   KAFKA_DIRECT=$KAFKA
+  EMBEDDED_INPUT=
+  # shellcheck disable=SC2034 # campaign.sh reads it
+  WATCH_KAFKA=$KAFKA_DIRECT
   KAFKA=${PROXY[kafka]}
   relay_set KAFKA_BOOTSTRAP_SERVERS "$KAFKA"
 }

@@ -4,6 +4,8 @@
  */
 #include "proxy_lane.h"
 
+#include "kafka_patch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,19 +52,25 @@ static struct lane_piece *last_piece(struct proxy_lane *lane)
   return &lane->pieces[(lane->first + lane->count - 1) % LANE_PIECES_MAX];
 }
 
-static void add_piece(struct proxy_lane *lane, size_t here, size_t to_come, int api, int64_t now_us)
+/* `frame` is NULL in plain mode. */
+static void add_piece(struct proxy_lane *lane, size_t here, const struct kafka_frame *frame, int64_t now_us)
 {
+  int api = frame != NULL ? frame->api : KAFKA_API_UNKNOWN;
   struct rule_verdict verdict = proxy_rules_judge(lane->rules, lane->direction, api);
 
   lane->count++;
-  *last_piece(lane) = (struct lane_piece){here, to_come, now_us + verdict.delay_us, verdict.rules, verdict.fate};
+  *last_piece(lane) = (struct lane_piece){
+      .here_bytes = here,
+      .to_come_bytes = frame != NULL ? frame->size_bytes - here : 0,
+      .due_us = now_us + verdict.delay_us,
+      .rules = verdict.rules,
+      .fate = verdict.fate,
+      .error = verdict.error,
+      .api = api,
+      .version = frame != NULL ? frame->version : 0,
+  };
   lane->cut_bytes += here;
   count_piece(lane->counts, lane->direction, api);
-}
-
-static int api_of(struct proxy_lane *lane, const struct kafka_frame *frame)
-{
-  return lane->direction == RULE_REQUEST ? frame->api : kafka_calls_answer(lane->calls, frame->correlation);
 }
 
 static void cut(struct proxy_lane *lane, int64_t now_us)
@@ -74,7 +82,7 @@ static void cut(struct proxy_lane *lane, int64_t now_us)
     struct kafka_frame frame;
 
     if (lane->calls == NULL) {
-      add_piece(lane, length, 0, KAFKA_API_UNKNOWN, now_us);
+      add_piece(lane, length, NULL, now_us);
       continue;
     }
     switch (kafka_cut(&lane->cutter, bytes, length, &taken, &frame)) {
@@ -84,10 +92,13 @@ static void cut(struct proxy_lane *lane, int64_t now_us)
       lane->is_broken = true;
       break;
     case KAFKA_CUT_BEGINS:
-      add_piece(lane, taken, frame.size_bytes - taken, api_of(lane, &frame), now_us);
+      if (lane->direction == RULE_RESPONSE) {
+        kafka_calls_answer(lane->calls, &frame);
+      }
+      add_piece(lane, taken, &frame, now_us);
       /* One that never arrives gets no answer. */
       if (lane->direction == RULE_REQUEST && last_piece(lane)->fate == FATE_PASS) {
-        kafka_calls_ask(lane->calls, frame.correlation, frame.api);
+        kafka_calls_ask(lane->calls, &frame);
       }
       break;
     case KAFKA_CUT_GOES_ON:
@@ -160,6 +171,13 @@ enum lane_offer lane_offer(struct proxy_lane *lane, int64_t now_us, const uint8_
     }
     if (piece->here_bytes == 0) {
       return LANE_IDLE;
+    }
+    if (piece->error != 0 && piece->to_come_bytes > 0 && lane->length < LANE_BYTES) {
+      return LANE_IDLE;
+    }
+    if (piece->error != 0) {
+      lane->is_unpatched |= !kafka_patch_error(lane->bytes + lane->at, piece->here_bytes, piece->api, piece->version, piece->error);
+      piece->error = 0;
     }
     if (piece->fate == FATE_DROP) {
       consume(lane, piece->here_bytes);

@@ -31,6 +31,9 @@ struct lane_piece {
   int64_t due_us;
   rule_set rules;
   enum rule_fate fate;
+  int16_t error; /* to be written into it once it is here as a whole; 0: none */
+  int api;
+  int version;
 };
 
 enum lane_end { LANE_OPEN, LANE_ENDED_IN_ORDER, LANE_ENDED_BY_RESET };
@@ -51,6 +54,7 @@ struct proxy_lane {
   enum lane_end end; /* of what is read */
   bool is_sink;      /* whatever comes is swallowed: its receiver is gone, or a rule half-closed it */
   bool is_broken;    /* what came is not Kafka's protocol */
+  bool is_unpatched; /* an error could not be written into a frame, which passed as it was */
 };
 
 /* False: out of memory. */

@@ -4,13 +4,14 @@
 #include "proxy_rule.h"
 
 #include "kafka_frame.h"
+#include "kafka_patch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A bandwidth rule saves up at most what it allows in BUCKET_MS, and never less than a byte; it waits for a part of that, so as not to wake for each byte. */
-enum { BUCKET_MS = 50, BUCKET_PARTS = 4 };
+enum { BUCKET_MS = 50, BUCKET_PARTS = 4, RULE_ERROR_MAX = 1000 };
 
 void proxy_rules_init(struct proxy_rules *rules, uint64_t seed)
 {
@@ -100,6 +101,10 @@ static bool parse_action(struct proxy_rule *rule, const char *word, const char *
   } else if ((value = value_of(word, "bandwidth")) != NULL) {
     rule->action = RULE_BANDWIDTH;
     *ret_problem = read_whole(value, 1, RULE_BYTES_MAX, &rule->amount) ? NULL : "bandwidth takes bytes per second";
+  } else if ((value = value_of(word, "error")) != NULL) {
+    rule->action = RULE_ERROR;
+    *ret_problem = strcmp(value, "-1") == 0 || read_whole(value, 1, RULE_ERROR_MAX, &rule->amount) ? NULL : "error takes one of Kafka's error codes";
+    rule->amount = strcmp(value, "-1") == 0 ? -1 : rule->amount;
   } else {
     return false;
   }
@@ -163,11 +168,14 @@ static const char *parse(struct proxy_rule *rule, char *const *words, size_t cou
     }
   }
   if (!has_action) {
-    return "a rule has an action: hold, delay=, drop, slice=, bandwidth=, reset, half-close or lose";
+    return "a rule has an action: hold, delay=, drop, slice=, bandwidth=, reset, half-close, lose or error=";
   }
-  if (rule->action == RULE_LOSE) {
+  if (rule->action == RULE_ERROR && !kafka_patch_knows(rule->api)) {
+    return "an error can be put into answers to Produce, Metadata, ApiVersions or InitProducerId";
+  }
+  if (rule->action == RULE_LOSE || rule->action == RULE_ERROR) {
     if (rule->direction == RULE_REQUEST) {
-      return "lose is for responses";
+      return "lose and error are for responses";
     }
     rule->direction = RULE_RESPONSE;
   }
@@ -245,6 +253,9 @@ struct rule_verdict proxy_rules_judge(struct proxy_rules *rules, enum rule_direc
     case RULE_RESET:
     case RULE_LOSE:
       fate = FATE_RESET;
+      break;
+    case RULE_ERROR:
+      verdict.error = (int16_t)rule->amount;
       break;
     case RULE_HOLD:
     case RULE_SLICE:

@@ -11,6 +11,7 @@
  *   reset                     RST on both sides, in place of the frame
  *   half-close                shutdown of our sending side, in place of the frame and of all that follows it
  *   lose                      as reset, of a response only: the broker has done it and nobody hears
+ *   error=CODE                of a response of one api that kafka_patch.h knows: it says that error, though the broker has done it
  *
  * A rule sees each frame that fits; the first `skip` of them it leaves alone, then it acts on `count` (on all, without count). A frame is under every rule
  * that acts on it: delays add up, one that swallows wins. In plain mode a frame is what one read gave, and has no api.
@@ -28,7 +29,7 @@ enum { RULES_MAX = 32, RULE_NAME_BYTES_MAX = 32, RULE_DELAY_MS_MAX = 600000, RUL
 
 typedef uint32_t rule_set; /* bit i: rules[i] */
 
-enum rule_action { RULE_HOLD, RULE_DELAY, RULE_DROP, RULE_SLICE, RULE_BANDWIDTH, RULE_RESET, RULE_HALF_CLOSE, RULE_LOSE };
+enum rule_action { RULE_HOLD, RULE_DELAY, RULE_DROP, RULE_SLICE, RULE_BANDWIDTH, RULE_RESET, RULE_HALF_CLOSE, RULE_LOSE, RULE_ERROR };
 
 enum rule_direction { RULE_REQUEST = 1, RULE_RESPONSE = 2, RULE_BOTH = 3 };
 
@@ -40,7 +41,7 @@ struct proxy_rule {
   uint64_t skip;
   uint64_t count; /* UINT64_MAX: no end */
   enum rule_action action;
-  int64_t amount; /* milliseconds, bytes, or bytes per second */
+  int64_t amount; /* milliseconds, bytes, bytes per second, or an error code */
   int64_t jitter_ms;
   uint64_t seen;    /* frames that fitted */
   uint64_t applied; /* frames that it acted on */
@@ -60,6 +61,7 @@ struct rule_verdict {
   rule_set rules; /* that act on it */
   enum rule_fate fate;
   int64_t delay_us;
+  int16_t error; /* of the last rule that gives one; 0: none */
 };
 
 void proxy_rules_init(struct proxy_rules *rules, uint64_t seed);

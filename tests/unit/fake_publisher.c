@@ -17,8 +17,9 @@ struct fake_publisher {
   enum verdict publish_verdict, reports_verdict;
   struct problem publish_problem, reports_problem;
   bool is_connected;
-  int opens, closes;
+  int opens, closes, hurries;
   bool is_open;
+  bool is_reporting;
   struct fake_record records[FAKE_RECORDS_MAX];
   size_t count;
   size_t unreported;
@@ -31,6 +32,9 @@ static enum verdict fp_open(struct publisher *base, struct problem *problem)
   struct fake_publisher *fake = (struct fake_publisher *)base;
 
   (void)problem;
+  if (fake->is_reporting) {
+    abort(); /* as publisher.h says, not from inside a report */
+  }
   fake->opens++;
   fake->is_open = true;
   fake->count = 0;
@@ -43,6 +47,9 @@ static void fp_close(struct publisher *base)
 {
   struct fake_publisher *fake = (struct fake_publisher *)base;
 
+  if (fake->is_reporting) {
+    abort();
+  }
   fake->closes++;
   fake->is_open = false;
   fake->unreported = 0;
@@ -89,6 +96,11 @@ static enum verdict fp_publish(struct publisher *base, const struct record *reco
   return VERDICT_OK;
 }
 
+static void fp_hurry(struct publisher *base)
+{
+  ((struct fake_publisher *)base)->hurries++;
+}
+
 static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction report, void *context, struct problem *problem)
 {
   struct fake_publisher *fake = (struct fake_publisher *)base;
@@ -104,6 +116,7 @@ static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction
     return fake->reports_verdict;
   }
   fake->report_count = 0;
+  fake->is_reporting = true;
   for (size_t i = 0; i < count; i++) {
     const struct fake_record *record = &fake->records[fake->reports[i].index];
     struct problem why;
@@ -115,6 +128,7 @@ static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction
         &(struct report){.token = record->token, .outcome = fake->reports[i].outcome, .position = record->position, .entry = 0, .error = "refused by a fake"},
         &why);
   }
+  fake->is_reporting = false;
   return VERDICT_OK;
 }
 
@@ -133,7 +147,7 @@ static void fp_free(struct publisher *base)
 struct publisher *fake_publisher_new(struct fake_publisher **ret_fake)
 {
   static const struct publisher_ops ops = {
-      .open = fp_open, .close = fp_close, .publish = fp_publish, .reports = fp_reports, .figures = fp_figures, .free = fp_free};
+      .open = fp_open, .close = fp_close, .publish = fp_publish, .hurry = fp_hurry, .reports = fp_reports, .figures = fp_figures, .free = fp_free};
   struct fake_publisher *fake = calloc(1, sizeof(*fake));
 
   fake->base.ops = &ops;
@@ -204,4 +218,9 @@ bool fake_publisher_is_open(const struct fake_publisher *fake)
 int fake_publisher_opens(const struct fake_publisher *fake)
 {
   return fake->opens;
+}
+
+int fake_publisher_hurries(const struct fake_publisher *fake)
+{
+  return fake->hurries;
 }

@@ -177,6 +177,37 @@ Test(proxy_lane, a_rule_for_responses_of_one_api_finds_them_by_correlation)
   end();
 }
 
+Test(proxy_lane, an_error_is_written_when_the_response_is_whole_and_a_frame_it_does_not_fit_passes)
+{
+  uint8_t stream[256];
+  size_t length = request(stream, 18, 1, 5, 'a');
+  size_t first;
+
+  length += request(stream + length, 0, 2, 5, 'b');
+  for (size_t at = 1; at < 28 + 28; at++) {
+    uint8_t answers[256];
+
+    begin(true);
+    set("v api=ApiVersions error=35");
+    set("p api=Produce error=6");
+    (void)give(&requests, stream, length);
+    begin_out();
+    first = response(answers, 1, 20);
+    (void)response(answers + first, 2, 20);
+    (void)give(&responses, answers, at);
+    cr_assert_eq(take_now(&responses), LANE_IDLE);
+    cr_assert_not(at < first && out_length > 0, "a part of the frame went out at %zu", at);
+    (void)give(&responses, answers + at, 56 - at);
+    cr_assert_eq(take_now(&responses), LANE_IDLE);
+    cr_assert_eq(out_length, 56);
+    cr_assert_eq(out[8], 0);
+    cr_assert_eq(out[9], 35);
+    cr_assert_eq(memcmp(out + 10, answers + 10, 46), 0);
+    cr_assert(responses.is_unpatched);
+    end();
+  }
+}
+
 Test(proxy_lane, what_is_held_waits_with_all_behind_it_until_it_is_forgotten)
 {
   uint8_t stream[256];

@@ -66,6 +66,13 @@ Test(proxy_rule, words_that_are_no_rule_are_refused_and_change_nothing)
       "name bandwidth=0",
       "name bandwidth=-5",
       "name direction=request lose",
+      "name error=5",
+      "name api=Fetch error=5",
+      "name api=Produce error=0",
+      "name api=Produce error=1001",
+      "name api=Produce error=-2",
+      "name api=Produce error=",
+      "name api=Produce direction=request error=5",
       "name holds",
       "name hold=1",
   };
@@ -145,6 +152,15 @@ Test(proxy_rule, each_action_has_its_fate)
     start(table[i].rule);
     cr_assert_eq(proxy_rules_judge(&rules, RULE_RESPONSE, PRODUCE).fate, table[i].fate, "%s", table[i].rule);
   }
+}
+
+Test(proxy_rule, an_error_is_for_responses_and_the_last_one_counts)
+{
+  start("a api=Produce error=5");
+  set("b api=Produce error=-1");
+  cr_assert_eq(proxy_rules_judge(&rules, RULE_REQUEST, PRODUCE).error, 0);
+  cr_assert_eq(proxy_rules_judge(&rules, RULE_RESPONSE, PRODUCE).error, -1);
+  cr_assert_eq(proxy_rules_judge(&rules, RULE_RESPONSE, METADATA).error, 0);
 }
 
 Test(proxy_rule, of_several_rules_delays_add_up_and_the_harshest_fate_wins)

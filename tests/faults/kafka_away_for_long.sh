@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# All brokers are gone, killed, for a minute (ten with FAULTS_LONG=1), while services go on writing. The relay keeps its slot by status messages, holds no more in
+# memory than its configuration says and confirms nothing; the database keeps the WAL. When the broker is back all of it is published.
+# row: K-01 all brokers down for long
+# expects: O1 O2 O3 O4 O7 O8 O10, the same walsender throughout, at most 96 MB resident
+# tags: slow real-kafka
+# plugins: both
+POSTGRES=own
+# A relay that sent no status for so long would lose its walsender.
+OWN_POSTGRES=('wal_sender_timeout = 20s')
+# shellcheck source=tests/e2e/harness.sh
+. "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
+# shellcheck source=tests/faults/campaign.sh
+. "${BASH_SOURCE[0]%/*}/campaign.sh"
+
+outage=60
+[ -z "${FAULTS_LONG:-}" ] || outage=600
+
+own_kafka
+watch_start
+relay_init
+relay_start
+load_start --rate 500 --connections 8 --keys 200 --payload 100-3000
+await 'the first transactions' 30 load_has_committed 500
+await 'the first answer to a batch' 30 proxy_has_answered Produce
+
+walsender() {
+  pg_in postgres "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '$SLOT' AND active"
+}
+resident_kb() {
+  sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/${RELAY_PID[relay]}/status"
+}
+published() {
+  relay_get /metrics | awk '/^cdc_relay_events_total\{.*outcome="published"/ { print $NF }'
+}
+before=$(walsender)
+figure 'resident before' "$(resident_kb VmRSS)" kB
+
+fault_begins 'all brokers down'
+own_kafka_stop KILL
+stopped_at=$(slot_confirmed)
+ends=$((SECONDS + outage))
+while [ $SECONDS -lt $ends ]; do
+  sleep 1
+  assert_eq 'walsender during the outage' "$before" "$(walsender)"
+done
+figure 'resident, the most' "$(resident_kb VmHWM)" kB
+figure 'events in the queue' "$(relay_metric cdc_relay_kafka_queue_events)" ''
+figure 'WAL kept for the slot' "$(pg_in postgres "SELECT pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)) FROM pg_replication_slots WHERE slot_name = '$SLOT'")" ''
+assert_eq 'readiness' 503 "$(relay_get_status /readyz)"
+assert_eq 'liveness' 200 "$(relay_get_status /livez)"
+behind=$(pg_in postgres "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '$stopped_at')")
+assert_number 'bytes of WAL behind the position at the beginning of the outage' "$behind" '>' 1000000
+
+own_kafka_run
+fault_ends 'all brokers down'
+recovery_begins
+from=$(published)
+pending=$(wal_end)
+await 'what was written during the outage' 300 slot_has_confirmed "$pending"
+seconds=$(awk "BEGIN { print $EPOCHREALTIME - $RECOVERY_BEGAN }")
+figure 'drain, with the wait for the broker' "$(awk "BEGIN { printf \"%.0f\", ($(published) - $from) / $seconds }")" events/s
+recovery_ends 'recovery' 300
+assert_eq 'walsender after the outage' "$before" "$(walsender)"
+settle 120
+verdict
+assert_number 'kB resident, the most' "$(resident_kb VmHWM)" '<=' 98304
+relay_stop
