@@ -15,8 +15,10 @@
 # test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
 # Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
 
-# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; what it says is a failure, as a sanitizer's word is.
+# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; --tsan with a relay that was built with ThreadSanitizer. What they say is a
+# failure, as a sanitizer's word is.
 
+TEST_RELAY='' # dev, tsan: the scenarios alone, with that build's relay
 TEST_PASSED=0
 TEST_FAILED=0
 TEST_SKIPPED=0
@@ -180,7 +182,7 @@ test_scenario_files() {
     grep -lE '^# tags:.* matrix( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
   # What they add to the others is chance and load, which memcheck is too slow for.
-  if [ -z "${RELAY_UNDER:-}" ]; then
+  if [ -z "$TEST_RELAY" ]; then
     grep -lE '^# tags:(.* )?short( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
 }
@@ -235,7 +237,7 @@ test_scenarios() {
     [[ $which = all || $tags == *' quick '* ]] || continue
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
-    [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
+    [ -z "$TEST_RELAY" ] || seconds=$((seconds * 3))
     for plugin in $(test_plugins "$file"); do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "needs a real Kafka, which could not be fetched"
@@ -245,8 +247,8 @@ test_scenarios() {
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "$(sed -n 's/^# needs: /needs /p' "$file"), and this is $(postgres_version)"
         continue
       fi
-      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
-      if [[ $which = all && $tags == *' asan '* && -z "${RELAY_UNDER:-}" ]] && test_is_wanted "$name/$plugin/asan"; then
+      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/${TEST_RELAY:-dev} BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
+      if [[ $which = all && $tags == *' asan '* && -z "$TEST_RELAY" ]] && test_is_wanted "$name/$plugin/asan"; then
         PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "$name/$plugin/asan" $((seconds * 2)) bash "$file"
       fi
     done
@@ -281,8 +283,12 @@ dev_test() {
   while [ $# != 0 ]; do
     case $1 in
       --quick) which=quick ;;
-      # HOME is the scenario's folder, see relay_launch.
-      --valgrind) export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p' ;;
+      --valgrind)
+        TEST_RELAY=dev
+        # HOME is the scenario's folder, see relay_launch.
+        export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p'
+        ;;
+      --tsan) TEST_RELAY=tsan ;;
       --matrix) TEST_MATRIX=yes ;;
       -*) usage_error "test knows no $1" ;;
       *) TEST_PATTERN=$1 ;;
@@ -300,7 +306,8 @@ dev_test() {
   trap 'exit 130' INT TERM
 
   build_variant dev
-  [ $which = quick ] || [ -n "${RELAY_UNDER:-}" ] || build_variant asan
+  [ $which = quick ] || [ -n "$TEST_RELAY" ] || build_variant asan
+  [ "$TEST_RELAY" != tsan ] || build_variant tsan cdc-relay
 
   # A pattern that means units alone needs no servers.
   if ! test_wants_servers $which; then
@@ -315,7 +322,7 @@ dev_test() {
     fi
   fi
 
-  if [ -z "${RELAY_UNDER:-}" ]; then
+  if [ -z "$TEST_RELAY" ]; then
     test_units dev unit
     [ $which = quick ] || test_units asan asan
     if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
