@@ -45,6 +45,9 @@ static void hand_out(struct kafka_publisher *publisher, struct in_flight *place,
       .error = outcome == REPORT_DELIVERED ? NULL : kafka_error_text(error),
   };
 
+  if (publisher->client->first == place) {
+    publisher->client->first = NULL;
+  }
   in_flight_give(&publisher->client->pool, place);
   report(context, &result, problem);
 }
@@ -68,6 +71,10 @@ static void on_message(struct kafka_publisher *publisher, const rd_kafka_message
 
   switch (kafka_error_outcome(error, place->partition)) {
   case REPORT_DELIVERED:
+    if (place->home == 0) {
+      place->home = proven_home((struct span){topic, strlen(topic)}, message->partition);
+    }
+    proven_add(&publisher->client->proven, place->home, publisher->served_us);
     hand_out(publisher, place, error, &nothing, report, context);
     return;
   case REPORT_REFUSED_ROW:
@@ -224,6 +231,7 @@ enum verdict kafka_publisher_reports(struct publisher *port, int limit, ReportFu
   struct kafka_publisher *publisher = (struct kafka_publisher *)port;
   bool has_ticked = kafka_publisher_clear(publisher);
 
+  publisher->served_us = kafka_publisher_now_us();
   if (publisher->state == RENEWING) {
     renew(publisher);
   } else if (publisher->state == ENDING && kafka_client_end_is_done(publisher->end)) {
