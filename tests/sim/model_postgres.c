@@ -227,5 +227,6 @@ void server_confirm(struct world *world, Lsn flush)
 {
   if (flush > world->server.confirmed) {
     world->server.confirmed = flush;
+    world->progress_us = world->now_us;
   }
 }
