@@ -34,6 +34,7 @@ void walsender_start(struct world *world, struct walsender *sender, uint32_t rel
   sender->write = 0;
   sender->flush = 0;
   sender->last_reply_us = world->now_us;
+  sender->data_read = 0;
   sender->is_asked = false;
   sender->busy_until_us = 0;
   sender->transaction = history_first_from(&world->history, start);

@@ -67,6 +67,10 @@ static void advance_unsettled(struct world *world, struct model_stream *stream)
 
 void oracle_on_start(struct world *world, struct model_stream *stream)
 {
+  if (stream->start != stream->facts.confirmed) {
+    world_finds(world, "I5", "%s starts at %s, and the slot was at %s", relay_name(&world->relays[stream->relay]), lsn_text(stream->start).text,
+                lsn_text(stream->facts.confirmed).text);
+  }
   stream->record.number = ++world->sessions;
   stream->record.process = world->relays[stream->relay].process;
   stream->record.start = stream->start > world->server.confirmed ? stream->start : world->server.confirmed;
@@ -300,6 +304,7 @@ void oracle_on_append(struct world *world, uint32_t relay, const struct flight *
     row->appended++;
   }
   if (is_first) {
+    world->progress_us = world->now_us;
     transaction->unappended--;
     advance_unappended(world);
   }
@@ -322,19 +327,21 @@ void oracle_on_report(struct world *world, struct model_stream *stream, const st
   advance_unsettled(world, stream);
 }
 
-static void give_away(struct world *world, uint32_t number)
+static bool give_away(struct world *world, uint32_t number)
 {
   struct row *row = &world->history.rows[number];
   uint32_t *seen = &world->oracle.seen[row->topic][row->key];
   uint32_t *newest = &world->oracle.newest[row->topic][row->key];
   bool belongs = history_row_belongs_to_its_topic(&world->history, row);
+  bool is_lost = row->appended + row->dead_letters == 0;
 
-  if (row->appended + row->dead_letters == 0) {
+  if (is_lost) {
     row->is_given_away = true;
     world->history.transactions[row->transaction].unappended--;
     *seen = belongs ? row->rank + 1 : *seen;
   }
   *newest = belongs && row->rank >= *newest ? row->rank + 1 : *newest;
+  return is_lost;
 }
 
 void oracle_on_slot_moved(struct world *world, Lsn lsn)
@@ -346,14 +353,13 @@ void oracle_on_slot_moved(struct world *world, Lsn lsn)
     const struct transaction *transaction = &history->transactions[i];
 
     for (uint32_t k = transaction->first_item; k < transaction->first_item + transaction->item_count; k++) {
-      if (history->items[k].kind == ITEM_EVENT) {
-        give_away(world, history->items[k].row);
+      if (history->items[k].kind == ITEM_EVENT && give_away(world, history->items[k].row)) {
+        world->oracle.moved_lsn = lsn;
+        world->oracle.moved_process = world->relays[0].process;
       }
     }
   }
   advance_unappended(world);
-  world->oracle.moved_lsn = lsn;
-  world->oracle.moved_process = world->relays[0].process;
 }
 
 /* ---- turns ---- */

@@ -106,6 +106,11 @@ static void on_isolating(void *context, struct position until, const struct prob
 {
   struct relay *relay = context;
 
+  if (position_compare(until, relay->world->isolated_until) > 0) {
+    relay->world->isolated_until = until;
+    relay->world->progress_us = relay->world->now_us;
+  }
+
   TRACE(relay->world, relay_name(relay), "sends rows up to %s alone: %s", position_text(until).text, why->text);
 }
 
