@@ -202,6 +202,9 @@ static void on_taken(struct kafka_publisher *publisher, struct in_flight *place,
   place->home = chosen >= 0 ? proven_home(topic, chosen) : 0;
   if (place->home == 0 || !proven_has(&client->proven, place->home, publisher->served_us)) {
     client->first = place;
+    if (client->hurry != NULL) {
+      hurry_now(client->hurry); /* nothing comes to keep it company */
+    }
   }
 }
 
