@@ -135,7 +135,8 @@ dev_mutants() {
     shift
   done
   dev_setup quiet
-  build_variant faults
+  # shellcheck disable=SC2046
+  build_variant faults cdc-relay sim $(mutant_columns 2 | sed 's/^/test_/')
   [ -z "$MUTANT_SERVERS" ] || build_variant dev
   MUTANT_SIM=$ROOT/build/faults/tests/sim/sim
   MUTANT_LOGS=$ROOT/build/test/mutants

@@ -4,6 +4,8 @@
 #   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
 #   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
+#   build/mutants    whether the tests notice each mutant (./dev faults --mutants --short); not with --quick
+#   build/no-faults/VARIANT                              that its relay has no mutants and no crash points
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
@@ -14,7 +16,7 @@
 # A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`; the same for each
 # test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
 # Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
-
+#
 # --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; --tsan with a relay that was built with ThreadSanitizer. What they say is a
 # failure, as a sanitizer's word is.
 
@@ -88,48 +90,38 @@ test_units() {
   done
 }
 
+# test_program NAME COMMAND...: one that needs neither servers nor a folder; its last line is the remark.
+test_program() {
+  local name=$1 log rc=0
+  shift
+  test_is_wanted "$name" || return 0
+  log=$TEST_LOGS/${name//\//.}.log
+  test_begin
+  "$@" >"$log" 2>&1 </dev/null || rc=$?
+  if [ $rc = 0 ]; then
+    test_count "$name" 1 0 0
+    test_line ok "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
+  else
+    test_count "$name" 0 1 0
+    test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
+    test_failed "$name" "$log"
+  fi
+}
+
 # test_corpora VARIANT: the corpora of the fuzz targets, in this build.
 test_corpora() {
-  local folder target name log rc
+  local folder
   for folder in "$ROOT"/tests/fuzz/corpus/*; do
-    target=$(basename "$folder")
-    name=fuzz/$target
-    test_is_wanted "$name" || continue
-    log=$TEST_LOGS/${name//\//.}.log
-    rc=0
-    test_begin
-    UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_$target" "$folder" >"$log" 2>&1 || rc=$?
-    if [ $rc = 0 ]; then
-      TEST_PASSED=$((TEST_PASSED + 1))
-      test_line ok "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
-    else
-      TEST_FAILED=$((TEST_FAILED + 1))
-      test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
-      test_failed "$name" "$log"
-    fi
+    test_program "fuzz/${folder##*/}" env UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_${folder##*/}" "$folder"
   done
 }
 
-# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen there.
+# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen in mutants.sh.
 test_has_no_faults() {
-  local variant binary name log found
+  local variant
   for variant in dev asan release; do
-    binary=$ROOT/build/$variant/cdc-relay/cdc-relay
-    name=build/no-faults/$variant
-    if [ ! -e "$binary" ] || ! test_is_wanted "$name"; then
-      continue
-    fi
-    log=$TEST_LOGS/${name//\//.}.log
-    test_begin
-    found=$("$ROOT/tests/faults/names_in_binary.sh" "$binary" 2>&1) || found="could not look: $found"
-    if [ -z "$found" ]; then
-      TEST_PASSED=$((TEST_PASSED + 1))
-      test_line ok "$name" "$(test_seconds)"
-    else
-      echo "$found" >"$log"
-      TEST_FAILED=$((TEST_FAILED + 1))
-      test_line FAIL "$name" "$(test_seconds)" "the binary can be sabotaged"
-      test_failed "$name" "$log"
+    if [ -e "$ROOT/build/$variant/cdc-relay/cdc-relay" ]; then
+      test_program "build/no-faults/$variant" bash -c "! '$ROOT/tests/faults/names_in_binary.sh' '$ROOT/build/$variant/cdc-relay/cdc-relay' | grep ."
     fi
   done
 }
@@ -327,6 +319,8 @@ dev_test() {
     [ $which = quick ] || test_units asan asan
     if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
     test_has_no_faults
+    # Whether the tests notice what they are there for.
+    [ $which = quick ] || [ -n "$TEST_MATRIX" ] || test_program build/mutants "$ROOT/dev" faults --mutants --short
   fi
 
   if [ -n "$broker" ]; then
