@@ -44,7 +44,7 @@
   X(INDEX_GOES_ON, "events are numbered on from one transaction to the next")                                                                                  \
   X(KEY_BY_CRC32, "places records by CRC32 of the key, not as Java's producers do")                                                                            \
   X(NULL_IS_TOMBSTONE, "a null payload is a tombstone though the configuration says an empty value")                                                           \
-  X(SURROGATES_HALVED, "an escaped character beyond the basic plane loses its plane")
+  X(ESCAPES_LITERAL, "an escape in wal2json's text stands for its letter: a line feed becomes an n")
 
 /* X(NAME, "where") */
 #define FAULT_CRASH_POINTS(X)                                                                                                                                  \

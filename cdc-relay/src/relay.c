@@ -97,6 +97,11 @@ static void take_figures(struct relay *relay, const struct slot_figures *figures
     }
   }
   session_on_slot_activity(relay->session, figures->slot_is_active, figures->active_pid, relay->now);
+  if (figures->catalog_has_changed) {
+    /* A table that is no longer published is missed without a word by a stream that runs: only a new one is judged. */
+    news_catalog_changed(relay);
+    session_reload(relay->session, relay->now);
+  }
 }
 
 static void turn_monitor(struct relay *relay)
@@ -170,7 +175,7 @@ static void wait_for_events(struct relay *relay, struct pollfd fds[POLL_COUNT])
   if (!relay->needs_init) {
     fds[POLL_STREAM] = (struct pollfd){.fd = stream_fd(relay->stream), .events = session_poll_events(relay->session)};
   }
-  fds[POLL_PUBLISHER] = (struct pollfd){.fd = publisher_fd(relay->publisher), .events = POLLIN};
+  fds[POLL_PUBLISHER] = (struct pollfd){.fd = session_wants_reports(relay->session) ? publisher_fd(relay->publisher) : -1, .events = POLLIN};
   fds[POLL_MONITOR] = (struct pollfd){.fd = slot_monitor_fd(relay->monitor), .events = slot_monitor_events(relay->monitor)};
   fds[POLL_ADMIN] = (struct pollfd){.fd = relay->admin != NULL ? admin_fd(relay->admin) : -1, .events = POLLIN};
   timeout = (struct timespec){.tv_sec = wait_us / US_PER_S, .tv_nsec = wait_us % US_PER_S * 1000};
@@ -264,6 +269,13 @@ static enum verdict build(struct relay *relay)
     news_admin(relay);
   }
   relay->signals = signals_open();
+  if (relay->signals < 0) {
+    /* The signals are blocked by now: without the descriptor nobody could end us but by SIGKILL. */
+    verdict = problem_set(&problem, VERDICT_FATAL, EXIT_UNEXPECTED, "signals", "could not make a file descriptor for signals: %s", strerror(errno));
+    news_refused(relay, &problem);
+    relay->exit_code = (int)problem.code;
+    return verdict;
+  }
   relay->decoder = decoder_new(relay->config->postgres.plugin);
   relay->stream = pg_stream_new(relay->config);
   relay->monitor = slot_monitor_new(relay->config);

@@ -148,6 +148,11 @@ void news_reloaded(struct relay *relay, enum verdict verdict, bool changed, cons
   }
 }
 
+void news_catalog_changed(struct relay *relay)
+{
+  log_event(&relay->log, LOG_INFO, "catalog_changed", log_text("publication", relay->config->postgres.publication));
+}
+
 void news_stopping(struct relay *relay, int signal)
 {
   log_event(&relay->log, LOG_INFO, "stopping", log_text("signal", sigabbrev_np(signal)), log_int("drain_timeout_ms", relay->config->delivery.drain_timeout_ms));

@@ -16,6 +16,7 @@ void news_admin(struct relay *relay);
 void news_refused(struct relay *relay, const struct problem *problem);
 void news_init(struct relay *relay, enum verdict verdict, bool created, const struct problem *problem);
 void news_reloaded(struct relay *relay, enum verdict verdict, bool changed, const struct problem *problem);
+void news_catalog_changed(struct relay *relay);
 void news_stopping(struct relay *relay, int signal);
 void news_second_signal(struct relay *relay, int signal);
 void news_stopped(struct relay *relay);

@@ -137,7 +137,7 @@ dev_matrix() {
     fi
     read -ra versions < <(matrix_in "$release" gcc bash -c "$MATRIX_VERSIONS")
     matrix_row "$release" "${versions[@]:0:3}" "gcc ${versions[3]}" "$(matrix_sum "$release-gcc" ^unit/)" "$(matrix_sum "$release-gcc" ^asan/)" \
-      "$(matrix_sum "$release-gcc" '^(e2e|matrix)/.*/pgoutput')" "$(matrix_sum "$release-gcc" '^(e2e|matrix)/.*/wal2json')"
+      "$(matrix_sum "$release-gcc" '^(e2e|matrix|faults)/.*/pgoutput')" "$(matrix_sum "$release-gcc" '^(e2e|matrix|faults)/.*/wal2json')"
     matrix_row "$release" "${versions[@]:0:3}" "clang ${versions[4]}" "$(matrix_sum "$release-clang" ^unit/)" '-' '-' '-'
   done
   echo

@@ -37,11 +37,11 @@ postgres_version() {
 }
 
 # Sets PG_PREFIX to what a server's program is started with: as user postgres where we are root, else as ourselves, and in /, since that user may not be
-# able to enter where we are. Nothing in it forks: the process id is the program's own.
+# able to enter where we are. Nothing in it forks: the process id is the program's own. A scenario may have words of its own before them, in POSTGRES_PREFIX.
 postgres_prefix() {
   PG_PREFIX=(env -C / HOME=/tmp)
   if [ "$(id -u)" = 0 ]; then
-    PG_PREFIX=(setpriv --reuid=postgres --regid=postgres --init-groups "${PG_PREFIX[@]}")
+    PG_PREFIX=("${POSTGRES_PREFIX[@]}" setpriv --reuid=postgres --regid=postgres --init-groups "${PG_PREFIX[@]}")
   fi
 }
 

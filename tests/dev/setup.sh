@@ -13,7 +13,7 @@ setup_packages() {
     *) version=15 ;;
   esac
   echo "gcc libc6-dev cmake ninja-build pkg-config"
-  echo "libpq-dev librdkafka-dev libjansson-dev libmicrohttpd-dev libpcre2-dev libcriterion-dev"
+  echo "libpq-dev librdkafka-dev libjansson-dev libmicrohttpd-dev libpcre2-dev libcriterion-dev libssl-dev"
   echo "postgresql-$version postgresql-$version-wal2json postgresql-client-$version"
   echo "kcat maven default-jre-headless openssl curl jq ca-certificates util-linux"
 }

@@ -3,17 +3,24 @@
 #
 #   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
+#   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
+#   build/mutants    whether the tests notice each mutant (./dev faults --mutants --short); not with --quick
+#   build/no-faults/VARIANT                              that its relay has no mutants and no crash points
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
+#   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
-#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says
+#   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,
+#                                                        and those of tests/faults/ that are tagged `matrix`, since versions differ in what they do
 #
 # A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`; the same for each
 # test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
 # Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
+#
+# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; --tsan with a relay that was built with ThreadSanitizer. What they say is a
+# failure, as a sanitizer's word is.
 
-# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; what it says is a failure, as a sanitizer's word is.
-
+TEST_RELAY='' # dev, tsan: the scenarios alone, with that build's relay
 TEST_PASSED=0
 TEST_FAILED=0
 TEST_SKIPPED=0
@@ -83,26 +90,38 @@ test_units() {
   done
 }
 
-# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen there.
+# test_program NAME COMMAND...: one that needs neither servers nor a folder; its last line is the remark.
+test_program() {
+  local name=$1 log rc=0
+  shift
+  test_is_wanted "$name" || return 0
+  log=$TEST_LOGS/${name//\//.}.log
+  test_begin
+  "$@" >"$log" 2>&1 </dev/null || rc=$?
+  if [ $rc = 0 ]; then
+    test_count "$name" 1 0 0
+    test_line ok "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
+  else
+    test_count "$name" 0 1 0
+    test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
+    test_failed "$name" "$log"
+  fi
+}
+
+# test_corpora VARIANT: the corpora of the fuzz targets, in this build.
+test_corpora() {
+  local folder
+  for folder in "$ROOT"/tests/fuzz/corpus/*; do
+    test_program "fuzz/${folder##*/}" env UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_${folder##*/}" "$folder"
+  done
+}
+
+# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen in mutants.sh.
 test_has_no_faults() {
-  local variant binary name log found
+  local variant
   for variant in dev asan release; do
-    binary=$ROOT/build/$variant/cdc-relay/cdc-relay
-    name=build/no-faults/$variant
-    if [ ! -e "$binary" ] || ! test_is_wanted "$name"; then
-      continue
-    fi
-    log=$TEST_LOGS/${name//\//.}.log
-    test_begin
-    found=$("$ROOT/tests/faults/names_in_binary.sh" "$binary" 2>&1) || found="could not look: $found"
-    if [ -z "$found" ]; then
-      TEST_PASSED=$((TEST_PASSED + 1))
-      test_line ok "$name" "$(test_seconds)"
-    else
-      echo "$found" >"$log"
-      TEST_FAILED=$((TEST_FAILED + 1))
-      test_line FAIL "$name" "$(test_seconds)" "the binary can be sabotaged"
-      test_failed "$name" "$log"
+    if [ -e "$ROOT/build/$variant/cdc-relay/cdc-relay" ]; then
+      test_program "build/no-faults/$variant" bash -c "! '$ROOT/tests/faults/names_in_binary.sh' '$ROOT/build/$variant/cdc-relay/cdc-relay' | grep ."
     fi
   done
 }
@@ -130,7 +149,7 @@ test_script() {
       ;;
     *)
       test_count "$name" 0 1 0
-      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")"
+      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")$([[ $name != faults/* ]] || echo ", FAULTS_SEED=$FAULTS_SEED")"
       test_failed "$name" "$log"
       ;;
   esac
@@ -152,10 +171,27 @@ test_scenario_files() {
   done
   if [ -n "$TEST_MATRIX" ]; then
     printf '%s\n' "$ROOT"/tests/matrix/*.sh
+    grep -lE '^# tags:.* matrix( |$)' "$ROOT"/tests/faults/*.sh || true
+  fi
+  # What they add to the others is chance and load, which memcheck is too slow for.
+  if [ -z "$TEST_RELAY" ]; then
+    grep -lE '^# tags:(.* )?short( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
 }
 
-# test_scenario_name FILE: e2e/NAME or matrix/NAME
+# test_plugins FILE: with which it runs. For most scenarios of faults one plugin is as good as the other.
+test_plugins() {
+  local plugins=both
+  if [[ $1 == */faults/* ]]; then
+    plugins=$(sed -n 's/^# plugins: *//p' "$1")
+  fi
+  case $plugins in
+    both) echo pgoutput wal2json ;;
+    *) echo "${plugins:-pgoutput}" ;;
+  esac
+}
+
+# test_scenario_name FILE: e2e/NAME, matrix/NAME or faults/NAME
 test_scenario_name() {
   echo "$(basename "$(dirname "$1")")/$(basename "$1" .sh)"
 }
@@ -193,8 +229,8 @@ test_scenarios() {
     [[ $which = all || $tags == *' quick '* ]] || continue
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
-    [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
-    for plugin in pgoutput wal2json; do
+    [ -z "$TEST_RELAY" ] || seconds=$((seconds * 3))
+    for plugin in $(test_plugins "$file"); do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "needs a real Kafka, which could not be fetched"
         continue
@@ -203,8 +239,8 @@ test_scenarios() {
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "$(sed -n 's/^# needs: /needs /p' "$file"), and this is $(postgres_version)"
         continue
       fi
-      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
-      if [[ $which = all && $tags == *' asan '* && -z "${RELAY_UNDER:-}" ]] && test_is_wanted "$name/$plugin/asan"; then
+      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/${TEST_RELAY:-dev} BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
+      if [[ $which = all && $tags == *' asan '* && -z "$TEST_RELAY" ]] && test_is_wanted "$name/$plugin/asan"; then
         PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "$name/$plugin/asan" $((seconds * 2)) bash "$file"
       fi
     done
@@ -239,8 +275,12 @@ dev_test() {
   while [ $# != 0 ]; do
     case $1 in
       --quick) which=quick ;;
-      # HOME is the scenario's folder, see relay_launch.
-      --valgrind) export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p' ;;
+      --valgrind)
+        TEST_RELAY=dev
+        # HOME is the scenario's folder, see relay_launch.
+        export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p'
+        ;;
+      --tsan) TEST_RELAY=tsan ;;
       --matrix) TEST_MATRIX=yes ;;
       -*) usage_error "test knows no $1" ;;
       *) TEST_PATTERN=$1 ;;
@@ -253,12 +293,13 @@ dev_test() {
   mkdir -p "$TEST_LOGS"
   run_new test
   TEST_RUN=$RUN
-  export ROOT
+  export ROOT FAULTS_SHORT=1 FAULTS_SEED=${FAULTS_SEED:-1}
   trap test_ends EXIT
   trap 'exit 130' INT TERM
 
   build_variant dev
-  [ $which = quick ] || [ -n "${RELAY_UNDER:-}" ] || build_variant asan
+  [ $which = quick ] || [ -n "$TEST_RELAY" ] || build_variant asan
+  [ "$TEST_RELAY" != tsan ] || build_variant tsan cdc-relay
 
   # A pattern that means units alone needs no servers.
   if ! test_wants_servers $which; then
@@ -273,10 +314,13 @@ dev_test() {
     fi
   fi
 
-  if [ -z "${RELAY_UNDER:-}" ]; then
+  if [ -z "$TEST_RELAY" ]; then
     test_units dev unit
     [ $which = quick ] || test_units asan asan
+    if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
     test_has_no_faults
+    # Whether the tests notice what they are there for.
+    [ $which = quick ] || [ -n "$TEST_MATRIX" ] || test_program build/mutants "$ROOT/dev" faults --mutants --short
   fi
 
   if [ -n "$broker" ]; then

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The value is the column's bytes: text with every byte from 0x01 to 0x7f and the edges of UTF-8, jsonb in the server's form, json as written, bytea with every
 # byte (as key and as value), and 900,000 bytes of json.
+# row: P-28 every byte and character in every kind of column
+# expects: O1 O7
 # tags: asan
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

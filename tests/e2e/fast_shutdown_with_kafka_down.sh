@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # PostgreSQL's fast shutdown waits for its walsenders. With Kafka down it must end within 2 seconds all the same, while the relay streams with an event in flight
 # and while it is paused with full queues; and nothing is lost by the way it was let go.
+# row: P-03 fast shutdown of PostgreSQL while Kafka is down
+# expects: O1 O8 O10, stopped within 2 s
 # tags: quick
 POSTGRES=own
 OWN_POSTGRES=()
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
+# shellcheck source=tests/faults/campaign.sh
+. "$ROOT/tests/faults/campaign.sh"
 
 own_broker
 topic=outbox.event.$T
@@ -19,11 +23,14 @@ await 'confirmation' 20 slot_has_confirmed "$(wal_end)"
 
 # stop_in_time WHAT
 stop_in_time() {
-  local began=$EPOCHREALTIME
+  local began=$EPOCHREALTIME took
   process_stop own
-  assert_number "seconds of the shutdown, $1" "$(awk "BEGIN { print $EPOCHREALTIME - $began }")" '<=' 2
+  took=$(seconds_since "$began")
+  figure "stop_while_$1" "$took" s
+  assert_number "seconds of the shutdown, $1" "$took" '<=' 2
 }
 
+fault_begins 'Kafka down'
 broker_is down
 insert k 1
 in_flight() {
@@ -44,6 +51,7 @@ postgres_run own
 assert_eq 'confirmed position, which must not move while Kafka is down' "$confirmed" "$(slot_confirmed)"
 
 broker_is up
+fault_ends 'Kafka down'
 await 'confirmation of all' 90 slot_has_confirmed "$pending"
 published=$(relay_get /metrics | awk '/^cdc_relay_events_total\{.*outcome="published"/ { print $NF }')
 assert_number 'events published' "$published" '>=' 6000

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Rows that were committed before a change of the schema are decoded by the catalog of their time, although the relay connects after it: none is left out, none has
 # another value. The publication is recreated, a column is replaced by one with a default, a type is changed.
+# row: P-23 DDL while the relay is away
+# expects: O1 O3 O7
 # tags:
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Positions that cannot be trusted are code 4, with the range of positions in which events may be missing: a slot that was dropped, recreated, or advanced behind the
 # relay's back, and one that the server has given up (max_slot_wal_keep_size). A relay that was restarted sees that the slot is missing. Nothing is recreated in silence.
+# row: P-11 slot dropped and recreated behind the relay's back
+# expects: refused, code 4, with the range of positions
 # tags: slow
 POSTGRES=own
 OWN_POSTGRES=("max_slot_wal_keep_size = '1MB'" "wal_keep_size = 0" "max_wal_size = '64MB'" "min_wal_size = '32MB'")
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
+# shellcheck source=tests/faults/campaign.sh
+. "$ROOT/tests/faults/campaign.sh"
 
 topic=outbox.event.$T
 topic_create "$topic" 1
@@ -37,18 +41,29 @@ held_with_code() {
 
 # Dropped: held, and not recreated.
 confirmed=$(slot_confirmed)
+fault_begins 'slot dropped'
 drop_slot
+began=$EPOCHREALTIME
 insert k 2
 await_state held relay 30
+figure detection_of_a_dropped_slot "$(seconds_since "$began")" s
 await 'code 4' 5 held_with_code 4
 assert_eq 'slots' 0 "$(pg_in postgres "SELECT count(*) FROM pg_replication_slots")"
 
 # Recreated behind its back: it starts behind event 2, which nobody has published.
 pg "SELECT pg_create_logical_replication_slot('$SLOT', '$PLUGIN')" >/dev/null
-await_the_range() {
-  relay_get /status | jq -r .problem.text | grep -qF "$1"
+fault_ends 'slot dropped'
+fault_begins 'slot recreated'
+began=$EPOCHREALTIME
+slot_has_moved() {
+  [ "$(relay_get /status | jq -r .problem.cause)" = slot_moved ]
 }
-await 'the range that begins where we were' 90 await_the_range "$confirmed"
+await 'another look, which finds it moved' 90 slot_has_moved
+range=$(relay_get /status | jq -r .problem.text | sed -nE 's:.*events from ([0-9A-F]+/[0-9A-F]+) to ([0-9A-F]+/[0-9A-F]+) may be missing.*:\1 \2:p')
+[ "$(pg "SELECT '${range% *}'::pg_lsn >= '$confirmed' AND '${range#* }'::pg_lsn = '$(slot_confirmed)' AND '${range% *}'::pg_lsn < '${range#* }'")" = t ] ||
+  fail "the range $range is not that from where we were, $confirmed, to the slot's position"
+figure detection_of_a_recreated_slot_by_the_next_look "$(seconds_since "$began")" s
+fault_ends 'slot recreated'
 assert_eq 'records while the position is not trusted' 1 "$(read_topic "$topic" | wc -l)"
 relay_stop
 

@@ -12,7 +12,7 @@
 # What the load is, before the first of watch_start and load_start:
 #   LOAD_TYPES=(a b)      values of aggregatetype, $T alone by default; their topics are outbox.event.<type>
 #   LOAD_PARTITIONS=N     of each topic, 3
-#   WATCH_KAFKA=HOST:PORT where the reader finds the broker, $KAFKA by default
+#   WATCH_KAFKA=HOST:PORT where the reader finds the broker; $KAFKA_DIRECT with own_kafka, else $KAFKA, by default
 #   LOAD_CONNINFO, WATCH_CONNINFO   where writer and sampler find PostgreSQL, the socket by default
 
 FAULTS=$BUILD/tests/faults
@@ -124,7 +124,7 @@ load_has_committed() {
 # watch_start [TOPIC...]: reader (of the load's topics and those) and sampler.
 watch_start() {
   load_topics
-  process_spawn reader TERM "$FAULTS/fault_reader" --output "$RUN/reader.jsonl" "${WATCH_KAFKA:-$KAFKA}" "${WATCH_TOPICS[@]}" "$@"
+  process_spawn reader TERM "$FAULTS/fault_reader" --output "$RUN/reader.jsonl" "${WATCH_KAFKA:-${KAFKA_DIRECT:-$KAFKA}}" "${WATCH_TOPICS[@]}" "$@"
   WATCH_PIDS=("$process_pid")
   process_spawn sampler TERM "$FAULTS/fault_sampler" --output "$RUN/sampler.jsonl" "${WATCH_CONNINFO:-$(load_conninfo)}" "$SLOT"
   WATCH_PIDS+=("$process_pid")
@@ -180,11 +180,12 @@ recovery_begins() {
 
 # recovery_ends NAME [SECONDS]: waits until what was committed a second ago has been confirmed; the time since recovery_begins is the figure NAME.
 recovery_ends() {
-  local lsn='' asked now deadline=$((SECONDS + ${2:-120}))
+  local lsn='' asked now seconds=${2:-$(times 40 120)} deadline
+  deadline=$((SECONDS + seconds))
   while true; do
-    [ $SECONDS -le $deadline ] || fail "the lag was not below a second within ${2:-120} s after the fault"
+    [ $SECONDS -le $deadline ] || fail "the lag was not below a second within $seconds s after the fault"
     asked=${EPOCHREALTIME//[.,]/}
-    if ! lsn=$(wal_end 2>/dev/null) || ! wait_until "${2:-120}" slot_has_confirmed "$lsn" 2>/dev/null; then
+    if ! lsn=$(wal_end 2>/dev/null) || ! wait_until "$seconds" slot_has_confirmed "$lsn" 2>/dev/null; then
       sleep 0.05
       continue
     fi

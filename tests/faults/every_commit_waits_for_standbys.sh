@@ -3,7 +3,7 @@
 # confirmation; they wait as long as that takes and do not hang, because what a waiting commit has written is in the stream already.
 # row: P-31 synchronous_standby_names = '*'
 # expects: O1 O10
-# tags: short
+# tags:
 POSTGRES=own
 OWN_POSTGRES=()
 # shellcheck source=tests/e2e/harness.sh

@@ -36,7 +36,8 @@ struct step *figures_steps(const struct history *history, const struct judgement
 
 struct figures figures_of(const struct history *history, const struct judgement *judgement);
 
-/* One JSON object, a line, with verdicts and figures. */
-void figures_print_json(const struct history *history, const struct judgement *judgement, const struct figures *figures, FILE *file);
+/* One JSON object, a line, with figures, findings that count and findings that are waived. */
+void figures_print_json(const struct history *history, const struct judgement *judgement, const struct figures *figures, const bool is_waived[GUARANTEES],
+                        FILE *file);
 
 #endif

@@ -58,6 +58,7 @@ struct fault {
 struct sample {
   int64_t us;
   uint64_t confirmed;
+  uint64_t highest; /* of this and all before it, after history_settle() */
 };
 
 struct history {
@@ -76,7 +77,7 @@ struct history {
 /* Reads all lines. Returns false and says in `ret_error` which line of `name` is none of a history's. */
 bool history_read(struct history *history, FILE *file, const char *name, char ret_error[256]);
 
-/* What has to be brought in order when all is read: faults by their begin. Returns false, with the reason, when the whole cannot be judged. */
+/* What has to be brought in order when all is read: faults by their begin, samples by their time. Returns false, with the reason, when the whole cannot be judged. */
 bool history_settle(struct history *history, char ret_error[256]);
 
 void history_done(struct history *history);

@@ -21,6 +21,7 @@ static const char usage_text[] = "usage: history_check [OPTION...] FILE...\n"
                                  "  --svg FILE           draws the events unseen over time\n"
                                  "  --title TEXT         of the drawing\n"
                                  "  --window N           the most repetitions that one fault may cause; any number by default\n"
+                                 "  --only-unconfirmed   nothing may be repeated of which PostgreSQL had been told (not where PostgreSQL itself crashes)\n"
                                  "  --waive GUARANTEE    is judged and said, and does not count; may be given several times\n"
                                  "  --no-samples         a history without samples of the slot is whole\n"
                                  "  --keys-may-move      the number of partitions changes\n"
@@ -70,6 +71,7 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
       {"window", required_argument, NULL, 'w'},
       {"waive", required_argument, NULL, 'v'},
       {"no-samples", no_argument, NULL, 'n'},
+      {"only-unconfirmed", no_argument, NULL, 'u'},
       {"keys-may-move", no_argument, NULL, 'm'},
       {"may-interleave", no_argument, NULL, 'i'},
       {"dead-letters", required_argument, NULL, 'd'},
@@ -97,6 +99,9 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
       break;
     case 'n':
       arguments->judge.is_without_samples = true;
+      break;
+    case 'u':
+      arguments->judge.is_only_unconfirmed = true;
       break;
     case 'm':
       arguments->judge.may_move_keys = true;
@@ -202,7 +207,7 @@ int main(int argc, char **argv)
     figures = figures_of(&history, &judgement);
     code = print_verdicts(&arguments, &judgement, stderr) ? 0 : 1;
     if (arguments.is_json) {
-      figures_print_json(&history, &judgement, &figures, stdout);
+      figures_print_json(&history, &judgement, &figures, arguments.is_waived, stdout);
     } else {
       print_figures(&figures, &judgement, stdout);
     }

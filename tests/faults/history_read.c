@@ -275,8 +275,23 @@ static int compare_faults(const void *left, const void *right)
   return (a->begin_us > b->begin_us) - (a->begin_us < b->begin_us);
 }
 
+static int compare_samples(const void *left, const void *right)
+{
+  const struct sample *a = left, *b = right;
+
+  return (a->us > b->us) - (a->us < b->us);
+}
+
 bool history_settle(struct history *history, char ret_error[256])
 {
+  if (history->sample_count > 0) {
+    qsort(history->samples, history->sample_count, sizeof(history->samples[0]), compare_samples);
+  }
+  for (size_t i = 0; i < history->sample_count; i++) {
+    struct sample *sample = &history->samples[i];
+
+    sample->highest = i > 0 && sample[-1].highest > sample->confirmed ? sample[-1].highest : sample->confirmed;
+  }
   if (history->fault_count > 0) {
     qsort(history->faults, history->fault_count, sizeof(history->faults[0]), compare_faults);
   }

@@ -4,7 +4,7 @@
 # headers differs from those that came before them.
 # row: P-26 hostile settings of role and database
 # expects: O1 O7
-# tags: short
+# tags:
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/faults/campaign.sh

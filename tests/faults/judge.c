@@ -133,6 +133,10 @@ static void count_repetition(const struct bench *bench, const struct reading *re
     }
   }
   bench->judgement->repetition_count++;
+  if (bench->options->is_only_unconfirmed && reading->has_lsn && reading->lsn < judge_confirmed_before(history, reading->append_ms * 1000)) {
+    judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s is repeated though it had been confirmed (%s)", names_text(&history->names, reading->id),
+               place(bench, reading).text);
+  }
   if (low > 0) {
     bench->judgement->repetitions[low - 1]++;
   } else {
@@ -262,8 +266,8 @@ void judge(struct history *history, const struct judge_options *options, struct 
       .options = options,
       .judgement = ret_judgement,
       .row_of = zeroed(names, sizeof(*bench.row_of)),
-      .told_of = zeroed(names, sizeof(*bench.told_of)),
-      .first = zeroed(history->row_count, sizeof(*bench.first)),
+      .told_of = zeroed(names, sizeof(void *)),
+      .first = zeroed(history->row_count, sizeof(void *)),
       .keys = zeroed(names, sizeof(*bench.keys)),
   };
 

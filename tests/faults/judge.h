@@ -16,6 +16,7 @@ enum { GUARANTEES = GUARANTEE_CONFIRMED + 1, FINDINGS_MAX = 20, FINDING_MAX_BYTE
 
 struct judge_options {
   int64_t window;           /* repetitions that one fault may cause; 0: any number */
+  bool is_only_unconfirmed; /* nothing is repeated of which PostgreSQL had been told; true unless PostgreSQL itself crashes or is put back */
   bool is_without_samples;  /* a history without samples of the slot is whole */
   bool may_move_keys;       /* the number of partitions changes: a key may be in several */
   bool may_interleave;      /* two relays publish at once for a while: a late stretch may end before it has reached what came last */
@@ -53,7 +54,8 @@ void judge(struct history *history, const struct judge_options *options, struct 
 
 void judge_find(struct judgement *judgement, enum guarantee guarantee, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* One step of judge(), in a file of its own: at each sample, what lies before the confirmed position had been appended. */
+/* Steps of judge(), in a file of their own. The highest position of which PostgreSQL had been told in the samples before that time, 0 when there are none; and: at each sample, what lies before the confirmed position had been appended. */
+uint64_t judge_confirmed_before(const struct history *history, int64_t us);
 void judge_confirmed(const struct history *history, struct judgement *judgement);
 
 void judge_done(struct judgement *judgement);

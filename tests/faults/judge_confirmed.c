@@ -2,6 +2,8 @@
  * judge_confirmed.c - was PostgreSQL ever told of more than Kafka had? By the commit position that each record carries, the appends are brought into the order of the log;
  * at a sample, the latest append of all that lies before the confirmed position must not be later than the sample. What was never appended is lost, and said there.
  *
+ * And was an event repeated of which PostgreSQL had been told? Its repetition was appended after a sample in which the confirmed position lay behind it.
+ *
  * Times: `append_ms` was cut to milliseconds, and a sample's time is that of its answer. Both err on the side of the relay, by a millisecond and the length of a query.
  */
 #include <inttypes.h>
@@ -38,6 +40,22 @@ static size_t count_before(const struct append *appends, size_t count, uint64_t 
     }
   }
   return low;
+}
+
+uint64_t judge_confirmed_before(const struct history *history, int64_t us)
+{
+  size_t low = 0, high = history->sample_count;
+
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+
+    if (history->samples[middle].us < us) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low > 0 ? history->samples[low - 1].highest : 0;
 }
 
 void judge_confirmed(const struct history *history, struct judgement *judgement)

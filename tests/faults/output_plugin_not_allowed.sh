@@ -3,7 +3,7 @@
 # code 3, names list and plugin, and the hint is the statement that mends it, taken word for word: run as it is told, the relay goes on by itself.
 # row: P-25 output_plugin_libraries without the plugin
 # expects: O1 O3 O10
-# tags:
+# tags: matrix
 POSTGRES=own
 OWN_POSTGRES=()
 # shellcheck source=tests/e2e/harness.sh

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # PostgreSQL goes away under load, again and again, and comes back: its postmaster is killed, so that the next start is a crash recovery, then it is restarted in order, as for
-# a minor upgrade. A crash takes back what the slot had confirmed in memory alone, so those transactions come again; nothing is lost, invented or out of order.
+# a minor upgrade. A stop of either kind takes back what the slot had confirmed in memory alone, so those transactions come again; nothing is lost, invented or out of order.
 # row: P-01 PostgreSQL killed and started again
 # row: P-32 PostgreSQL restarted again and again during load
 # expects: O1 O2 O3 O4 O7 O8 O10
 # tags: short
-# plugins: both
 POSTGRES=own
 OWN_POSTGRES=()
 # shellcheck source=tests/e2e/harness.sh
@@ -19,26 +18,30 @@ relay_start
 load_start --rate 150 --connections 6 --keys 60 --pause 0.05
 await 'the first transactions' 30 load_has_committed 50
 
+are_gone() {
+  local pid
+  for pid in "$@"; do
+    [ -z "$(process_started "$pid")" ] || return 1
+  done
+}
+
 # kill_server: SIGKILL to the postmaster. Its children end when they notice, and only then can another one be started.
 kill_server() {
   local server children
   server=$(process_pid_of own)
-  children=$(cat "/proc/$server/task/$server/children")
+  read -ra children <"/proc/$server/task/$server/children" || true # it ends without a newline
   process_stop own KILL
-  children_are_gone() {
-    local child
-    for child in $children; do
-      [ -z "$(process_started "$child")" ] || return 1
-    done
-  }
-  await "the end of the killed server's children" 30 children_are_gone
+  await "the end of the killed server's children" 30 are_gone "${children[@]}"
 }
 
 stop_server() {
   process_stop own INT
 }
 
-# goes_away KIND COMMAND TIMES: lets the load run between two, so that the relay has something in flight.
+# goes_away KIND COMMAND TIMES: lets the load run between two, so that the relay has something in flight. One that fails again and again within half a minute waits
+# longer each time, up to 15 s; so only each third is waited for, and the others come while it is on its way. Before PostgreSQL 17 a slot's confirmed position is
+# written when restart_lsn moves, for which the server notes its running transactions every 15 s, and at a checkpoint; one that stops sooner, also in order, forgets
+# what was confirmed since the last one. So there is a checkpoint then, or each stop would repeat all of the load.
 goes_away() {
   local kind=$1 i before
   RECOVERIES=()
@@ -51,14 +54,16 @@ goes_away() {
     fault_ends "$kind"
     recovery_begins
     await 'transactions after the restart' 60 load_has_committed $((before + 10))
+    [ $((i % 3)) = 1 ] || continue
     await 'another session of the relay' 60 slot_is_active
     RECOVERIES+=("$(seconds_since "$RECOVERY_BEGAN")")
+    pg CHECKPOINT
   done
-  figure "relay_back_after_${kind// /_}_median" "$(printf '%s\n' "${RECOVERIES[@]}" | sort -n | sed -n "$((($3 + 1) / 2))p")" s
+  figure "relay_back_after_${kind// /_}_median" "$(printf '%s\n' "${RECOVERIES[@]}" | sort -n | sed -n "$(((${#RECOVERIES[@]} + 1) / 2))p")" s
   figure "relay_back_after_${kind// /_}_most" "$(printf '%s\n' "${RECOVERIES[@]}" | sort -n | tail -n 1)" s
 }
 
-goes_away 'server killed' kill_server "$(times 2 20)"
+goes_away 'server killed' kill_server "$(times 2 10)"
 goes_away 'server restarted' stop_server "$(times 2 20)"
 recovery_begins
 recovery_ends recovery_after_the_last

@@ -3,8 +3,7 @@
 # moment, at the position that the slot has, which it was told of a tenth of a second ago at most.
 # row: P-04 walsender backend terminated
 # expects: O1 O2 O3 O4 O7 O8 O10
-# tags: short
-# plugins: both
+# tags:
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/faults/campaign.sh
@@ -21,7 +20,7 @@ is_read_by_another() {
   [ "$(pg_in postgres "SELECT active_pid <> $1 FROM pg_replication_slots WHERE slot_name = '$SLOT'")" = t ]
 }
 
-count=$(times 5 40)
+count=$(times 5 12)
 back=()
 for ((i = 1; i <= count; i++)); do
   some_time 50 600

@@ -1,6 +1,9 @@
 /* fake_stream.c - the scripted stream. Its bytes are pgoutput's, so that the real decoder and router stand between. */
 #include "session_fakes.h"
 
+/* Each transaction's, counted as pgoutput does. */
+#define COMMIT_TIME_US 1000000
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +18,7 @@ struct fake_message {
   size_t length;
   Lsn wal_end;
   bool reply_requested;
+  int64_t sent_us;
 };
 
 struct fake_stream {
@@ -24,6 +28,7 @@ struct fake_stream {
   struct server_facts facts;
   struct fake_message messages[FAKE_MESSAGES_MAX];
   size_t count, at;
+  int64_t sent_us;
   bool breaks;
   enum verdict break_verdict;
   struct problem break_problem;
@@ -84,6 +89,7 @@ static enum verdict fs_receive(struct stream *base, bool may_read, struct stream
       .kind = message->is_keepalive ? STREAM_KEEPALIVE : STREAM_DATA,
       .body = span_of(message->bytes, message->length),
       .wal_end = message->wal_end,
+      .sent_us = message->sent_us,
       .reply_requested = message->reply_requested,
   };
   return VERDICT_OK;
@@ -169,6 +175,7 @@ static struct fake_message *message_new(struct fake_stream *fake)
   }
   memset(message, 0, sizeof(*message));
   message->wal_end = SERVER_WAL_END;
+  message->sent_us = fake->sent_us;
   return message;
 }
 
@@ -196,7 +203,7 @@ void fake_stream_begin(struct fake_stream *fake, Lsn commit_lsn, uint32_t xid)
 
   put(message, "B", 1);
   put_number(message, commit_lsn, 8);
-  put_number(message, 1000000, 8);
+  put_number(message, COMMIT_TIME_US, 8);
   put_number(message, xid, 4);
 }
 
@@ -250,7 +257,7 @@ void fake_stream_commit(struct fake_stream *fake, Lsn commit_lsn, Lsn end_lsn)
   put_number(message, 0, 1);
   put_number(message, commit_lsn, 8);
   put_number(message, end_lsn, 8);
-  put_number(message, 1000000, 8);
+  put_number(message, COMMIT_TIME_US, 8);
 }
 
 void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_requested)
@@ -265,6 +272,11 @@ void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_req
 void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t length)
 {
   put(message_new(fake), bytes, length);
+}
+
+void fake_stream_sent_after(struct fake_stream *fake, int64_t after_us)
+{
+  fake->sent_us = after_us < 0 ? 0 : PG_EPOCH_US + COMMIT_TIME_US + after_us;
 }
 
 void fake_stream_breaks(struct fake_stream *fake, const struct problem *problem)

@@ -30,6 +30,8 @@ void fake_stream_row(struct fake_stream *fake, const char *id, const char *type,
 void fake_stream_commit(struct fake_stream *fake, Lsn commit_lsn, Lsn end_lsn);
 void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_requested);
 void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t length);
+/* The server's clock behind the commit time of each transaction when it sends what is written into the script from now on; negative: not known, as at first. */
+void fake_stream_sent_after(struct fake_stream *fake, int64_t after_us);
 /* The connection breaks when the script is at its end. */
 void fake_stream_breaks(struct fake_stream *fake, const struct problem *problem);
 /* The same, refused for good by the server. */
@@ -73,6 +75,8 @@ void fake_publisher_report(struct fake_publisher *fake, size_t index, enum repor
 void fake_publisher_report_all(struct fake_publisher *fake);
 bool fake_publisher_is_open(const struct fake_publisher *fake);
 int fake_publisher_opens(const struct fake_publisher *fake);
+/* How often the session said that what it had published is to go out at once. */
+int fake_publisher_hurries(const struct fake_publisher *fake);
 
 /* A configuration with one entry, public.outbox, all defaults; static memory, to be changed by the test. */
 struct config *fake_config(void);

@@ -36,7 +36,7 @@ static struct script *good_history(void)
   script_read(script, 66, 0, 6, "a", "a4", 0x60);
   script_read(script, 72, 0, 7, "a", "a5", 0x70);
   script_sample(script, 5, 0x08);
-  script_sample(script, 32, 0x28);
+  script_sample(script, 32, 0x18);
   script_sample(script, 80, 0x78);
   return script;
 }
@@ -47,7 +47,7 @@ Test(history_check, a_good_history_has_no_finding)
   struct history history;
   struct judgement judgement;
 
-  script_judge(script, &(struct judge_options){.window = 3}, &history, &judgement);
+  script_judge(script, &(struct judge_options){.window = 3, .is_only_unconfirmed = true}, &history, &judgement);
   for (size_t i = 0; i < GUARANTEES; i++) {
     cr_assert_eq(judgement.findings[i].count, 0, "%s", judgement.findings[i].texts[0]);
   }
@@ -229,6 +229,27 @@ Test(history_check, more_repetitions_than_the_window_are_found)
   script_finds(script, &(struct judge_options){.window = 2}, GUARANTEE_DUPLICATES, 1);
 }
 
+Test(history_check, a_repetition_of_what_was_confirmed_is_found_where_that_is_wanted)
+{
+  for (int is_wanted = 0; is_wanted < 2; is_wanted++) {
+    struct script *script = good_history();
+
+    script_read(script, 90, 0, 8, "a", "a4", 0x60); /* 0x78 was confirmed at 80 */
+    script_read(script, 90, 0, 9, "a", "a5", 0x70);
+    script_finds(script, &(struct judge_options){.is_only_unconfirmed = is_wanted}, GUARANTEE_DUPLICATES, is_wanted ? 2 : 0);
+  }
+}
+
+Test(history_check, a_repetition_before_its_confirmation_is_legal_whatever_the_order_of_samples)
+{
+  struct script *script = good_history();
+
+  script_read(script, 79, 0, 8, "a", "a5", 0x70);
+  script_sample(script, 81, 0x78);
+  script_sample(script, 78, 0x70);
+  script_finds(script, &(struct judge_options){.is_only_unconfirmed = true}, GUARANTEE_DUPLICATES, 0);
+}
+
 Test(history_check, another_key_or_value_or_topic_than_the_rows_is_found)
 {
   static const char *const records[] = {
@@ -270,6 +291,12 @@ Test(history_check, another_lsn_of_a_repetition_is_found)
   struct script *script = good_history();
 
   script_read(script, 80, 0, 8, "a", "a5", 0x71);
+  script_finds(script, &usual, GUARANTEE_BYTES, 1);
+  script = good_history();
+  script_line(script,
+              "{\"t\":1,\"op\":\"read\",\"topic\":\"orders\",\"partition\":0,\"offset\":8,\"append_ms\":80,\"key\":\"a\",\"id\":\"a5\",\"lsn\":\"0/70/"
+              "1\",\"sha256\":\"%s\"}",
+              hash_of("a5").text);
   script_finds(script, &usual, GUARANTEE_BYTES, 1);
 }
 
@@ -346,10 +373,12 @@ Test(history_check, a_line_that_is_not_understood_is_an_error)
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}",
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"00\"}",
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"x000000000000000000000000000000000000000000000000000000000000000\"}",
+      "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"00000000000000000000000000000000000000000000000000000000000000000\"}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":-1,\"offset\":0,\"append_ms\":1}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"append_ms\":1}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"0/1\"}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"x/1/0\"}",
+      "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"0/1/0x\"}",
       "{\"t\":1,\"op\":\"slot\",\"confirmed\":\"0/1/0\"}",
       "{\"t\":1,\"op\":\"slot\"}",
       "{\"t\":1,\"op\":\"fault\",\"kind\":\"kill\"}",

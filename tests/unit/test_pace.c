@@ -85,40 +85,60 @@ Test(pace, known_lag_means_behind_at_once)
   cr_assert_eq(pace_on_read(&pace, 0, true, START_US, &deadline_us), PACE_SOCKET); /* nothing there: there is nothing to hurry for */
 }
 
-Test(pace, behind_reads_long_ones_at_once_and_pauses_after_short_ones)
+Test(pace, behind_pauses_for_as_long_as_a_lump_takes_to_arrive)
 {
   static const struct {
     uint64_t bytes;
+    int64_t elapsed_us;
     int64_t pause_us;
-  } cases[] = {{PACE_LONG_READ_BYTES, 0}, {PACE_LONG_READ_BYTES - 1, PACE_PAUSE_US}, {16384, 0}, {1, PACE_PAUSE_US}, {UINT64_MAX, 0}};
+  } cases[] = {
+      {PACE_LUMP_BYTES, 400, 400},      /* just one came: as before */
+      {PACE_LUMP_BYTES * 2, 400, 200},  /* twice as fast */
+      {PACE_LUMP_BYTES * 16, 400, 100}, /* never shorter */
+      {PACE_LUMP_BYTES / 2, 400, 500},  /* never longer */
+      {1, 400, 500},
+      {UINT64_MAX, 400, 100},
+      {1, INT64_MAX / 4, 500},
+      {PACE_LUMP_BYTES, 0, 100},
+  };
 
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     struct pace pace = behind(START_US);
+    int64_t at_us = START_US + cases[i].elapsed_us;
     int64_t deadline_us = -1;
 
-    cr_assert_eq(pace_on_read(&pace, cases[i].bytes, false, START_US + 700, &deadline_us), PACE_TIMER, "%zu", i);
-    cr_assert_eq(deadline_us, START_US + 700 + cases[i].pause_us, "%zu", i);
+    cr_assert_eq(pace_on_read(&pace, cases[i].bytes, false, at_us, &deadline_us), PACE_TIMER, "%zu", i);
+    cr_assert_eq(deadline_us, at_us + cases[i].pause_us, "%zu: %ld us", i, deadline_us - at_us);
   }
 }
 
-Test(pace, a_pause_that_brought_nothing_ends_behind_even_with_known_lag)
+Test(pace, a_pause_that_brought_nothing_ends_behind)
 {
   struct pace pace = behind(START_US);
   int64_t deadline_us = -1;
 
-  cr_assert_eq(pace_on_read(&pace, 0, true, START_US + PACE_PAUSE_US, &deadline_us), PACE_SOCKET);
+  cr_assert_eq(pace_on_read(&pace, 0, false, START_US + PACE_PAUSE_US, &deadline_us), PACE_SOCKET);
   cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, false, START_US + PACE_PAUSE_US + 10, &deadline_us), PACE_SOCKET);
 }
 
-Test(pace, an_empty_read_directly_after_a_long_one_is_paused_for_once)
+Test(pace, with_known_lag_it_takes_several_in_a_row)
 {
   struct pace pace = behind(START_US);
-  int64_t deadline_us = -1;
+  int64_t deadline_us = START_US + PACE_PAUSE_US;
 
-  cr_assert_eq(pace_on_read(&pace, 16384, false, START_US + 500, &deadline_us), PACE_TIMER);
-  cr_assert_eq(pace_on_read(&pace, 0, false, START_US + 500, &deadline_us), PACE_TIMER);
-  cr_assert_eq(deadline_us, START_US + 500 + PACE_PAUSE_US);
-  cr_assert_eq(pace_on_read(&pace, 0, false, START_US + 1000, &deadline_us), PACE_SOCKET);
+  for (int round = 0; round < 3; round++) { /* what comes in between begins the count anew */
+    for (int i = 1; i < PACE_EMPTY_PAUSES; i++) {
+      int64_t at_us = deadline_us;
+
+      cr_assert_eq(pace_on_read(&pace, 0, true, at_us, &deadline_us), PACE_TIMER, "%d", i);
+      cr_assert_eq(deadline_us, at_us + PACE_PAUSE_US);
+    }
+    cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, true, deadline_us, &deadline_us), PACE_TIMER);
+  }
+  for (int i = 1; i < PACE_EMPTY_PAUSES; i++) {
+    cr_assert_eq(pace_on_read(&pace, 0, true, deadline_us, &deadline_us), PACE_TIMER, "%d", i);
+  }
+  cr_assert_eq(pace_on_read(&pace, 0, true, deadline_us, &deadline_us), PACE_SOCKET);
 }
 
 Test(pace, false_alarms_while_idle_count_for_nothing)

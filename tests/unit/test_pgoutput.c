@@ -264,6 +264,26 @@ Test(pgoutput, a_damaged_relation_is_not_kept)
   cr_expect_eq(decode(MESSAGE("I\0\0\0\4N\0\0")), VERDICT_RETRY);
 }
 
+Test(pgoutput, a_relation_that_changed_between_two_sessions_is_learned_anew)
+{
+  announce(MESSAGE(RELATION_T));
+  decoder_reset(decoder);
+  cr_expect_eq(decode(MESSAGE("I\0\0\0\1N\0\2t\0\0\0\1"
+                              "1n")),
+               VERDICT_RETRY, "a row by the shape of an older session");
+  announce(MESSAGE("R\0\0\0\1"
+                   "public\0t\0"
+                   "d\0\2"
+                   "\0v\0\0\0\0\31\377\377\377\377"
+                   "\1id\0\0\0\0\27\377\377\377\377"));
+  cr_assert_eq(decode(MESSAGE("I\0\0\0\1N\0\2t\0\0\0\1"
+                              "xt\0\0\0\1"
+                              "1")),
+               VERDICT_OK);
+  cr_expect(span_is(change.relation->columns[0].name, "v"));
+  cr_expect(span_is(change.relation->columns[1].name, "id"));
+}
+
 Test(pgoutput, endless_changes_of_shape_end_the_session_and_not_the_memory)
 {
   enum { NAME_BYTES = 1 << 20 };

@@ -1,4 +1,4 @@
-/* test_session.c - positions, backpressure, failures, standby and stopping. */
+/* test_session.c - positions, backpressure, failures, standby and reloads. */
 #include "session_bench.h"
 
 /* ---- positions ---- */
@@ -275,21 +275,6 @@ Test(session, a_record_that_was_lost_is_sent_again)
   bench_done(&bench);
 }
 
-Test(session, backoff_grows_while_the_server_is_away)
-{
-  struct bench bench;
-  struct problem refused;
-
-  bench_init(&bench);
-  (void)problem_set(&refused, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection refused");
-  fake_stream_on_connect(bench.stream, VERDICT_RETRY, NULL, &refused);
-  turn(&bench, 60 * US_PER_S);
-  cr_assert_geq(bench.failures, 5);
-  cr_assert_leq(bench.failures, 20, "%d tries in a minute", bench.failures);
-  cr_assert_neq(state_of(&bench), RELAY_HELD);
-  bench_done(&bench);
-}
-
 Test(session, a_connection_that_never_answers_is_given_up)
 {
   struct bench bench;
@@ -421,97 +406,3 @@ Test(session, a_reload_with_kafka_away_reconnects_all_the_same)
 }
 
 /* ---- stopping ---- */
-
-Test(session, a_stop_settles_confirms_and_ends_the_stream_in_order)
-{
-  struct bench bench;
-  struct session_figures figures;
-
-  bench_init(&bench);
-  transaction(&bench, 0x200, 0x240, KEYS("a"));
-  turn(&bench, 10000);
-  session_stop(bench.session, bench.now);
-  transaction(&bench, 0x300, 0x340, KEYS("b"));
-  turn(&bench, 10000);
-  cr_assert_eq(state_of(&bench), RELAY_DRAINING);
-  fake_publisher_report_all(bench.publisher);
-  turn(&bench, 10000);
-  cr_assert(session_is_stopped(bench.session));
-  session_figures(bench.session, bench.now, &figures);
-  cr_assert(figures.drained);
-  cr_assert(fake_stream_was_finished(bench.stream));
-  cr_assert_eq(highest_flush(&bench), 0x240);
-  cr_assert_eq(fake_publisher_count(bench.publisher), 1, "read on after the stop");
-  bench_done(&bench);
-}
-
-Test(session, a_stop_reads_the_transaction_in_hand_to_its_end)
-{
-  struct bench bench;
-
-  bench_init(&bench);
-  fake_publisher_limit(bench.publisher, 1);
-  transaction(&bench, 0x200, 0x240, KEYS("a", "b"));
-  turn(&bench, 10000);
-  session_stop(bench.session, bench.now);
-  fake_publisher_report_all(bench.publisher);
-  turn(&bench, 10000);
-  fake_publisher_report_all(bench.publisher);
-  turn(&bench, 10000);
-  cr_assert(session_is_stopped(bench.session));
-  cr_assert_eq(highest_flush(&bench), 0x240);
-  bench_done(&bench);
-}
-
-Test(session, a_stop_with_kafka_down_ends_within_its_limit_and_confirms_nothing)
-{
-  struct bench bench;
-  struct session_figures figures;
-
-  bench_init(&bench);
-  transaction(&bench, 0x200, 0x240, KEYS("a"));
-  turn(&bench, 10000);
-  session_stop(bench.session, bench.now);
-  turn(&bench, 9 * US_PER_S);
-  cr_assert_not(session_is_stopped(bench.session));
-  turn(&bench, 2 * US_PER_S);
-  cr_assert(session_is_stopped(bench.session));
-  session_figures(bench.session, bench.now, &figures);
-  cr_assert_not(figures.drained);
-  cr_assert_eq(figures.events_in_flight, 1);
-  cr_assert_leq(highest_flush(&bench), 0x100);
-  bench_done(&bench);
-}
-
-Test(session, a_stop_while_a_row_is_about_to_be_held_settles_within_the_stops_own_limit)
-{
-  struct bench bench;
-
-  bench_init(&bench);
-  bench.config->delivery.drain_timeout_ms = 1000;
-  transaction(&bench, 0x200, 0x240, KEYS("a"));
-  transaction(&bench, 0x300, 0x340, KEYS(""));
-  turn(&bench, 1000);
-  session_stop(bench.session, bench.now);
-  turn(&bench, 500000);
-  cr_assert_not(session_is_stopped(bench.session), "stopped without settling");
-  turn(&bench, 600000);
-  cr_assert(session_is_stopped(bench.session));
-  bench_done(&bench);
-}
-
-Test(session, a_stop_while_a_row_is_about_to_be_held_confirms_what_settles)
-{
-  struct bench bench;
-
-  bench_init(&bench);
-  transaction(&bench, 0x200, 0x240, KEYS("a"));
-  transaction(&bench, 0x300, 0x340, KEYS(""));
-  turn(&bench, 1000);
-  session_stop(bench.session, bench.now);
-  fake_publisher_report_all(bench.publisher);
-  turn(&bench, 1000);
-  cr_assert(session_is_stopped(bench.session));
-  cr_assert_eq(highest_flush(&bench), 0x240);
-  bench_done(&bench);
-}

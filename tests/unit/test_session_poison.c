@@ -340,6 +340,83 @@ Test(session_poison, a_look_that_fails_gives_the_slot_back_and_holds_on)
   bench_done(&bench);
 }
 
+Test(session_poison, a_row_that_is_refused_itself_once_its_topic_is_mended_goes_by_the_policy)
+{
+  struct bench bench;
+  struct config_outbox *entry;
+
+  bench_init(&bench);
+  entry = (struct config_outbox *)bench.config->outbox;
+  entry->poison = POISON_DEAD_LETTER;
+  entry->dead_letter_topic = "dead";
+  hold_on_topic(&bench);
+  fake_stream_clear(bench.stream);
+  for (int i = 0; i < 61 && fake_stream_starts(bench.stream) < 3; i++) {
+    turn(&bench, US_PER_S);
+  }
+  cr_assert_eq(fake_publisher_count(bench.publisher), 1);
+  fake_publisher_report(bench.publisher, 0, REPORT_REFUSED_ROW);
+  turn(&bench, 10000);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  for (int i = 0; i < 61 && fake_stream_starts(bench.stream) < 4; i++) {
+    turn(&bench, US_PER_S);
+  }
+  cr_assert_eq(fake_publisher_count(bench.publisher), 1);
+  fake_publisher_report(bench.publisher, 0, REPORT_REFUSED_ROW);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 2);
+  cr_assert_str_eq(fake_publisher_record(bench.publisher, 1)->topic, "dead");
+  fake_publisher_report(bench.publisher, 1, REPORT_DELIVERED);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(highest_flush(&bench), 0x240);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  bench_done(&bench);
+}
+
+Test(session_poison, a_hold_whose_stream_breaks_before_it_is_over_leaves_no_producer_behind)
+{
+  struct bench bench;
+  struct problem problem;
+
+  bench_init(&bench);
+  (void)problem_set(&problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "publication_missing", "publication does not exist");
+  fake_stream_on_connect(bench.stream, VERDICT_FATAL, NULL, &problem);
+  turn(&bench, 10000);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  for (int i = 0; i < 61 && fake_publisher_count(bench.publisher) == 0; i++) {
+    turn(&bench, US_PER_S);
+  }
+  cr_assert_eq(state_of(&bench), RELAY_HELD, "streaming has not gone on for long enough to end the hold");
+  cr_assert(fake_publisher_is_open(bench.publisher));
+  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  fake_stream_breaks(bench.stream, &problem);
+  turn(&bench, 10000);
+  cr_assert_not(fake_publisher_is_open(bench.publisher), "the record in flight may come behind what another relay sends");
+  bench_done(&bench);
+}
+
+Test(session_poison, finding_the_bad_rows_of_many_batches_does_not_take_ever_longer_pauses)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  for (Lsn round = 0; round < 10; round++) {
+    /* Each time behind the mark, so in company; two are refused at once. */
+    fake_stream_clear(bench.stream);
+    transaction(&bench, 0x1000 + 0x100 * round, 0x1040 + 0x100 * round, KEYS("a", "b"));
+    turn(&bench, 150000);
+    cr_assert_eq(fake_stream_starts(bench.stream), (int)round + 1);
+    cr_assert_eq(fake_publisher_count(bench.publisher), 2);
+    fake_publisher_report(bench.publisher, 0, REPORT_REFUSED_ROW);
+    fake_publisher_report(bench.publisher, 1, REPORT_REFUSED_ROW);
+    turn(&bench, 10000);
+    cr_assert_eq(bench.isolations, (int)round + 1);
+  }
+  bench_done(&bench);
+}
+
 Test(session_poison, a_refused_record_does_not_overtake_older_ones_that_never_got_through)
 {
   struct bench bench;

@@ -19,7 +19,7 @@ static PGresult *result_of(const struct rows *rows)
   }
   for (size_t row = 0; row < rows->count; row++) {
     for (int i = 0; i < COLUMNS; i++) {
-      const char *cell = rows->cells[row][i];
+      const char *cell = rows->cells[row][i] != NULL ? rows->cells[row][i] : "-";
       bool is_null = strcmp(cell, "-") == 0;
 
       cr_assert_eq(PQsetvalue(result, (int)row, i, is_null ? NULL : (char *)(uintptr_t)cell, is_null ? -1 : (int)strlen(cell)), 1);
@@ -45,6 +45,7 @@ Test(slot_query, names_are_quoted_and_message_entries_left_out)
 
   cr_assert_not_null(strstr(sql, "(VALUES (-1, '', ''), (0, 'public', 'outbox'), (2, 'we''ird', E'back\\\\slash')) AS"), "%s", sql);
   cr_assert_not_null(strstr(sql, "slot_name = 'it''s'"), "%s", sql);
+  cr_assert_not_null(strstr(sql, "pubname = 'pub''lished'"), "%s", sql);
   cr_assert_null(strstr(sql, "shop"));
   free(sql);
 }
@@ -62,6 +63,7 @@ Test(slot_query, an_answer_is_read_into_figures)
   cr_assert_eq(answer.figures.restart, 0x1000000);
   cr_assert_eq(answer.figures.retained_bytes, 0x2000000);
   cr_assert_eq(answer.figures.safe_bytes, 1000);
+  cr_assert_eq(answer.publication, -7);
   cr_assert_str_eq(answer.server_start, "2024-01-01 00:00:00+00");
   cr_assert(answer.tables[0].is_known && !answer.tables[1].is_known && answer.tables[2].is_known);
   cr_assert(answer.tables[0].oid == 16385 && answer.tables[0].updated == 10 && answer.tables[0].deleted == 20);
@@ -127,8 +129,8 @@ Test(slot_query, values_that_are_not_of_their_type_are_refused)
     int column;
     const char *value;
   } cases[] = {
-      {0, "3000000"}, {0, ""},  {2, "yes"}, {3, "T"}, {4, "-1"},          {4, "99999999999"}, {6, "9.5"}, {6, "99999999999999999999"}, {6, ""}, {7, "x"},
-      {8, "0/"},      {9, "3"}, {9, "-1"},  {9, "a"}, {10, "4294967296"}, {11, "-2"},         {12, "1 "}, {12, "9223372036854775808"}};
+      {0, "3000000"}, {0, ""},  {2, "yes"}, {3, "T"}, {4, "-1"},          {4, "99999999999"}, {6, "9.5"}, {6, "99999999999999999999"}, {6, ""},     {7, "x"},
+      {8, "0/"},      {9, "3"}, {9, "-1"},  {9, "a"}, {10, "4294967296"}, {11, "-2"},         {12, "1 "}, {12, "9223372036854775808"}, {13, "none"}};
 
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
     struct rows rows = usual;
@@ -186,5 +188,38 @@ Test(slot_baseline, only_what_can_be_compared_counts)
     cr_assert_eq(answer.figures.updated[CONFIG_OUTBOX_MAX - 1], steps[i].updated, "%s", steps[i].name);
     cr_assert_eq(answer.figures.deleted[CONFIG_OUTBOX_MAX - 1], steps[i].deleted, "%s", steps[i].name);
     cr_assert_eq(answer.figures.updated[0], 0);
+  }
+}
+
+Test(slot_baseline, a_publication_or_a_table_that_changed_under_the_stream_is_told_once)
+{
+  static const struct {
+    const char *name;
+    const char *start;
+    int64_t publication;
+    struct table_counts table;
+    bool has_changed;
+  } steps[] = {
+      {"the first answer", "a", 7, {true, 1, 0, 0}, false},
+      {"nothing new", "a", 7, {true, 1, 9, 9}, false},
+      {"the publication altered", "a", 8, {true, 1, 9, 9}, true},
+      {"told once", "a", 8, {true, 1, 9, 9}, false},
+      {"the publication dropped", "a", 0, {true, 1, 9, 9}, true},
+      {"the table dropped", "a", 0, {false, 0, 0, 0}, true},
+      {"told once", "a", 0, {false, 0, 0, 0}, false},
+      {"the table made again", "a", 0, {true, 2, 0, 0}, true},
+      {"another table by that name", "a", 0, {true, 3, 0, 0}, true},
+      {"another or a restarted server, with which each session ends", "b", 5, {true, 4, 0, 0}, false},
+      {"and on from there", "b", 6, {true, 4, 0, 0}, true},
+  };
+  struct slot_baseline baseline = {0};
+
+  for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+    struct slot_answer answer = {.publication = steps[i].publication};
+
+    (void)snprintf(answer.server_start, sizeof(answer.server_start), "%s", steps[i].start);
+    answer.tables[CONFIG_OUTBOX_MAX - 1] = steps[i].table;
+    slot_baseline_advance(&baseline, &answer);
+    cr_assert_eq(answer.figures.catalog_has_changed, steps[i].has_changed, "%s", steps[i].name);
   }
 }

@@ -8,11 +8,9 @@
  *   \u0000, half a surrogate pair, a name twice refused    refused in what is read, accepted in what is skipped
  *   bytes that are not UTF-8                    refused    accepted: judged where a text has to be UTF-8
  */
-#include <jansson.h>
-
 #include "backoff.h"
 #include "decode_fixture.h"
-#include "utf8.h"
+#include "wal2json_reference.h"
 
 struct peers {
   struct decoder *decoder;
@@ -32,113 +30,6 @@ static void peers_done(struct peers *peers)
   arena_done(&peers->arena);
 }
 
-static bool is_undecided(struct span line, const json_error_t *error)
-{
-  enum json_error_code code = json_error_code(error);
-
-  return code == json_error_numeric_overflow || code == json_error_null_character || code == json_error_null_byte_in_key || code == json_error_duplicate_key ||
-         strstr(error->text, "invalid Unicode") != NULL || !utf8_is_valid(line);
-}
-
-static bool is_integer_within(const json_t *value, json_int_t from, json_int_t to)
-{
-  return json_is_integer(value) && json_integer_value(value) >= from && json_integer_value(value) <= to;
-}
-
-static bool is_row(const json_t *columns)
-{
-  size_t i;
-  const json_t *column;
-
-  if (!json_is_array(columns)) {
-    return false;
-  }
-  json_array_foreach(columns, i, column)
-  {
-    const json_t *value = json_object_get(column, "value");
-
-    if (!json_is_string(json_object_get(column, "name")) || !is_integer_within(json_object_get(column, "typeoid"), INT32_MIN, UINT32_MAX) || value == NULL ||
-        json_is_object(value) || json_is_array(value)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-/* Whether a line with a row, truncation or message is one; begin and commit are not generated, since jansson knows neither LSNs nor times. */
-static bool reference_accepts(const json_t *line)
-{
-  const char *action = json_string_value(json_object_get(line, "action"));
-  const json_t *columns = json_object_get(line, "columns");
-  const json_t *identity = json_object_get(line, "identity");
-  bool is_named = json_is_string(json_object_get(line, "schema")) && json_is_string(json_object_get(line, "table"));
-
-  if (action == NULL || strlen(action) != 1 || (columns != NULL && !is_row(columns)) || (identity != NULL && !is_row(identity))) {
-    return false;
-  }
-  switch (action[0]) {
-  case 'I':
-  case 'U':
-    return is_named && columns != NULL;
-  case 'D':
-  case 'T':
-    return is_named;
-  case 'M':
-    return json_is_boolean(json_object_get(line, "transactional")) && json_is_string(json_object_get(line, "prefix")) &&
-           json_is_string(json_object_get(line, "content"));
-  default:
-    return false;
-  }
-}
-
-static bool same_text(struct span text, const json_t *string)
-{
-  return span_equals(text, span_of(json_string_value(string), json_string_length(string)));
-}
-
-static void expect_same_value(const struct value *value, const json_t *reference)
-{
-  char number[32];
-
-  cr_assert_eq(value->state, json_is_null(reference) ? VALUE_NULL : VALUE_PRESENT);
-  if (json_is_string(reference)) {
-    cr_assert(same_text(value->text, reference));
-  } else if (json_is_boolean(reference)) {
-    cr_assert(span_is(value->text, json_is_true(reference) ? "true" : "false"));
-  } else if (json_is_integer(reference)) {
-    snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(reference));
-    cr_assert(span_is(value->text, number) || span_is(value->text, "-0"));
-  } else if (json_is_real(reference)) {
-    cr_assert_float_eq(strtod(value->text.data, NULL), json_real_value(reference), 0);
-  }
-}
-
-static void expect_same_change(const struct change *change, const json_t *line)
-{
-  const json_t *row = json_object_get(line, change->kind == CHANGE_DELETE ? "identity" : "columns");
-  size_t i;
-  const json_t *column;
-
-  if (change->kind == CHANGE_MESSAGE) {
-    cr_assert(same_text(change->prefix, json_object_get(line, "prefix")));
-    cr_assert(same_text(change->content, json_object_get(line, "content")));
-    cr_assert_eq(change->transactional, json_is_true(json_object_get(line, "transactional")));
-    return;
-  }
-  cr_assert(same_text(change->relation->schema, json_object_get(line, "schema")));
-  cr_assert(same_text(change->relation->table, json_object_get(line, "table")));
-  if (change->kind == CHANGE_TRUNCATE) {
-    return;
-  }
-  cr_assert_eq(change->relation->column_count, json_array_size(row));
-  json_array_foreach(row, i, column)
-  {
-    cr_assert(same_text(change->relation->columns[i].name, json_object_get(column, "name")));
-    cr_assert_eq(change->relation->columns[i].type_oid, (uint32_t)json_integer_value(json_object_get(column, "typeoid")));
-    expect_same_value(&change->values[i], json_object_get(column, "value"));
-  }
-}
-
 static void compare(struct peers *peers, struct span line)
 {
   json_error_t error;
@@ -148,13 +39,13 @@ static void compare(struct peers *peers, struct span line)
   struct problem problem = {.text = ""};
   bool is_accepted = decoder_read(peers->decoder, span_of(exact, line.length), &peers->arena, &change, &problem) == VERDICT_OK;
 
-  if (reference == NULL && is_undecided(line, &error)) {
+  if (reference == NULL && reference_is_undecided(line, &error)) {
     peers->undecided++;
   } else {
     cr_assert_eq(is_accepted, reference != NULL && reference_accepts(reference), "here: %s, jansson: %s, line: %.*s", problem.text,
                  reference == NULL ? error.text : "", (int)line.length, line.data);
     if (is_accepted) {
-      expect_same_change(&change, reference);
+      cr_assert(reference_says_the_same(&change, reference), "line: %.*s", (int)line.length, line.data);
     }
     peers->both_accept += is_accepted;
     peers->both_refuse += !is_accepted;

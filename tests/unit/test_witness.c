@@ -45,8 +45,8 @@ Test(witness, judges_a_known_server)
       {"advanced by one byte", "1000", 2, 0x501, 0x1000, "slot_moved", "from 0/500 to 0/501"},
       {"recreated", "1000", 2, 0x1000, 0x1000, "slot_moved", "from 0/500 to 0/1000"},
       {"slot ahead of its server", "1000", 2, 0x1001, 0x1000, "position_ahead", "from 0/1000 to 0/1001"},
-      {"a former primary", "1000", 1, 0x500, 0x1000, "former_primary", "on timeline 1, but this relay has streamed from timeline 2"},
-      {"a former primary that lagged", "1000", 1, 0x500, 0x400, "former_primary", "timeline 1"},
+      {"a former primary", "1000", 1, 0x500, 0x1000, "other_timeline", "on timeline 1, but this relay has streamed from timeline 2"},
+      {"a former primary that lagged", "1000", 1, 0x500, 0x400, "other_timeline", "timeline 1"},
       {"another server on an earlier timeline", "2000", 1, 0x500, 0x1000, "other_server", "from 0/500 on"},
   };
 
@@ -133,6 +133,47 @@ Test(witness, a_slot_that_another_relay_is_moving_is_not_compared)
   cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
 }
 
+Test(witness, a_promoted_server_must_come_from_our_timeline_at_or_behind_what_we_confirmed)
+{
+  static const struct {
+    const char *what;
+    uint32_t timeline;
+    size_t count;
+    struct timeline_end ends[3];
+    const char *cause; /* NULL: fine */
+    const char *words;
+  } cases[] = {
+      {"history unknown", 3, 0, {{0, 0}}, NULL, NULL},
+      {"left where we were", 3, 2, {{1, 0x50}, {2, 0x500}}, NULL, NULL},
+      {"left behind us", 3, 2, {{1, 0x50}, {2, 0x501}}, NULL, NULL},
+      {"promoted twice", 4, 3, {{1, 0x50}, {2, 0x700}, {3, 0x800}}, NULL, NULL},
+      {"lagged by a byte", 3, 2, {{1, 0x50}, {2, 0x4FF}}, "server_behind", "from 0/4FF to 0/500"},
+      {"lagged, then promoted twice", 4, 3, {{1, 0x50}, {2, 0x400}, {3, 0x800}}, "server_behind", "from 0/400 to 0/500"},
+      {"from a brother of ours", 3, 1, {{1, 0x600}}, "other_timeline", "on timeline 3"},
+      {"still on ours", 2, 1, {{1, 0x50}}, NULL, NULL},
+  };
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    struct witness witness = seasoned();
+    struct server_facts facts = facts_at("1000", cases[i].timeline, 0x300, 0x1000);
+    struct problem problem = {0};
+
+    facts.history.count = cases[i].count;
+    memcpy(facts.history.ends, cases[i].ends, sizeof(cases[i].ends));
+    cr_expect_eq(witness_judge(&witness, &facts, &problem), cases[i].cause == NULL ? VERDICT_OK : VERDICT_FATAL, "%s: %s", cases[i].what, problem.text);
+    if (cases[i].cause != NULL) {
+      cr_expect_eq(problem.code, EXIT_POSITION);
+      cr_expect_str_eq(problem.cause, cases[i].cause, "%s", cases[i].what);
+      cr_expect_not_null(strstr(problem.text, cases[i].words), "%s: %s", cases[i].what, problem.text);
+      cr_expect_lt(strlen(problem.hint), PROBLEM_HINT_MAX - 1, "%s: cut off", cases[i].what);
+    }
+    /* What another relay confirmed is not ours to judge. */
+    witness_forget_position(&witness);
+    cr_expect_eq(witness_judge(&witness, &facts, &problem),
+                 cases[i].cause != NULL && strcmp(cases[i].cause, "other_timeline") == 0 ? VERDICT_FATAL : VERDICT_OK, "%s, without a position", cases[i].what);
+  }
+}
+
 Test(witness, a_missing_slot_is_told_with_the_position_that_was_confirmed)
 {
   const struct witness witness = seasoned();
@@ -159,5 +200,5 @@ Test(witness, the_timeline_is_that_of_the_latest_start)
   witness_started(&witness, &facts);
   facts.timeline = 3;
   cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
-  cr_assert_str_eq(problem.cause, "former_primary");
+  cr_assert_str_eq(problem.cause, "other_timeline");
 }

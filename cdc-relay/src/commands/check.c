@@ -208,19 +208,32 @@ static void check_synchronous(struct check *check, const struct catalog *catalog
   }
 }
 
-/* What a promotion would cost. */
-static void check_failover(struct check *check, const struct catalog *catalog)
+/* What a promotion would cost, and what being ready for it costs now. */
+static void check_failover(struct check *check, const struct catalog *catalog, PGconn *connection)
 {
   struct problem problem;
+  char *unread;
 
   if (slot_setup_judge_failover(check->config, catalog, &problem) != VERDICT_OK) {
     check_error(check, VERDICT_FATAL, &problem);
-  } else if (catalog->slot_exists && catalog->slot_has_failover && catalog->synchronized_standby_slots != NULL &&
-             catalog->synchronized_standby_slots[0] == '\0') {
+  }
+  if (!catalog->slot_exists || !catalog->slot_has_failover || catalog->synchronized_standby_slots == NULL) {
+    return;
+  }
+  if (catalog->synchronized_standby_slots[0] == '\0') {
     WARN(check, "ALTER SYSTEM SET synchronized_standby_slots = '<the physical slots of the standbys that may be promoted>'; SELECT pg_reload_conf();",
          "replication slot \"%s\" has failover, but synchronized_standby_slots is empty: Kafka may get events that a promoted standby does not have",
          check->config->postgres.slot);
   }
+  unread = ask(connection,
+               "SELECT string_agg(name, ', ') FROM (SELECT btrim(n, ' \"') AS name FROM regexp_split_to_table((SELECT setting FROM pg_catalog.pg_settings"
+               " WHERE name = 'synchronized_standby_slots'), ',') n) AS named WHERE name <> '' AND NOT EXISTS (SELECT FROM"
+               " pg_catalog.pg_replication_slots s WHERE s.slot_name = name AND s.slot_type = 'physical' AND s.active)");
+  if (unread != NULL) {
+    WARN(check, "start the standby, or take its slot out: ALTER SYSTEM SET synchronized_standby_slots = '<those that are read>'; SELECT pg_reload_conf();",
+         "synchronized_standby_slots names slots that no standby reads (%s): until one does, the server sends the relay nothing", unread);
+  }
+  free(unread);
 }
 
 static void check_server(struct check *check, const struct catalog *catalog, PGconn *connection)
@@ -287,7 +300,7 @@ static void check_database(struct check *check)
     check_tables(check, &catalog);
     check_unread_tables(check, connection);
     check_messages(check, &catalog, connection);
-    check_failover(check, &catalog);
+    check_failover(check, &catalog, connection);
     check_server(check, &catalog, connection);
     /* pg_hba.conf may let a role in and its replication not. */
     if (catalog.role_may_replicate && strcmp(catalog.wal_level, "logical") == 0) {

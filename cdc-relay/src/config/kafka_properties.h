@@ -65,7 +65,8 @@ enum kafka_flag {
   X("ssl.endpoint.identification.algorithm", PASS, NULL, NULL, 0, "")                                                                                          \
   X("enable.ssl.certificate.verification", PASS, NULL, NULL, KAFKA_WARN,                                                                                       \
     "without it the broker's certificate is not verified: anybody on the way can read and forge events")                                                       \
-  X("linger.ms", PASS, NULL, "0", 0, "how long a batch waits for more events: 5 takes about half of the broker's work away and adds 5 ms to each event")       \
+  X("linger.ms", PASS, NULL, "0", 0,                                                                                                                           \
+    "how long a batch waits for more events. 0: an event goes out at once, or within 20 ms in a full batch while those that are read are 100 ms old")          \
   X("queue.buffering.max.ms", ALIAS, "linger.ms", NULL, 0, "")                                                                                                 \
   X("batch.size", PASS, NULL, NULL, 0, "bytes of one batch; keep it below the topics' `max.message.bytes`")                                                    \
   X("batch.num.messages", PASS, NULL, NULL, 0, "")                                                                                                             \

@@ -160,7 +160,7 @@ static int32_t unescape_unicode(const char **at, const char *end)
     return -1;
   }
   *at += 6;
-  return (MUTANT(SURROGATES_HALVED) ? 0x1000 : 0x10000) + ((high - UNIT_HIGH_FIRST) << 10) + (low - UNIT_LOW_FIRST);
+  return 0x10000 + ((high - UNIT_HIGH_FIRST) << 10) + (low - UNIT_LOW_FIRST);
 }
 
 /* Copies up to the next escape; returns the number of bytes. `to` has at least the room that is left in the source, so it may be written eight at once. */
@@ -210,7 +210,7 @@ bool json_string_unescape(struct span escaped, struct arena *arena, struct span 
       }
       to += utf8_encode((uint32_t)code, to);
     } else {
-      *to++ = escapes[(uint8_t)at[1]];
+      *to++ = MUTANT(ESCAPES_LITERAL) ? at[1] : escapes[(uint8_t)at[1]];
       at += 2;
     }
   }

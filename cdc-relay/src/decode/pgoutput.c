@@ -175,6 +175,16 @@ static enum verdict read_type(struct message *message, struct change *change)
   return VERDICT_OK;
 }
 
+/* RELATIONS_KEPT: up to which version shapes are of an older session. */
+static uint64_t kept_version;
+
+static bool is_kept(const struct relation_store *relations, uint32_t id)
+{
+  const struct relation *known = relation_store_find(relations, id);
+
+  return known != NULL && known->version <= kept_version;
+}
+
 static enum verdict read_relation(struct message *message, struct change *change)
 {
   struct reader *reader = &message->reader;
@@ -202,7 +212,7 @@ static enum verdict read_relation(struct message *message, struct change *change
   if (reader->has_failed || left(reader) != 0) {
     return VERDICT_OK; /* judged by the caller; nothing of a damaged relation is kept */
   }
-  if (MUTANT(RELATIONS_KEPT) && relation_store_find(&message->pgoutput->relations, id) != NULL) {
+  if (MUTANT(RELATIONS_KEPT) && is_kept(&message->pgoutput->relations, id)) {
     return VERDICT_OK;
   }
   if (relation_store_intern(&message->pgoutput->relations, id, &shape) == NULL) {
@@ -440,6 +450,7 @@ static enum verdict pgoutput_read(struct decoder *decoder, struct span body, str
 static void pgoutput_reset(struct decoder *decoder)
 {
   if (MUTANT(RELATIONS_KEPT)) {
+    kept_version = ((struct pgoutput *)decoder)->relations.last_version;
     return;
   }
   relation_store_reset(&((struct pgoutput *)decoder)->relations);
@@ -462,5 +473,6 @@ struct decoder *pgoutput_new(void)
   }
   pgoutput->decoder.ops = &pgoutput_ops;
   relation_store_init(&pgoutput->relations);
+  kept_version = 0;
   return &pgoutput->decoder;
 }

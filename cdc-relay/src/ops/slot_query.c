@@ -2,7 +2,9 @@
  * slot_query.c - one row per outbox table, or a single one when there is none; the slot's columns are the same in each.
  *
  *    0 end of WAL     1 start of the server     2 slot exists   3 active   4 its pid   5 wal_status   6 safe_wal_size   7 confirmed   8 restart
- *    9 entry (NULL: no table)   10 oid   11 updated   12 deleted
+ *    9 entry (NULL: no table)   10 oid   11 updated   12 deleted   13 publication
+ *
+ * The last one stands for the publication's rows in the catalog, by their transaction ids: another value means that somebody has changed, dropped or made it.
  *
  * wal_status and safe_wal_size are read through the row's JSON form, which gives NULL before PostgreSQL 13. Partitions are found in pg_inherits and not by
  * pg_partition_tree(), which would lock each of them and wait behind an ALTER TABLE.
@@ -30,6 +32,7 @@ enum answer_column {
   COLUMN_OID,
   COLUMN_UPDATED,
   COLUMN_DELETED,
+  COLUMN_PUBLICATION,
   COLUMN_COUNT,
 };
 
@@ -41,8 +44,11 @@ static const char query_middle[] =
     " SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END,"
     " pg_catalog.pg_postmaster_start_time(), s.slot_name IS NOT NULL, s.active, s.active_pid,"
     " pg_catalog.to_jsonb(s) ->> 'wal_status', pg_catalog.to_jsonb(s) ->> 'safe_wal_size', s.confirmed_flush_lsn, s.restart_lsn,"
-    " t.entry, t.root, t.updated, t.deleted"
-    " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ";
+    " t.entry, t.root, t.updated, t.deleted, (SELECT pg_catalog.hashtextextended(pg_catalog.concat(p.oid, ' ', p.xmin, ' ',"
+    " (SELECT pg_catalog.string_agg(pg_catalog.concat(r.prrelid, ' ', r.xmin), ' ' ORDER BY r.prrelid) FROM pg_catalog.pg_publication_rel r"
+    " WHERE r.prpubid = p.oid)), 0) FROM pg_catalog.pg_publication p WHERE p.pubname = ";
+static const char query_slot[] = ")"
+                                 " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ";
 static const char query_tail[] =
     " LEFT JOIN (SELECT m.entry, m.root, sum(pg_catalog.pg_stat_get_tuples_updated(m.oid))::bigint AS updated,"
     " sum(pg_catalog.pg_stat_get_tuples_deleted(m.oid))::bigint AS deleted FROM member m GROUP BY m.entry, m.root) t ON true ORDER BY t.entry";
@@ -74,6 +80,8 @@ char *slot_query(const struct config *config)
     }
   }
   (void)fputs(query_middle, out);
+  put_literal(out, "", config->postgres.publication);
+  (void)fputs(query_slot, out);
   put_literal(out, "", config->postgres.slot);
   (void)fputs(query_tail, out);
   if (fclose(out) != 0) {
@@ -91,7 +99,7 @@ struct row_reader {
 
 static const char *value_of(const struct row_reader *reader, enum answer_column column)
 {
-  return PQgetisnull(reader->result, reader->row, column) ? NULL : PQgetvalue(reader->result, reader->row, column);
+  return PQgetisnull(reader->result, reader->row, (int)column) ? NULL : PQgetvalue(reader->result, reader->row, (int)column);
 }
 
 static int64_t read_int(struct row_reader *reader, enum answer_column column, int64_t least, int64_t most, int64_t if_null)
@@ -177,6 +185,7 @@ enum verdict slot_query_read(const struct config *config, const PGresult *result
     return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "bad_answer", "could not read the slot's figures: unexpected form of the answer");
   }
   read_slot(&reader, &answer.figures);
+  answer.publication = read_int(&reader, COLUMN_PUBLICATION, INT64_MIN, INT64_MAX, 0);
   (void)snprintf(answer.server_start, sizeof(answer.server_start), "%s", PQgetvalue(result, 0, COLUMN_SERVER_START));
   for (; reader.row < PQntuples(result); reader.row++) {
     read_table(&reader, config, &answer);
@@ -192,10 +201,14 @@ void slot_baseline_advance(struct slot_baseline *baseline, struct slot_answer *a
 {
   bool is_same_server = strcmp(baseline->server_start, answer->server_start) == 0;
 
+  answer->figures.catalog_has_changed = is_same_server && baseline->publication != answer->publication;
   for (size_t i = 0; i < CONFIG_OUTBOX_MAX; i++) {
     const struct table_counts *before = &baseline->tables[i];
     const struct table_counts *after = &answer->tables[i];
 
+    if (is_same_server && (before->is_known != after->is_known || before->oid != after->oid)) {
+      answer->figures.catalog_has_changed = true;
+    }
     if (is_same_server && before->is_known && after->is_known && before->oid == after->oid && before->updated <= after->updated &&
         before->deleted <= after->deleted) {
       answer->figures.updated[i] = after->updated - before->updated;
@@ -203,5 +216,6 @@ void slot_baseline_advance(struct slot_baseline *baseline, struct slot_answer *a
     }
   }
   memcpy(baseline->server_start, answer->server_start, sizeof(baseline->server_start));
+  baseline->publication = answer->publication;
   memcpy(baseline->tables, answer->tables, sizeof(baseline->tables));
 }

@@ -20,8 +20,9 @@ struct table_counts {
 };
 
 struct slot_answer {
-  struct slot_figures figures; /* all but updated and deleted, which are 0 */
+  struct slot_figures figures; /* all but updated, deleted and catalog_has_changed, which are 0 */
   char server_start[SLOT_SERVER_START_SIZE];
+  int64_t publication; /* stands for what the catalog says of it; to be compared only */
   struct table_counts tables[CONFIG_OUTBOX_MAX];
 };
 
@@ -30,15 +31,17 @@ char *slot_query(const struct config *config);
 /* OK: *ret_answer. RETRY: the result does not have the form that the query asked for. */
 enum verdict MUST_CHECK slot_query_read(const struct config *config, const PGresult *result, struct slot_answer *ret_answer, struct problem *problem);
 
-/* The counts that differences are taken from. All zero: none yet. */
+/* What differences are taken from. All zero: none yet. */
 struct slot_baseline {
   char server_start[SLOT_SERVER_START_SIZE];
+  int64_t publication;
   struct table_counts tables[CONFIG_OUTBOX_MAX];
 };
 
 /*
  * Fills updated and deleted of answer->figures with what was added since the baseline, and makes the answer the new baseline. Counts that cannot be compared
- * (first answer, another server or a restarted one, a table created anew, a count that went back because statistics were reset) give 0.
+ * (first answer, another server or a restarted one, a table created anew, a count that went back because statistics were reset) give 0. catalog_has_changed:
+ * the publication, or which tables there are, is not what it was; of another server or a restarted one nothing is said, since every session ends with it.
  */
 void slot_baseline_advance(struct slot_baseline *baseline, struct slot_answer *answer);
 

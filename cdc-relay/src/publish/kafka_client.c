@@ -57,6 +57,7 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
   struct kafka_client *client = calloc(1, sizeof(*client));
   rd_kafka_conf_t *conf;
   uint32_t capacity;
+  int linger_ms;
   char words[512];
 
   if (problems == NULL || client == NULL) {
@@ -69,11 +70,20 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
     goto fail;
   }
   capacity = kafka_conf_max_messages(conf);
+  linger_ms = kafka_conf_let_linger(conf);
   client->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof(words));
   if (client->producer == NULL) {
     (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "producer", "could not make a Kafka producer: %s", words);
     rd_kafka_conf_destroy(conf);
     goto fail;
+  }
+  if (linger_ms > 0) {
+    client->hurry = hurry_new(client->producer, linger_ms);
+    if (client->hurry == NULL) {
+      (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "producer", "could not make a Kafka producer: no thread could be started");
+      rd_kafka_destroy(client->producer);
+      goto fail;
+    }
   }
   client->queue = rd_kafka_queue_get_main(client->producer);
   rd_kafka_queue_io_event_enable(client->queue, wake_fd, &one, sizeof(one));
@@ -103,6 +113,7 @@ static void *run(void *argument)
 {
   struct kafka_client_end *end = argument;
 
+  hurry_free(end->client->hurry);
   rd_kafka_destroy(end->client->producer);
   in_flight_pool_done(&end->client->pool);
   proven_done(&end->client->proven);

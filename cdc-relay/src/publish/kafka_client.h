@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "config/config.h"
+#include "publish/hurry.h"
 #include "publish/in_flight.h"
 #include "publish/proven.h"
 #include "publish/topic_cache.h"
@@ -17,6 +18,7 @@
 struct kafka_client {
   rd_kafka_t *producer;
   rd_kafka_queue_t *queue; /* reports, errors and log lines */
+  struct hurry *hurry;     /* NULL: the user's linger.ms holds for every event */
   rd_kafka_event_t *event; /* taken from the queue and not yet read to its end; NULL: none */
   struct in_flight_pool pool;
   struct topic_cache topics;

@@ -20,6 +20,12 @@ rd_kafka_conf_t *kafka_conf_new(const struct config *config, bool with_servers, 
 uint32_t kafka_conf_max_messages(const rd_kafka_conf_t *conf);
 
 /*
+ * Where events are not to wait for company (linger.ms 0), lets them wait all the same, for a client that has a hurry (hurry.h) and so can end the wait. Returns
+ * for how long, in ms, or 0: the user wants a linger of his own, and `conf` is as it was.
+ */
+int kafka_conf_let_linger(rd_kafka_conf_t *conf);
+
+/*
  * Everything that can be found out without a broker: each property alone, and all of them together (by making a producer that has no servers, and ending it:
  * some milliseconds, reads certificate files). Adds to `problems`.
  */

@@ -202,6 +202,9 @@ static void on_taken(struct kafka_publisher *publisher, struct in_flight *place,
   place->home = chosen >= 0 ? proven_home(topic, chosen) : 0;
   if (place->home == 0 || !proven_has(&client->proven, place->home, publisher->served_us)) {
     client->first = place;
+    if (client->hurry != NULL) {
+      hurry_now(client->hurry); /* nothing comes to keep it company */
+    }
   }
 }
 
@@ -254,6 +257,15 @@ static enum verdict publish(struct publisher *port, const struct record *record,
   return kafka_error_explain(error, record->topic.data, &publisher->address, kafka_error_verdict(error, record->partition), problem);
 }
 
+static void hurry(struct publisher *port)
+{
+  const struct kafka_publisher *publisher = (const struct kafka_publisher *)port;
+
+  if (publisher->state == OPEN && publisher->client->hurry != NULL) {
+    hurry_now(publisher->client->hurry);
+  }
+}
+
 /* ---- figures, birth, end ---- */
 
 static void figures(const struct publisher *port, struct publisher_figures *ret_figures)
@@ -288,6 +300,7 @@ static const struct publisher_ops ops = {
     .open = open_publisher,
     .close = close_publisher,
     .publish = publish,
+    .hurry = hurry,
     .reports = kafka_publisher_reports,
     .figures = figures,
     .free = free_publisher,

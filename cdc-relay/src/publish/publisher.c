@@ -25,6 +25,13 @@ enum verdict publisher_publish(struct publisher *publisher, const struct record 
   return publisher->ops->publish(publisher, record, token, problem);
 }
 
+void publisher_hurry(struct publisher *publisher)
+{
+  if (publisher->ops->hurry != NULL) {
+    publisher->ops->hurry(publisher);
+  }
+}
+
 enum verdict publisher_reports(struct publisher *publisher, int limit, ReportFunction report, void *context, struct problem *problem)
 {
   return publisher->ops->reports(publisher, limit, report, context, problem);

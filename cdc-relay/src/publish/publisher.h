@@ -30,7 +30,8 @@ struct report {
   const char *error;        /* static text for what is not DELIVERED */
 };
 
-/* `problem` holds the words for what is not DELIVERED, borrowed for the call. The function must not open, close or free the publisher. */
+/* `problem` holds the words for what is not DELIVERED, borrowed for the call. The function must not open, close or free the publisher: an event of its client is
+ * being read. */
 typedef void (*ReportFunction)(void *context, const struct report *report, const struct problem *problem);
 
 struct publisher_figures {
@@ -55,6 +56,12 @@ void publisher_close(struct publisher *publisher);
  * no report comes (problem->code EXIT_POISON). FATAL: refused for its topic (EXIT_KAFKA_REFUSES). RETRY: the client is broken.
  */
 enum verdict MUST_CHECK publisher_publish(struct publisher *publisher, const struct record *record, uint64_t token, struct problem *problem);
+
+/*
+ * What was published goes out now. Without it a record may wait some milliseconds for company (a full batch costs the broker a tenth of what its records cost
+ * one by one), so call it once behind the last record, unless so much is behind those that nobody would notice. A record that is never hurried goes out too.
+ */
+void publisher_hurry(struct publisher *publisher);
 
 /*
  * Hands out up to `limit` reports; when the client breaks, all that are left, refusals before the lost ones. OK. RETRY: the client is broken (fatal error).

@@ -8,6 +8,7 @@ struct publisher_ops {
   enum verdict (*open)(struct publisher *publisher, struct problem *problem);
   void (*close)(struct publisher *publisher);
   enum verdict (*publish)(struct publisher *publisher, const struct record *record, uint64_t token, struct problem *problem);
+  void (*hurry)(struct publisher *publisher); /* NULL: nothing ever waits for company */
   enum verdict (*reports)(struct publisher *publisher, int limit, ReportFunction report, void *context, struct problem *problem);
   void (*figures)(const struct publisher *publisher, struct publisher_figures *ret_figures);
   void (*free)(struct publisher *publisher);

@@ -132,11 +132,13 @@ void session_fail(struct session *session, enum session_side side, const struct 
     return;
   }
   if (session->is_held) {
-    session_wait_for_look(session);
+    session_look_failed(session); /* also the producer goes: it is long until the next look, and another relay may take the slot */
     return;
   }
-  if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_STEADY_US) {
+  if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_WORKED_US) {
     backoff_reset(&session->postgres_backoff);
+  }
+  if (session->phase == PHASE_STREAMING && session->now.mono_us - session->started_us >= SESSION_STEADY_US) {
     backoff_reset(&session->kafka_backoff);
   }
   delay_us = backoff_next_us(backoff, chance_next(&session->chance));
@@ -256,6 +258,7 @@ static void turn_starting(struct session *session)
   /* Another relay has got past the kept record if its transaction is confirmed. */
   session->has_kept = session->has_kept && session->kept.position.commit_lsn >= session->facts.confirmed;
   session->kept_is_published = false;
+  session->probe_failed = false;
   session->has_problem = session->is_held; /* what a failure was is over; what a hold is about may not be */
   if (session->has_kept) {
     session_enter(session, PHASE_PROBING, session->now.mono_us + SESSION_PROBE_TIMEOUT_US);
@@ -322,6 +325,7 @@ void session_step(struct session *session, struct moment now, short stream_event
       break;
     }
   } while (session->phase != before && session->phase != PHASE_BACKOFF && session->phase != PHASE_WAITING);
+  session_hurry(session);
   show_state(session);
 }
 

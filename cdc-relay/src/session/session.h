@@ -64,11 +64,13 @@ void session_step(struct session *session, struct moment now, short stream_event
 /* When to call session_step() next without any event (monotonic us; may lie in the past), and for what to poll the stream's fd now. */
 int64_t session_deadline_us(const struct session *session);
 short session_poll_events(const struct session *session);
+/* Whether to poll for the publisher's reports as well. Not while much is read on a timer: they are taken at each turn anyway, and one wake-up for each is dear. */
+bool session_wants_reports(const struct session *session);
 
 /* The second connection's news. */
 void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, struct moment now);
 void session_on_server_shutdown(struct session *session, struct moment now);
-/* Secrets were read anew: reconnect both sides; a hold is looked at again at once. */
+/* Secrets were read anew, or the catalog has changed: reconnect both sides, which judges anew; a hold is looked at again at once. */
 void session_reload(struct session *session, struct moment now);
 /* First signal: drain within the configured limit; session_is_stopped() tells when it is over. */
 void session_stop(struct session *session, struct moment now);

@@ -108,18 +108,25 @@ static void on_watched_refusal(struct session *session, const struct report *rep
 static void on_refusal_in_company(struct session *session, const struct report *report, const struct problem *why)
 {
   isolation_begin(&session->isolation, report->position);
+  session->mark_has_risen = true;
   if (!session->has_refusal) {
     session->has_refusal = true;
     session->refusal = *why;
   }
 }
 
+/* A look that failed ends the publisher, which must not happen from inside of a report: session_serve_reports() does it. */
 static void on_probe_report(struct session *session, const struct report *report)
 {
   if (report->outcome == REPORT_DELIVERED) {
     session_release(session);
-  } else {
-    session->look_was_refused = true; /* the publisher, which is handing out reports, must not be closed here */
+    return;
+  }
+  session->probe_failed = true;
+  if (report->outcome == REPORT_REFUSED_ROW && session->problem.code != EXIT_POISON) {
+    /* What it was held for is mended, and now the row itself is refused: it comes again from the stream, alone, and the policy decides. */
+    isolation_begin(&session->isolation, session->kept.position);
+    session->has_kept = false;
   }
 }
 
@@ -174,10 +181,7 @@ void session_serve_reports(struct session *session)
   struct problem problem;
   enum verdict verdict = publisher_reports(session->ports.publisher, SESSION_TURN_REPORTS, on_report, session, &problem);
 
-  if (session->look_was_refused) {
-    session->look_was_refused = false;
-    session_look_failed(session);
-  } else if (verdict != VERDICT_OK && session->publisher_is_open) {
+  if (verdict != VERDICT_OK && session->publisher_is_open) {
     if (session->phase == PHASE_STREAMING || session->phase == PHASE_SETTLING) {
       session_end(session, SESSION_KAFKA, verdict, &problem);
     } else if (session->phase == PHASE_PROBING || session->phase == PHASE_REACHING) {
@@ -186,12 +190,19 @@ void session_serve_reports(struct session *session)
       session_drop_publisher(session);
     }
   }
+  if (session->phase == PHASE_PROBING && session->probe_failed) {
+    session_look_failed(session);
+  }
   if (session->phase == PHASE_STREAMING && session->has_refusal) {
     CRASH_POINT(AT_REFUSAL);
     if (session->isolation.is_on) {
       session->observer->isolating(session->observer->context, session->isolation.until, &session->refusal);
     }
+    if (session->mark_has_risen) {
+      backoff_reset(&session->kafka_backoff); /* Kafka is there, and each such round gets further: the mark only rises */
+    }
     session->has_refusal = false;
+    session->mark_has_risen = false;
     session_fail(session, SESSION_KAFKA, &session->refusal);
   }
   if (session->phase == PHASE_STREAMING && session_is_idle(session)) {
@@ -226,6 +237,7 @@ static bool publish_hand(struct session *session)
       (void)txn_add_event(&session->txn);
       session->hand_is_counted = true;
     }
+    session->has_published = true;
     session->hand = is_alone ? HAND_WATCHED : HAND_EMPTY;
     if (MUTANT(CONFIRM_BEFORE_REPORT) || (MUTANT(DEAD_LETTER_NOT_AWAITED) && session->hand_is_dead_letter)) {
       (void)ledger_settle(session->ledger, slot);

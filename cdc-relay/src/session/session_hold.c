@@ -91,6 +91,7 @@ void session_probing_turn(struct session *session)
     if (session->kept_is_published) {
       CRASH_POINT(AFTER_PROBE);
     }
+    session->has_published = verdict == VERDICT_OK;
   }
   if (verdict != VERDICT_OK && verdict != VERDICT_WAIT) {
     session_look_failed(session);

@@ -73,7 +73,7 @@ struct session {
   struct backoff look_backoff;
   bool has_kept;
   bool kept_is_published;
-  bool look_was_refused; /* the record's report says so; acted on when all reports have been handed out */
+  bool probe_failed; /* a report said so */
   struct record kept;
   struct arena kept_arena;
 
@@ -89,6 +89,8 @@ struct session {
   Lsn keepalive_lsn;       /* the last end of WAL that a keepalive told outside of a transaction */
   bool has_more;           /* the turn ended with unread messages in the buffer */
   bool server_is_stopping; /* the second connection was told */
+  int64_t sent_us;         /* the server's clock when it sent the last message; 0: not known */
+  bool has_published;      /* since publisher_hurry() */
   int64_t full_since_us;   /* since when the record in hand waits for room; 0: it does not */
 
   struct arena arena; /* of the message in hand */
@@ -99,6 +101,7 @@ struct session {
 
   /* refusals that one batch of reports brought */
   bool has_refusal;
+  bool mark_has_risen; /* of them some were refused, not lost */
   struct problem refusal;
 };
 
@@ -114,7 +117,9 @@ enum {
   SESSION_SETTLE_TIMEOUT_US = 5000000,
   SESSION_STANDBY_US = 5000000,      /* look ourselves when the second connection has no news */
   SESSION_PAUSED_AFTER_US = 1000000, /* a queue that is full for less is the normal state of a busy relay */
-  SESSION_STEADY_US = 30000000,      /* streaming for so long forgets earlier failures */
+  SESSION_WORKED_US = 1000000,       /* streaming for so long forgets earlier failures of PostgreSQL: about one try a second is the most that follows */
+  SESSION_STEADY_US = 30000000,      /* and for so long those of Kafka, where each new session repeats records, and holds */
+  SESSION_LAG_US = 100000,           /* events so old may wait a few milliseconds more for a full batch, while more come */
   SESSION_RELEASE_US = 2000000,      /* a hold is over when streaming goes on for so long, or brings a position forward */
 };
 
@@ -150,6 +155,8 @@ void session_stream_turn(struct session *session, short stream_events);
 void session_settling_turn(struct session *session);
 /* Sends a status if one is due, and what an earlier one left in the socket. */
 void session_send_feedback(struct session *session);
+/* Sends what was published on its way, unless so much is behind it that it may wait for company. */
+void session_hurry(struct session *session);
 /* Nothing unsettled, nothing open, nothing in hand. */
 bool session_is_idle(const struct session *session);
 

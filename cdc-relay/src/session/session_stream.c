@@ -26,10 +26,12 @@ void session_stream_begin(struct session *session)
   session->paced_bytes = 0;
   session->keepalive_lsn = 0;
   session->has_more = true; /* what arrived together with the answer to START_REPLICATION wakes no poll() */
+  session->sent_us = 0;
   session->server_is_stopping = false;
   session->full_since_us = 0;
   session->hand = HAND_EMPTY;
   session->has_refusal = false;
+  session->mark_has_risen = false;
   arena_reset(&session->arena);
 }
 
@@ -119,6 +121,7 @@ static void on_message(struct session *session, const struct stream_message *mes
   feedback_on_received(&session->feedback, message->wal_end, message->reply_requested, !session_is_idle(session), session->now.mono_us);
   if (message->kind == STREAM_DATA) {
     session->keepalive_lsn = MUTANT(CONFIRM_UNSENT_LOG) ? message->wal_end : session->keepalive_lsn;
+    session->sent_us = message->sent_us;
     on_data(session, message->body);
   } else if (!ledger_is_open(session->ledger) || MUTANT(KEEPALIVE_IN_TRANSACTION)) {
     CRASH_POINT(AT_KEEPALIVE);
@@ -130,6 +133,12 @@ static void on_message(struct session *session, const struct stream_message *mes
 static bool may_receive(const struct session *session)
 {
   return session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY && (!session->is_stopping || ledger_is_open(session->ledger));
+}
+
+/* What was read last was committed a while ago. Both times are the server's, so that no clock of ours comes into it. */
+static bool is_late(const struct session *session)
+{
+  return session->sent_us != 0 && session->sent_us - session->txn.commit_time_us >= SESSION_LAG_US;
 }
 
 static void receive(struct session *session)
@@ -161,7 +170,7 @@ static void receive(struct session *session)
   if (!session->has_more) {
     uint64_t bytes = stream_bytes_read(session->ports.stream);
 
-    session->pace_wait = pace_on_read(&session->pace, bytes - session->paced_bytes, false, session->now.mono_us, &session->pace_deadline_us);
+    session->pace_wait = pace_on_read(&session->pace, bytes - session->paced_bytes, is_late(session), session->now.mono_us, &session->pace_deadline_us);
     session->paced_bytes = bytes;
   }
 }
@@ -175,6 +184,21 @@ static bool read_is_due(const struct session *session, bool stream_is_ready)
     return true;
   }
   return session->pace_wait == PACE_TIMER ? session->now.mono_us >= session->pace_deadline_us : stream_is_ready;
+}
+
+/* More is there or expected within the next pause, and nobody waits for a report of its own. */
+static bool is_reading_on(const struct session *session)
+{
+  return session->phase == PHASE_STREAMING && !session->is_stopping && session->hand != HAND_WATCHED &&
+         (session->has_more || session->pace_wait == PACE_TIMER || session->hand == HAND_FULL);
+}
+
+void session_hurry(struct session *session)
+{
+  if (session->has_published && !(is_late(session) && is_reading_on(session))) {
+    publisher_hurry(session->ports.publisher);
+    session->has_published = false;
+  }
 }
 
 /* ---- feedback ---- */
@@ -360,6 +384,11 @@ short session_poll_events(const struct session *session)
   return wanted;
 }
 
+bool session_wants_reports(const struct session *session)
+{
+  return !is_reading_on(session) || session->hand == HAND_FULL;
+}
+
 void session_figures(const struct session *session, struct moment now, struct session_figures *ret_figures)
 {
   bool is_streaming = session->phase == PHASE_STREAMING;
@@ -384,7 +413,7 @@ void session_figures(const struct session *session, struct moment now, struct se
       .transactions_in_flight = ledger_transactions_in_flight(session->ledger),
       .unconfirmed_events = ledger_unconfirmed_events(session->ledger),
       .oldest_unsettled_seconds = fmax(oldest_seconds, 0),
-      .drained = session->drained,
+      .drained = session->drained && session->feedback.confirmed >= ledger_safe(session->ledger),
       .timeline = session->facts.timeline,
       .server_version = session->facts.server_version,
   };

@@ -8,8 +8,11 @@
  *   ------|=========================|--------> WAL      server_behind: Kafka may hold events that this server does not know, and new transactions
  *                                                       that it writes in this range would be skipped without a word
  *
- *   timeline 1   ------|=========.= = = = = = = >         former_primary: both write on, and what one of them writes after the branch the other never had.
+ *   timeline 1   ------|=========.= = = = = = = >         other_timeline: both write on, and what one of them writes after the branch the other never had.
  *   timeline 2                    \===ours======>         Positions of the two do not compare
+ *
+ *   timeline 1   ----------.=ours===|                      server_behind, too, however far timeline 2 has got meanwhile
+ *   timeline 2             \----------------->
  *
  * Only the highest confirmed position is kept: below it everything is in Kafka, so a slot anywhere below is safe, however it came there.
  */
@@ -47,6 +50,39 @@ static enum verdict judge_server(const struct witness *witness, const struct ser
   return verdict;
 }
 
+static enum verdict refuse_timeline(const struct witness *witness, const struct server_facts *facts, struct problem *problem)
+{
+  (void)problem_set(
+      problem, VERDICT_FATAL, EXIT_POSITION, "other_timeline",
+      "the server is on timeline %u, but this relay has streamed from timeline %u of the same system, and the server does not come from there: what "
+      "was committed on either after they parted is unknown to the other",
+      (unsigned int)facts->timeline, (unsigned int)witness->timeline);
+  problem_hint(problem, "the server is a former primary, or was restored: let postgres.url lead to the one that was promoted; if this one is to stay, "
+                        "compare the outbox table with Kafka, then restart the relay to accept it");
+  return VERDICT_FATAL;
+}
+
+static enum verdict judge_timeline(const struct witness *witness, const struct server_facts *facts, struct problem *problem)
+{
+  const struct timeline_end *left = timeline_history_find(&facts->history, witness->timeline);
+
+  if (facts->timeline < witness->timeline || (facts->timeline > witness->timeline && facts->history.count > 0 && left == NULL)) {
+    return refuse_timeline(witness, facts, problem);
+  }
+  if (facts->timeline > witness->timeline && left != NULL && witness->knows_position && left->end < witness->confirmed) {
+    (void)problem_set(
+        problem, VERDICT_FATAL, EXIT_POSITION, "server_behind",
+        "the server was promoted at %s, behind which it has nothing of what its predecessor wrote, but this relay had confirmed up to %s: events from "
+        "%s to %s may be in Kafka and not in the database",
+        lsn_text(left->end).text, lsn_text(witness->confirmed).text, lsn_text(left->end).text, lsn_text(witness->confirmed).text);
+    problem_hint(problem,
+                 "a standby that lagged was promoted: compare that range of the former primary, as far as it can be read, with Kafka, then restart the relay "
+                 "to go on from the server's position; synchronized_standby_slots prevents it");
+    return VERDICT_FATAL;
+  }
+  return VERDICT_OK;
+}
+
 enum verdict witness_judge(const struct witness *witness, const struct server_facts *facts, struct problem *problem)
 {
   enum verdict verdict;
@@ -57,13 +93,8 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
     if (verdict != VERDICT_OK) {
       return verdict;
     }
-    if (facts->timeline < witness->timeline) {
-      verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "former_primary",
-                            "the server is on timeline %u, but this relay has streamed from timeline %u of the same system: what was committed on either after "
-                            "they parted is unknown to the other",
-                            (unsigned int)facts->timeline, (unsigned int)witness->timeline);
-      problem_hint(problem, "the server is a former primary, or was restored: let postgres.url lead to the one that was promoted; if this one is to stay, "
-                            "compare the outbox table with Kafka, then restart the relay to accept it");
+    verdict = judge_timeline(witness, facts, problem);
+    if (verdict != VERDICT_OK) {
       return verdict;
     }
   }

@@ -9,8 +9,9 @@
  *       restored, or a standby that lagged            wal_end < what we confirmed                      FATAL 4 `server_behind`
  *       recreated, or advanced behind our back        confirmed > what we confirmed                    FATAL 4 `slot_moved`
  *       a crash took back the latest confirmations    confirmed < what we confirmed                    OK: rows come again
- *       promotion                                     a later timeline, all else in order             OK
- *       a former primary is back                      an earlier timeline                              FATAL 4 `former_primary`
+ *       promotion                                     a later timeline, all else in order              OK
+ *       a standby that lagged was promoted            it left our timeline before what we confirmed    FATAL 4 `server_behind`
+ *       a former primary is back, or a cousin         an earlier timeline, or one not from ours        FATAL 4 `other_timeline`
  */
 #ifndef SESSION_WITNESS_H
 #define SESSION_WITNESS_H

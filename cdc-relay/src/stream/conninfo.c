@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Session settings that decoders rely on, and a search path that nobody can put functions in. */
+/* Session settings that decoders rely on, a search path that nobody can put functions in, and the warning that the stream listens for. */
 #define FORCED_OPTIONS                                                                                                                                         \
-  "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex -c timezone=UTC -c search_path=pg_catalog -c statement_timeout=0"
+  "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex -c timezone=UTC -c search_path=pg_catalog -c statement_timeout=0 "   \
+  "-c client_min_messages=warning"
 
 /* Defaults of ours: the user's own word in the URL wins. */
 static const struct {

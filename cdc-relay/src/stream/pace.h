@@ -3,9 +3,10 @@
  *
  *             several quick wake-ups in a row, or lag is known
  *   IDLE  ------------------------------------------------------>  BEHIND
- *   wait at the socket,                                            wait on a timer, never at the socket;
- *   read at once        <------------------------------------------  read at once while reads are long
+ *   wait at the socket,                                            wait on a timer, never at the socket,
+ *   read at once        <------------------------------------------  for about as long as one lump takes to arrive
  *                           a pause brought nothing
+ *                           (with known lag: several in a row)
  *
  * PostgreSQL's walsender calls send() for each message. A reader that sleeps at the socket is woken by each, and both sides pay for it; one that sleeps on a
  * timer while there is much to read halves the walsender's work per event. A reader that has caught up must sleep at the socket, or latency suffers.
@@ -17,10 +18,13 @@
 #include <stdint.h>
 
 enum {
-  PACE_PAUSE_US = 500,
-  PACE_LONG_READ_BYTES = 8192, /* so much in one read means that more is waiting */
-  PACE_QUICK_US = 300,         /* a wake-up that comes so soon after the last one is a quick one */
-  PACE_QUICK_READS = 16,       /* so many in a row mean that we are behind; one transaction of one event alone makes up to three */
+  PACE_PAUSE_US = 500,     /* at most, and the first one */
+  PACE_PAUSE_MIN_US = 100, /* at least */
+  PACE_LUMP_BYTES =
+      16384,              /* so much is read at once: well below what a socket holds, or the walsender would stand still (a Unix socket: 36 kB of small rows) */
+  PACE_QUICK_US = 300,    /* a wake-up that comes so soon after the last one is a quick one */
+  PACE_QUICK_READS = 16,  /* so many in a row mean that we are behind; one transaction of one event alone makes up to three */
+  PACE_EMPTY_PAUSES = 20, /* with known lag: so many in a row that brought nothing end it */
 };
 
 enum pace_wait {
@@ -30,8 +34,8 @@ enum pace_wait {
 
 struct pace {
   bool is_behind;
-  bool has_paused; /* the next read comes after a pause */
   uint32_t quick_reads;
+  uint32_t empty_pauses; /* in a row */
   int64_t last_read_us;
 };
 
@@ -39,8 +43,8 @@ struct pace {
 void pace_init(struct pace *pace);
 
 /*
- * A read was done at `now_us` (monotonic) and brought `bytes`; 0 when nothing was there. `lag_is_known`: the messages' own end of WAL, or a keepalive's, say
- * that the server has much more. *ret_deadline_us is set with PACE_TIMER only.
+ * The socket was emptied at `now_us` (monotonic) and brought `bytes` since the last call; 0 when nothing was there. `lag_is_known`: what was read last had been
+ * committed long before the server sent it. *ret_deadline_us is set with PACE_TIMER only.
  */
 enum pace_wait pace_on_read(struct pace *pace, uint64_t bytes, bool lag_is_known, int64_t now_us, int64_t *ret_deadline_us);
 

@@ -2,7 +2,7 @@
  * pg_connection.h - how this program connects to PostgreSQL: one place for addresses, secrets, forced session settings and SQLSTATEs.
  *
  * Forced on every connection, whatever the role's or database's own settings say (decoders rely on them): client_encoding UTF8, DateStyle ISO, IntervalStyle
- * postgres, extra_float_digits 3, bytea_output hex, TimeZone UTC; TCP keepalives and a user timeout, since a silent walsender is no sign of a dead one.
+ * postgres, extra_float_digits 3, bytea_output hex, TimeZone UTC, client_min_messages warning; TCP keepalives and a user timeout, since a silent walsender is no sign of a dead one.
  */
 #ifndef STREAM_PG_CONNECTION_H
 #define STREAM_PG_CONNECTION_H

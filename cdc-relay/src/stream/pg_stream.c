@@ -9,6 +9,9 @@
  *   'k' keepalive   int64 end of WAL, int64 server clock, byte 1 = reply at once
  *   'r' status      int64 written, int64 flushed, int64 applied (each: last byte + 1), int64 client clock, byte 1 = reply at once
  *
+ * Before PostgreSQL 18 pgoutput ends the stream where the publication does not exist. Since 18 it warns and leaves out the rows of that stretch of the log: the
+ * notice stands in the stream before whatever comes next, and ends it here, so that nothing behind it is ever confirmed.
+ *
  * Clocks count microseconds since 2000-01-01. Only `flushed` moves the slot. The server checks nothing of it, so ack/ must be right.
  */
 #include "stream/pg_stream.h"
@@ -141,6 +144,27 @@ enum verdict pg_stream_result(struct pg_stream *stream, const char *doing, PGres
   return VERDICT_WAIT;
 }
 
+/* Called by libpq where the notice stands between the messages. Its words may be in the server's language, its origin is not. */
+static void take_notice(void *context, const PGresult *notice)
+{
+  struct pg_stream *stream = context;
+  const char *sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+  const char *origin = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+
+  if (sqlstate != NULL && strcmp(sqlstate, "55000") == 0 && origin != NULL && strcmp(origin, "LoadPublications") == 0) {
+    stream->publication_is_missing = true;
+  }
+}
+
+static enum verdict refuse_missing_publication(struct pg_stream *stream, struct problem *problem)
+{
+  (void)problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "publication_missing",
+                    "publication \"%s\" does not exist at the slot's position in the log, and the server leaves out the rows from there on",
+                    stream->config->postgres.publication);
+  problem_hint(problem, "a publication made now is not seen by a slot at an older position: cdc-relay drop --yes, then: cdc-relay init --accept-gap");
+  return pg_stream_fail(stream, VERDICT_FATAL);
+}
+
 static enum verdict pg_stream_start(struct stream *base, Lsn start, struct problem *problem)
 {
   struct pg_stream *stream = pg_stream_of(base);
@@ -151,6 +175,8 @@ static enum verdict pg_stream_start(struct stream *base, Lsn start, struct probl
     char *command = pg_stream_command(stream->config, stream->facts.server_version, start);
 
     stream->step = STEP_STARTING;
+    stream->publication_is_missing = false;
+    (void)PQsetNoticeReceiver(stream->connection, take_notice, stream);
     verdict = pg_stream_query(stream, command, "start replication", problem);
     free(command);
     if (verdict != VERDICT_OK) {
@@ -196,6 +222,7 @@ static enum verdict parse_message(struct pg_stream *stream, size_t length, struc
         .kind = STREAM_DATA,
         .body = span_of(bytes + XLOG_DATA_HEADER_BYTES, length - XLOG_DATA_HEADER_BYTES),
         .wal_end = read_u64(bytes + 9),
+        .sent_us = (int64_t)read_u64(bytes + 17) + PG_EPOCH_US,
     };
     return VERDICT_OK;
   }
@@ -227,6 +254,9 @@ static enum verdict pg_stream_receive(struct stream *base, bool may_read, struct
       }
     }
     length = PQgetCopyData(stream->connection, &stream->message, 1);
+  }
+  if (stream->publication_is_missing) {
+    return refuse_missing_publication(stream, problem);
   }
   if (length == 0) {
     return VERDICT_WAIT;

@@ -1,14 +1,15 @@
 /*
  * pg_stream_connect.c - from nothing to a connection that is ready to start. Never blocks.
  *
- *   CLOSED -> ATTEMPT -> IDENTIFY -> CATALOG (its queries, one by one) -> READY, if somebody else holds the slot
- *                                                                      -> ATTEMPT -> IDENTIFY -> READY
+ *   CLOSED -> ATTEMPT -> IDENTIFY -> HISTORY (if it was ever promoted) -> CATALOG (its queries, one by one) -> READY, if somebody else holds the slot
+ *                                                                                                           -> ATTEMPT -> IDENTIFY -> READY
  *
  * The connection that streams has run no SQL: a walsender that has looked at the catalog decodes older WAL with today's catalog instead of that WAL's own
  * (measured with PostgreSQL 15: after a query on pg_publication_tables, rows from before the publication was recreated were left out, and rows from before a column
  * was replaced came with the new column's default). So the catalog is read on a connection of its own, and the one that streams only says IDENTIFY_SYSTEM, by which
  * both are known to have reached the same server.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,31 @@ static enum verdict identify_again(struct pg_stream *stream, const struct server
   return VERDICT_OK;
 }
 
+static enum verdict start_catalog(struct pg_stream *stream, struct problem *problem)
+{
+  catalog_init(&stream->catalog);
+  stream->has_catalog = true;
+  stream->query = 0;
+  stream->step = STEP_CATALOG;
+  return send_catalog_query(stream, problem);
+}
+
+/* A history file that is gone leaves the history unknown: less can be found out then, and nothing else is wrong. */
+static enum verdict step_history(struct pg_stream *stream, struct problem *problem)
+{
+  PGresult *result;
+  enum verdict verdict = pg_stream_result(stream, "read the timeline's history", &result, problem);
+
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1 && PQnfields(result) == 2) {
+    timeline_history_parse(&stream->facts.history, PQgetvalue(result, 0, 1), (size_t)PQgetlength(result, 0, 1));
+  }
+  PQclear(result);
+  return start_catalog(stream, problem);
+}
+
 static enum verdict step_identify(struct pg_stream *stream, struct problem *problem)
 {
   struct server_facts facts = {0};
@@ -77,11 +103,14 @@ static enum verdict step_identify(struct pg_stream *stream, struct problem *prob
     return identify_again(stream, &facts, problem);
   }
   stream->facts = facts;
-  catalog_init(&stream->catalog);
-  stream->has_catalog = true;
-  stream->query = 0;
-  stream->step = STEP_CATALOG;
-  return send_catalog_query(stream, problem);
+  if (facts.timeline > 1) {
+    char command[64];
+
+    (void)snprintf(command, sizeof(command), "TIMELINE_HISTORY %u", (unsigned int)facts.timeline);
+    stream->step = STEP_HISTORY;
+    return pg_stream_query(stream, command, "read the timeline's history", problem);
+  }
+  return start_catalog(stream, problem);
 }
 
 /* All that was asked of the first connection is known; the next one has run nothing. */
@@ -155,6 +184,9 @@ enum verdict pg_stream_connect(struct stream *base, struct moment now, struct se
       break;
     case STEP_IDENTIFY:
       verdict = step_identify(stream, problem);
+      break;
+    case STEP_HISTORY:
+      verdict = step_history(stream, problem);
       break;
     case STEP_CATALOG:
       verdict = step_catalog(stream, problem);

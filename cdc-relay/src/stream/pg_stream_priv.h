@@ -7,7 +7,7 @@
 #include "stream/pg_stream.h"
 #include "stream/stream_priv.h"
 
-enum step { STEP_CLOSED, STEP_ATTEMPT, STEP_IDENTIFY, STEP_CATALOG, STEP_READY, STEP_STARTING, STEP_STREAMING, STEP_FINISHING };
+enum step { STEP_CLOSED, STEP_ATTEMPT, STEP_IDENTIFY, STEP_HISTORY, STEP_CATALOG, STEP_READY, STEP_STARTING, STEP_STREAMING, STEP_FINISHING };
 
 struct pg_stream {
   struct stream base;
@@ -21,7 +21,8 @@ struct pg_stream {
   bool is_checked; /* the catalog was read and judged on a connection before this one */
   size_t query;
   struct server_facts facts;
-  char *message; /* of the last receive; libpq's memory */
+  char *message;               /* of the last receive; libpq's memory */
+  bool publication_is_missing; /* the server has said so in a notice, before the next message */
 };
 
 static inline struct pg_stream *pg_stream_of(struct stream *stream)

@@ -73,14 +73,18 @@ enum verdict sqlstate_verdict(const char *sqlstate, enum exit_code *ret_code, co
 static const struct {
   const char *sqlstate;
   const char *words;
+  enum verdict verdict;
   enum exit_code code;
   const char *cause;
   const char *hint;
 } refinements[] = {
-    {"42704", "replication slot", EXIT_POSITION, "slot_missing", "find out who dropped the slot, then: cdc-relay init --accept-gap"},
-    {"55000", "invalidated", EXIT_POSITION, "slot_lost", HINT_NEW_SLOT},
-    {"55000", "can no longer get changes", EXIT_POSITION, "slot_lost", HINT_NEW_SLOT},
-    {"42704", "publication", EXIT_DATABASE_REFUSES, "publication_missing",
+    {"42704", "replication slot", VERDICT_FATAL, EXIT_POSITION, "slot_missing", "find out who dropped the slot, then: cdc-relay init --accept-gap"},
+    {"55000", "invalidated", VERDICT_FATAL, EXIT_POSITION, "slot_lost", HINT_NEW_SLOT},
+    {"55000", "can no longer get changes", VERDICT_FATAL, EXIT_POSITION, "slot_lost", HINT_NEW_SLOT},
+    {"55000", "can no longer access replication slot", VERDICT_FATAL, EXIT_POSITION, "slot_lost", HINT_NEW_SLOT}, /* PostgreSQL 18 */
+    /* A server that stops while a standby is away does not wait for it, and ends the stream with this error in place of a shutdown's. */
+    {"55000", "synchronized_standby_slots", VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown", NULL},
+    {"42704", "publication", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "publication_missing",
      "a publication made now is not seen by a slot at an older position: cdc-relay drop --yes, then: cdc-relay init --accept-gap"},
 };
 
@@ -178,9 +182,10 @@ enum verdict pg_problem(const PGconn *connection, const PGresult *result, const 
   verdict = sqlstate_verdict(sqlstate, &code, &cause);
   for (size_t i = 0; sqlstate != NULL && i < sizeof(refinements) / sizeof(*refinements); i++) {
     if (strcmp(sqlstate, refinements[i].sqlstate) == 0 && strstr(message, refinements[i].words) != NULL) {
+      verdict = refinements[i].verdict;
       code = refinements[i].code;
       cause = refinements[i].cause;
-      hint = refinements[i].hint;
+      hint = refinements[i].hint != NULL ? refinements[i].hint : hint;
       break;
     }
   }

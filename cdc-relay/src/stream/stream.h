@@ -12,16 +12,18 @@
 #include "lsn.h"
 #include "moment.h"
 #include "span.h"
+#include "stream/timeline.h"
 #include "verdict.h"
 
 /* What the server says of itself and of our slot before anything is started. The session judges the positions by it (witness.h). */
 struct server_facts {
   char system_id[24]; /* IDENTIFY_SYSTEM; decimal text */
   uint32_t timeline;
-  int server_version;            /* server_version_num */
-  Lsn wal_end;                   /* flushed (or replayed) so far */
-  int64_t wal_sender_timeout_us; /* of this connection; 0: none */
-  bool slot_is_active;           /* held by somebody else: stand by */
+  struct timeline_history history; /* of the timelines before; unknown on timeline 1 */
+  int server_version;              /* server_version_num */
+  Lsn wal_end;                     /* flushed (or replayed) so far */
+  int64_t wal_sender_timeout_us;   /* of this connection; 0: none */
+  bool slot_is_active;             /* held by somebody else: stand by */
   int32_t slot_active_pid;
   int32_t backend_pid; /* of our own walsender */
   Lsn confirmed;       /* the slot's confirmed_flush_lsn */
@@ -36,6 +38,7 @@ struct stream_message {
   enum stream_message_kind kind;
   struct span body; /* STREAM_DATA: what the decoder reads; borrowed until the next receive or close */
   Lsn wal_end;      /* keepalive: all WAL before it has been sent. XLogData: the server's idea of the current end (informative) */
+  int64_t sent_us;  /* XLogData: when the server sent it, by the server's clock (us since 1970-01-01 UTC); 0: not known */
   bool reply_requested;
 };
 

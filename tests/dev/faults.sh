@@ -1,0 +1,295 @@
+# shellcheck shell=bash
+# faults.sh - `./dev faults`: runs every scenario that covers a row of the fault matrix (tests/faults/rows.txt) on one shared private PostgreSQL and one real Kafka, and
+# writes build/reports/faults.md. After test.sh, whose test_line, test_begin and test_seconds it uses.
+#
+# A scenario is a file of tests/faults or tests/e2e with a line `# row: ID ...` for each row that it covers. More lines of its header that count here:
+#
+#   # plugins: both|pgoutput|wal2json     pgoutput is the default
+#   # build: faults                       the relay of build/faults, which has crash points and mutants; build/dev is the default
+#   # seconds: N                          how long it may take; 900 by default, 180 for one of tests/e2e
+#
+# It leaves in its folder what campaign.sh says: marks of faults, figures, the verdict, a drawing. Exit code: 0 when each scenario passed, and each row has one or a
+# reason why not; a skipped one is a failure where CI=true.
+
+FAULTS_ONLY_SWARM=''
+FAULTS_PATTERN=''
+
+faults_usage() {
+  cat <<'USAGE'
+./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--list] [PATTERN]
+
+  --seed N      of all chance; a random one by default, printed and written into the report
+  --short       each scenario as short as within ./dev test: a look, no figures to quote
+  --swarm       only random faults under load, --minutes of them (3)
+  --list        the rows and the scenarios that cover them; runs nothing
+  PATTERN       only scenarios whose name or row contains it
+
+The report: build/reports/faults.md, with a drawing per scenario beside it in build/reports/faults/.
+USAGE
+}
+
+# The rows: ID | fault | expectation [| reason why there is no scenario]
+faults_rows() {
+  grep -E '^[A-Z]-[0-9]+ ' "$ROOT/tests/faults/rows.txt"
+}
+
+# faults_header FILE NAME: the values of these lines of a scenario's header.
+faults_header() {
+  sed -n "s/^# $2: *//p" "$1"
+}
+
+# Prints FILE PLUGIN IDS, a line per run; the simulator, which is no file, is called simulator.
+faults_runs() {
+  local file ids plugin plugins
+  for file in "$ROOT"/tests/faults/*.sh "$ROOT"/tests/e2e/*.sh; do
+    ids=$(faults_header "$file" row | cut -d ' ' -f 1 | paste -sd ,)
+    [ -n "$ids" ] || continue
+    plugins=$(faults_header "$file" plugins)
+    [ "$plugins" != both ] || plugins='pgoutput wal2json'
+    for plugin in ${plugins:-pgoutput}; do
+      echo "$file $plugin $ids"
+    done
+  done
+  echo "simulator - E-02"
+}
+
+# Rows that have neither a scenario nor a reason, and rows that a scenario names and the list does not have: each a line.
+faults_gaps() {
+  local covered id title reason
+  covered=$(faults_runs | cut -d ' ' -f 3 | tr , '\n' | sort -u)
+  while IFS='|' read -r id title _ reason; do
+    if ! grep -qx "${id% }" <<<"$covered" && [ -z "${reason// /}" ]; then
+      echo "row ${id% } has no scenario:$title"
+    fi
+  done < <(faults_rows)
+  for id in $covered; do
+    faults_rows | grep -q "^$id |" || echo "row $id is named by a scenario, and not in tests/faults/rows.txt"
+  done
+}
+
+faults_list() {
+  local id title reason file plugin ids
+  while IFS='|' read -r id title _ reason; do
+    printf '%s %s\n' "$id" "$title"
+    faults_runs | while read -r file plugin ids; do
+      [[ ,$ids, != *,${id% },* ]] || printf '       %s/%s\n' "$(basename "$file" .sh)" "$plugin"
+    done
+    [ -z "$reason" ] || printf '       none:%s\n' "$reason"
+  done < <(faults_rows)
+}
+
+# faults_result NAME IDS VERDICT SECONDS FOLDER REMARK: one line of results.jsonl, out of what the scenario left.
+faults_result() {
+  local name=$1 folder=$5 svg='' marks=0 figures='[]' verdict=null
+  if [ -e "$folder/unseen.svg" ]; then
+    svg=faults/${name//\//.}.svg
+    cp "$folder/unseen.svg" "$FAULTS_REPORTS/${name//\//.}.svg"
+  fi
+  [ ! -e "$folder/faults.jsonl" ] || marks=$(grep -c '"phase":"begin"' "$folder/faults.jsonl") || true
+  [ ! -s "$folder/verdict.json" ] || verdict=$(cat "$folder/verdict.json")
+  [ ! -e "$folder/figures.tsv" ] || figures=$(jq -R -n -c '[inputs | split("\t") | {name: .[0], value: .[1], unit: .[2]}]' "$folder/figures.tsv")
+  jq -n -c --arg name "$name" --arg ids "$2" --arg verdict "$3" --arg seconds "$4" --arg svg "$svg" --arg marks "$marks" --arg remark "$6" \
+    --argjson figures "$figures" --argjson history "$verdict" \
+    '{name: $name, ids: ($ids | split(",")), verdict: $verdict, seconds: ($seconds | tonumber), svg: $svg, marks: ($marks | tonumber), remark: $remark, figures: $figures,
+      history: $history}' >>"$FAULTS_RESULTS"
+}
+
+# The main figures of the newest result, for its line.
+faults_main_figures() {
+  tail -n 1 "$FAULTS_RESULTS" | jq -r -f "$ROOT/tests/dev/faults_figures.jq"
+}
+
+# faults_scenario FILE PLUGIN IDS
+faults_scenario() {
+  local file=$1 plugin=$2 ids=$3 name folder log rc=0 seconds verdict remark='' build
+  name=$(basename "$file" .sh)/$plugin
+  folder=$TEST_RUN/${name//\//.}
+  log=$TEST_LOGS/${name//\//.}.log
+  build=$(faults_header "$file" build)
+  build=${build:-dev}
+  seconds=$(faults_header "$file" seconds)
+  [[ $file != */e2e/* ]] || seconds=${seconds:-180}
+  mkdir -p "$folder"
+  test_begin
+  RUN=$folder SERVERS=$TEST_RUN PLUGIN=$plugin BUILD=$ROOT/build/$build BROKER=kafka FAULTS_SEED=$FAULTS_SEED FAULTS_MINUTES=$FAULTS_MINUTES \
+    FAULTS_SHORT=$FAULTS_SHORT timeout -k 60 "${seconds:-900}" bash "$file" >"$log" 2>&1 </dev/null || rc=$?
+  seconds=$(test_seconds)
+  RUN=$folder processes_stop_all >>"$log" 2>&1
+  case $rc in
+    0)
+      verdict=ok
+      test_count "$name" 1 0 0
+      ;;
+    77)
+      verdict=SKIP
+      remark=$(tail -n 1 "$log")
+      test_count "$name" 0 0 1
+      ;;
+    *)
+      verdict=FAIL
+      test_count "$name" 0 1 0
+      remark="exit code $rc, seed $FAULTS_SEED"
+      TEST_FAILURES+=("$name")
+      ;;
+  esac
+  faults_result "$name" "$ids" "$verdict" "$seconds" "$folder" "$remark"
+  test_line "$verdict" "$name  $ids" "$seconds" "$(faults_main_figures)"
+  if [ $verdict = FAIL ]; then
+    sed 's/^/    /' <"$log" | tail -n 30
+  else
+    rm -rf "$folder"
+  fi
+}
+
+# E-02: histories of the simulator from the seed on, told as one line.
+faults_simulator() {
+  local folder=$TEST_RUN/simulator log=$TEST_LOGS/simulator.log rc=0 verdict=ok seconds histories found remark=''
+  mkdir -p "$folder"
+  test_begin
+  timeout -k 10 900 "$ROOT/build/dev/tests/sim/sim" --first "$FAULTS_SEED" --seconds "$([ -n "$FAULTS_SHORT" ] && echo 5 || echo 60)" --jobs 2 >"$log" 2>&1 </dev/null || rc=$?
+  seconds=$(test_seconds)
+  histories=$(sed -nE 's/^sim: ([0-9]+) histories in .*/\1/p' "$log")
+  found=$(grep -c '^FOUND ' "$log") || true
+  printf 'histories\t%s\t\nviolations\t%s\t\n' "${histories:-0}" "$found" >"$folder/figures.tsv"
+  sed -nE 's/^sim: .* ([0-9.]+) a minute; .* ([0-9]+) faults, .*/faults in them\t\2\t\nhistories a minute\t\1\t/p' "$log" >>"$folder/figures.tsv"
+  if [ $rc != 0 ] || [ "$found" != 0 ] || [ "${histories:-0}" = 0 ]; then
+    verdict=FAIL remark="exit code $rc, from seed $FAULTS_SEED on"
+    test_count simulator 0 1 0
+    TEST_FAILURES+=(simulator)
+  else
+    test_count simulator 1 0 0
+  fi
+  faults_result simulator E-02 $verdict "$seconds" "$folder" "$remark"
+  test_line $verdict 'simulator  E-02' "$seconds" "$(faults_main_figures)"
+  [ $verdict = ok ] || tail -n 10 "$log" | sed 's/^/    /'
+}
+
+# faults_is_wanted NAME IDS
+faults_is_wanted() {
+  [ -z "$FAULTS_ONLY_SWARM" ] || [[ $1 == swarm/* ]] || return 1
+  [ -z "$FAULTS_PATTERN" ] || [[ $1 == *"$FAULTS_PATTERN"* || $2 == *"$FAULTS_PATTERN"* ]]
+}
+
+# What stands at the head of the report: where and with what it was measured.
+faults_circumstances() {
+  local version
+  version=$(psql -X -q -A -t -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -c 'SHOW server_version')
+  cat <<CIRCUMSTANCES
+- $(date -u +%Y-%m-%d), seed $FAULTS_SEED${FAULTS_SHORT:+, shortened as within \`./dev test\`}${FAULTS_PATTERN:+, only \`$FAULTS_PATTERN\`}
+- cdc-relay $(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo 'outside of a repository'), PostgreSQL ${version%% *}, Apache Kafka $(kafka_version), librdkafka $(pkg-config --modversion rdkafka)
+- $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)
+CIRCUMSTANCES
+}
+
+# Whether a scenario that is wanted needs the build with crash points.
+faults_wants_build() {
+  local file plugin ids
+  while read -r file plugin ids; do
+    if [ "$file" != simulator ] && [ "$(faults_header "$file" build)" = faults ] && faults_is_wanted "$(basename "$file" .sh)/$plugin" "$ids"; then
+      return 0
+    fi
+  done < <(faults_runs)
+  return 1
+}
+
+faults_report() {
+  local gaps=$1
+  {
+    echo '# Faults'
+    echo
+    faults_circumstances
+    echo
+    jq -r -s --rawfile rows <(faults_rows) --arg gaps "$gaps" --arg partial "${FAULTS_PATTERN:+yes}${FAULTS_ONLY_SWARM:+yes}" -f "$ROOT/tests/dev/faults_report.jq" "$FAULTS_RESULTS"
+  } >"$ROOT/build/reports/faults.md"
+}
+
+faults_ends() {
+  local code=$?
+  trap - EXIT
+  [ ! -s "$FAULTS_RESULTS" ] || [ -e "$ROOT/build/reports/faults.md" ] || faults_report '' || true
+  RUN=$TEST_RUN processes_stop_all
+  rm -rf "$TEST_RUN"/*.data
+  [ ${#TEST_FAILURES[@]} != 0 ] || rm -rf "$TEST_RUN"
+  exit $code
+}
+
+faults_arguments() {
+  FAULTS_SEED=$((RANDOM * 32768 + RANDOM))
+  FAULTS_MINUTES=3
+  FAULTS_SHORT=${FAULTS_SHORT:-}
+  while [ $# != 0 ]; do
+    case $1 in
+      --seed | --minutes)
+        [[ ${2:-} =~ ^[0-9]{1,9}$ ]] || usage_error "faults: $1 needs a number"
+        [ "$1" = --seed ] && FAULTS_SEED=$2 || FAULTS_MINUTES=$2
+        shift
+        ;;
+      --short) FAULTS_SHORT=1 ;;
+      --swarm) FAULTS_ONLY_SWARM=1 ;;
+      --list)
+        faults_list
+        faults_gaps >&2
+        [ -z "$(faults_gaps)" ] && exit 0 || exit 1
+        ;;
+      -h | --help)
+        faults_usage
+        exit 0
+        ;;
+      -*) usage_error "faults knows no $1" ;;
+      *) FAULTS_PATTERN=$1 ;;
+    esac
+    shift
+  done
+}
+
+dev_faults() {
+  local began=$SECONDS file plugin ids gaps='' name
+  faults_arguments "$@"
+  dev_setup quiet
+  kafka_is_installed || {
+    say 'faults needs a real Apache Kafka, and its jars could not be fetched; see ./dev setup'
+    exit 1
+  }
+  TEST_LOGS=$ROOT/build/campaign
+  FAULTS_REPORTS=$ROOT/build/reports/faults
+  FAULTS_RESULTS=$TEST_LOGS/results.jsonl
+  rm -rf "$TEST_LOGS" "$FAULTS_REPORTS" "$ROOT/build/reports/faults.md"
+  mkdir -p "$TEST_LOGS" "$FAULTS_REPORTS"
+  : >"$FAULTS_RESULTS"
+  run_new faults
+  TEST_RUN=$RUN
+  export ROOT
+  trap faults_ends EXIT
+  trap 'exit 130' INT TERM
+  build_variant dev
+  ! faults_wants_build || build_variant faults cdc-relay
+  say "starting PostgreSQL and Kafka; seed $FAULTS_SEED"
+  kafka_init kafka
+  kafka_launch kafka
+  postgres_start postgres
+  kafka_await kafka
+  test_warm_up
+  while read -r -u 9 file plugin ids; do
+    if faults_is_wanted "$(basename "$file" .sh)/$plugin" "$ids"; then
+      if [ "$file" = simulator ]; then
+        faults_simulator
+      else
+        faults_scenario "$file" "$plugin" "$ids"
+      fi
+    fi
+  done 9< <(faults_runs)
+  # A part of the scenarios says nothing of rows.
+  [ -n "$FAULTS_PATTERN$FAULTS_ONLY_SWARM" ] || gaps=$(faults_gaps)
+  faults_report "$gaps"
+  echo
+  [ -z "$gaps" ] || echo "$gaps"
+  for name in "${TEST_FAILURES[@]}"; do
+    echo "failed: $name (build/campaign/${name//\//.}.log)"
+  done
+  sed -n '/^## Totals/,/^## /p' "$ROOT/build/reports/faults.md" | grep '^| ' | sed '1d; s/^| *//; s/ *|$//; s/ *| */: /' || true
+  say "$((SECONDS - began)) s; the report is build/reports/faults.md"
+  echo "$TEST_PASSED passed, $TEST_FAILED failed, $TEST_SKIPPED skipped"
+  if [ "$TEST_FAILED" != 0 ] || [ "$TEST_PASSED" = 0 ] || [ -n "$gaps" ] || { [ "${CI:-}" = true ] && [ "$TEST_SKIPPED" != 0 ]; }; then
+    exit 1
+  fi
+}

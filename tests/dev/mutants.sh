@@ -1,0 +1,196 @@
+# shellcheck shell=bash
+# mutants.sh - `./dev faults --mutants [--short] [NAME...]`: does wrong on purpose, one wrong at a time, and shows which test notices.
+#
+# The wrongs are named in cdc-relay/lib/fault_point.h. For each: the unit tests of its place, then the simulator, then a scenario on real servers where there is one
+# in the table below. All that notice are shown; one is enough. A mutant that nobody notices has survived: a test is missing, and the exit code is 1.
+# The first line is the relay without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing.
+#
+# --short: no servers, and only what unit tests or the simulator's first histories can notice; ./dev test does so, too. Report: build/reports/mutants.md.
+
+MUTANT_SIM_HISTORIES=20000 # from seed 1 on and by one process: the same each time
+MUTANT_SIM_SHORT_HISTORIES=1000
+
+#   mutant                        unit tests                      sim   scenario (folder/name/plugin)
+MUTANT_TABLE='
+    CONFIRM_START_LSN             txn,session                     sim   -
+    CONFIRM_BEFORE_REPORT         session,session_poison          sim   e2e/kafka_down_at_start_and_later/pgoutput
+    CONFIRM_UNSENT_LOG            session                         -     -
+    KEEPALIVE_OVERTAKES           ledger,ledger_model,session     sim   -
+    KEEPALIVE_IN_TRANSACTION      session                         -     -
+    LEDGER_OUT_OF_ORDER           ledger,ledger_model,session     sim   -
+    EMPTY_TRANSACTION_OVERTAKES   ledger,ledger_model             sim   -
+    LEDGER_NUMBERS_REUSED         ledger,ledger_model,session     sim   -
+    FAILED_REPORT_SETTLES         session_poison                  sim   -
+    LOST_REPORT_IGNORED           session                         -     -
+    QUEUE_FULL_DROPS              session                         sim   -
+    PAUSED_SAYS_NOTHING           session                         sim   -
+    STATUS_ONLY_WHEN_ASKED        feedback,session                sim   -
+    STATUS_MOVES_BACK             session                         sim   -
+    SPIN_NEVER_ANSWERED           feedback,session                sim   e2e/fast_shutdown_with_kafka_down/pgoutput
+    RESUME_FROM_MEMORY            session                         sim   -
+    DRAIN_CONFIRMS_READ           session                         sim   e2e/sigterm_drains/pgoutput
+    STANDBY_KEEPS_PRODUCER        session,session_poison          sim   -
+    MOVED_SLOT_ACCEPTED           witness,session_poison          sim   -
+    POISON_IN_COMPANY             session_poison                  sim   -
+    ISOLATION_IN_COMPANY          session_poison                  sim   -
+    DEAD_LETTER_NOT_AWAITED       session_poison                  sim   -
+    KEPT_RECORD_OVERTAKES         session_poison                  sim   -
+    RELATIONS_KEPT                pgoutput                        sim   -
+    CATALOG_ON_STREAM             -                               -     e2e/schema_changes_while_away/pgoutput
+    ROLLED_BACK_KEPT              pg_command                      -     faults/subtransactions_half_rolled_back/pgoutput
+    INDEX_GOES_ON                 txn                             sim   e2e/transaction_order_and_rollback/pgoutput
+    KEY_BY_CRC32                  kafka_publisher                 -     -
+    NULL_IS_TOMBSTONE             router_connector                -     -
+    ESCAPES_LITERAL               json_scanner,json_differential  -     e2e/byte_exact_payloads/wal2json
+'
+
+# mutant_column NAME N: a field of its line in the table, empty for `-`.
+mutant_column() {
+  awk -v name="$1" -v n="$2" '$1 == name && $n != "-" { print $n }' <<<"$MUTANT_TABLE"
+}
+
+# mutant_columns N [NAME...]: all that any of these lines (without names: any line) has in that column, each once.
+mutant_columns() {
+  awk -v n="$1" -v names=" ${*:2} " 'NF && $n != "-" && (names ~ /^ *$/ || index(names, " " $1 " ")) { print $n }' <<<"$MUTANT_TABLE" | tr , '\n' | sort -u
+}
+
+# mutant_unit MUTANT NOUN: prints the first case that failed; nothing when none did. A Criterion case that crashed, or the whole program, counts as failed.
+mutant_unit() {
+  local log=$MUTANT_LOGS/$1.unit.$2.log rc=0 first
+  (cd "$ROOT" && CDC_MUTANT=${1#NONE} timeout 120 "$ROOT/build/faults/tests/unit/test_$2" --jobs 2) >"$log" 2>&1 || rc=$?
+  first=$(sed -nE 's/\x1b\[[0-9;]*m//g; s/^\[FAIL\] [a-z0-9_]+::([a-z0-9_]+).*/\1/p' "$log" | head -n 1)
+  [ $rc = 0 ] || echo "unit/$2::${first:-ended with $rc}"
+}
+
+# mutant_simulate MUTANT: prints the seed; nothing when no history broke a guarantee.
+mutant_simulate() {
+  local log=$MUTANT_LOGS/$1.sim.log rc=0 mutant=()
+  [ "$1" = NONE ] || mutant=(--mutant "$1")
+  (cd "$ROOT" && timeout 300 "$MUTANT_SIM" "${mutant[@]}" --first 1 --count "$MUTANT_SIM_HISTORIES" --jobs 1) >"$log" 2>&1 || rc=$?
+  case $rc in
+    0) ;;
+    1) sed -nE 's/^FOUND (seed [0-9]+: .*)/simulator, \1/p' "$log" | head -n 1 | cut -c 1-120 ;;
+    *) echo "the simulator ended with $rc" ;;
+  esac
+}
+
+# mutant_scenario MUTANT FOLDER/NAME/PLUGIN: prints its name when it failed, with the reason that it gave.
+mutant_scenario() {
+  local folder name plugin rc=0 log reason
+  IFS=/ read -r folder name plugin <<<"$2"
+  log=$MUTANT_LOGS/$1.$folder.$name.log
+  mkdir -p "$MUTANT_RUN/$1.$name"
+  # Topics of the same names are there from the run before.
+  RUN=$MUTANT_RUN process_stop embedded
+  rm -f "$MUTANT_RUN/embedded."*
+  RUN=$MUTANT_RUN embedded_broker_start embedded >>"$log" 2>&1
+  RUN=$MUTANT_RUN/$1.$name SERVERS=$MUTANT_RUN PLUGIN=$plugin BUILD=$ROOT/build/faults BROKER=embedded CDC_MUTANT=${1#NONE} \
+    FAULTS_SEED=1 FAULTS_SHORT=1 FAULTS_MINUTES=1 timeout -k 40 240 bash "$ROOT/tests/$folder/$name.sh" >"$log" 2>&1 </dev/null || rc=$?
+  RUN=$MUTANT_RUN/$1.$name processes_stop_all >>"$log" 2>&1
+  if [ $rc != 0 ]; then
+    reason=$(sed -n 's/^FAILED: //p' "$log" | head -n 1 | cut -c 1-120)
+    echo "$folder/$name: ${reason:-ended with $rc}"
+  fi
+}
+
+# mutant_try MUTANT UNITS SIM SCENARIOS: what noticed, one a line.
+mutant_try() {
+  local unit scenario
+  for unit in $2; do
+    mutant_unit "$1" "$unit"
+  done
+  if [ -n "$3" ]; then
+    mutant_simulate "$1"
+  fi
+  for scenario in $4; do
+    [ -z "$MUTANT_SERVERS" ] || mutant_scenario "$1" "$scenario"
+  done
+}
+
+mutants_end() {
+  local code=$?
+  trap - EXIT
+  RUN=$MUTANT_RUN processes_stop_all
+  rm -rf "$MUTANT_RUN"
+  exit $code
+}
+
+# mutants_list: name, blank, what it does; as fault_point.h has them.
+mutants_list() {
+  sed -n '/define FAULT_MUTANTS/,/^$/p' "$ROOT/cdc-relay/lib/fault_point.h" | sed -nE 's/.*X\(([A-Z0-9_]+), "(.*)"\).*/\1 \2/p'
+}
+
+dev_mutants() {
+  local name text caught names=() survivors=() began=$SECONDS total=0 report=$ROOT/build/reports/mutants.md
+  MUTANT_SERVERS=yes
+  while [ $# != 0 ]; do
+    case $1 in
+      --short)
+        MUTANT_SERVERS=''
+        MUTANT_SIM_HISTORIES=$MUTANT_SIM_SHORT_HISTORIES
+        ;;
+      -*) usage_error "faults --mutants knows no $1" ;;
+      *) names+=("$1") ;;
+    esac
+    shift
+  done
+  dev_setup quiet
+  # shellcheck disable=SC2046
+  build_variant faults cdc-relay sim $(mutant_columns 2 | sed 's/^/test_/')
+  [ -z "$MUTANT_SERVERS" ] || build_variant dev
+  MUTANT_SIM=$ROOT/build/faults/tests/sim/sim
+  MUTANT_LOGS=$ROOT/build/test/mutants
+  rm -rf "$MUTANT_LOGS"
+  mkdir -p "$MUTANT_LOGS" "${report%/*}"
+  run_new mutants
+  MUTANT_RUN=$RUN
+  export ROOT
+  trap mutants_end EXIT
+  trap 'exit 130' INT TERM
+
+  # What a build with faults can do has to be seen by the test that looks for it in the others.
+  [ "$("$ROOT/tests/faults/names_in_binary.sh" "$ROOT/build/faults/cdc-relay/cdc-relay" | wc -l)" -gt "$(mutants_list | wc -l)" ] || {
+    echo 'FAIL  tests/faults/names_in_binary.sh finds no mutants in the build that has them'
+    return 1
+  }
+  if [ -n "$MUTANT_SERVERS" ]; then
+    say 'starting PostgreSQL and the embedded broker'
+    postgres_start postgres
+    embedded_broker_start embedded
+  fi
+  say 'the relay without a mutant'
+  caught=$(mutant_try NONE "$(mutant_columns 2 "${names[@]}")" sim "$(mutant_columns 4 "${names[@]}")")
+  if [ -n "$caught" ]; then
+    printf 'FAIL  without any mutant: %s (build/test/mutants)\n' "$caught"
+    return 1
+  fi
+
+  {
+    echo '| mutant | what it does | noticed by |'
+    echo '|---|---|---|'
+  } >"$report"
+  while read -r name text; do
+    if [ ${#names[@]} != 0 ] && [[ " ${names[*]} " != *" $name "* ]]; then
+      continue
+    fi
+    if [ -z "$MUTANT_SERVERS" ] && [ -z "$(mutant_column "$name" 2)" ]; then
+      printf 'left out  %-28s needs servers\n' "$name"
+      continue
+    fi
+    total=$((total + 1))
+    caught=$(mutant_try "$name" "$(mutant_column "$name" 2 | tr , ' ')" "$(mutant_column "$name" 3)" "$(mutant_column "$name" 4)")
+    if [ -n "$caught" ]; then
+      printf 'caught    %-28s %s\n' "$name" "$(paste -sd ';' <<<"$caught" | sed 's/;/; /g')"
+    else
+      survivors+=("$name")
+      printf 'SURVIVED  %-28s %s\n' "$name" "$text"
+    fi
+    # shellcheck disable=SC2016
+    printf '| `%s` | %s | %s |\n' "$name" "$text" "$(sed 's/|/\\|/g' <<<"${caught:-**nobody**}" | paste -sd ';' | sed 's/;/<br>/g')" >>"$report"
+  done < <(mutants_list)
+
+  echo
+  say "$((SECONDS - began)) s, report in ${report#"$ROOT"/}"
+  echo "$((total - ${#survivors[@]})) of $total mutants were caught"
+  [ ${#survivors[@]} = 0 ] && [ $total != 0 ]
+}

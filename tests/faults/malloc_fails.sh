@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# One allocation is refused, in the n-th call of malloc and its kin, for many n from the first call of the process on, in the relay and in its libraries alike. The
+# relay goes on, or it ends in order, or by abort() (librdkafka's way); it never crashes, hangs, or writes something wrong. The next life finds all as it was. What
+# Kerberos does, which libpq asks for credentials before it connects, is shown and not judged: Debian 12's does crash.
+# row: R-08 malloc fails at the n-th call
+# expects: O1 O2 O3 O4 O7 O8 O10
+# tags: slow
+# shellcheck source=tests/e2e/harness.sh
+. "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
+# shellcheck source=tests/faults/campaign.sh
+. "${BASH_SOURCE[0]%/*}/campaign.sh"
+
+runs=$(times 10 100)
+watch_start
+relay_init
+load_start --rate 60 --connections 3
+await 'the first transactions' 30 load_has_committed 10
+RELAY_SETTINGS+=("LD_PRELOAD=$ROOT/build/dev/tests/faults/malloc_fails.so" "MALLOC_FAILS_NOTE=$RUN/note")
+
+is_over_or_confirmed() {
+  ! kill -0 "${RELAY_PID[relay]}" 2>/dev/null || { slot_is_active && slot_has_confirmed "$lsn"; }
+}
+has_failed_or_is_over() {
+  ! kill -0 "${RELAY_PID[relay]}" 2>/dev/null || grep -qs '^failed' "$RUN/note"
+}
+# outcome WORD: one line of the table, with the call that failed
+outcome() {
+  printf '%-10s %-6s %s\n' "$1" "$number" "$(grep -m 1 '^failed' "$RUN/note" || echo 'not reached')" >>"$RUN/outcomes"
+}
+# The first twenty one by one; then half from the calls of the start, and half from the time of streaming.
+for ((i = 1; i <= runs; i++)); do
+  number=$((i % 2 == 0 ? 1 + $(random 5000) : 5000 + $(random 3000)))
+  [ "$i" -gt 20 ] || number=$i
+  rm -f "$RUN/note"
+  fault_begins 'malloc fails'
+  RELAY_SETTINGS+=("MALLOC_FAILS_AT=$number")
+  relay_launch
+  wait_until 10 has_failed_or_is_over 2>/dev/null || true
+  lsn=$(wal_end)
+  if ! wait_until 40 is_over_or_confirmed 2>/dev/null; then
+    outcome hangs
+    tail -n 3 "${RELAY_LOG[relay]}" | cut -c 1-400
+    relay_kill
+  elif kill -TERM "${RELAY_PID[relay]}" 2>/dev/null && RELAY_EXIT[relay]='' && relay_ends relay 30 && [ "${RELAY_EXIT[relay]}" = 0 ]; then
+    outcome 'goes on'
+  else
+    [ -n "${RELAY_EXIT[relay]:-}" ] || relay_ends relay 30
+    case ${RELAY_EXIT[relay]} in
+      134) outcome aborts ;;
+      13[0-9] | 1[4-9][0-9]) outcome "CRASHES (${RELAY_EXIT[relay]})" ;;
+      *) outcome "ends with ${RELAY_EXIT[relay]}" ;;
+    esac
+  fi
+  RELAY_EXIT[relay]=''
+  fault_ends 'malloc fails'
+done
+RELAY_SETTINGS+=("MALLOC_FAILS_AT=0")
+relay_start
+settle
+relay_stop
+verdict
+sed -E 's/^(.{10}).*/\1/' "$RUN/outcomes" | sort | uniq -c
+grep -E '^(hangs|CRASHES)' "$RUN/outcomes" | grep -vE ' lib(gssapi_krb5|krb5|krb5support|k5crypto|com_err)\.so' >"$RUN/bad" || true
+cat "$RUN/bad"
+figure 'calls refused' "$(grep -c failed "$RUN/outcomes")"
+for word in 'goes on' aborts ends hangs CRASHES; do
+  figure "of these: $word" "$(grep failed "$RUN/outcomes" | grep -c "^$word" || true)"
+done
+[ ! -s "$RUN/bad" ] || fail "a refused allocation made it crash or hang: $(wc -l <"$RUN/bad") of $runs"

@@ -1,0 +1,266 @@
+#!/usr/bin/env bash
+# Random faults together under load. Each phase draws a subset of the kinds below from the seed, each round one to three of the subset, which begin one after the other, last
+# for a moment together, and end in another order; the next round follows at once. From time to time the relay must catch up with what was written, which is measured.
+# At the end all is healed and the history judged.
+#
+#   the relay        killed, restarted, frozen; every other seed has a second relay beside it, which takes over
+#   PostgreSQL       walsender or all connections ended, postmaster killed, restarted; its line cut, reset in a message, closed by half, frozen (both ways or one), sliced,
+#                    slow, refused; tables locked, transactions that stay open and are rolled back, a column added, load at full speed
+#   Kafka            killed, restarted; its line cut, frozen, sliced, slow, narrow, refused; requests swallowed, acknowledgements lost
+#
+# Within `./dev test` it has no broker of its own, and so none of the last line.
+# row: E-01 random faults together, drawn from a seed
+# expects: O1 O2 O3 O4 O7 O8 O9 O10
+# tags: short real-kafka
+# seconds: 14400
+POSTGRES=own
+OWN_POSTGRES=("wal_sender_timeout = '5s'")
+# shellcheck source=tests/e2e/harness.sh
+. "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
+# shellcheck source=tests/faults/campaign.sh
+. "${BASH_SOURCE[0]%/*}/campaign.sh"
+
+seconds=$(times 8 $((${FAULTS_MINUTES:-3} * 60)))
+[ -n "${FAULTS_SHORT:-}" ] || own_kafka
+proxy_start postgres plain "127.0.0.1:$PG_PORT"
+relay_set POSTGRES_URL "postgresql://relay@${PROXY[postgres]}/$DB"
+# What nobody answers is given up soon, so that more faults fit in a minute.
+relay_set KAFKA_SOCKET_TIMEOUT_MS 2000
+relay_set DELIVERY_DRAIN_TIMEOUT_MS 2000
+relays=(first)
+tolerance=()
+if [ $((FAULTS_SEED % 2)) = 0 ]; then
+  relays=(first second)
+  # What a frozen relay had handed to its producer is written when it wakes, beside what its successor writes.
+  tolerance=(--may-interleave)
+fi
+
+a_relay() {
+  echo "${relays[$(random ${#relays[@]})]}"
+}
+# in_background SQL: as a client of its own, which is ended with the scenario
+backgrounds=0
+in_background() {
+  backgrounds=$((backgrounds + 1))
+  process_spawn "client.$backgrounds" TERM psql -X -q -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -d "$DB" -c "$1"
+}
+are_gone() {
+  local pid
+  for pid in "$@"; do
+    [ -z "$(process_started "$pid")" ] || return 1
+  done
+}
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# The kinds: begin_KIND, and end_KIND where it lasts. A name stands twice where it is to come more often.
+
+kinds=(relay_killed relay_killed relay_restarted relay_frozen
+  walsender_ended walsender_ended connections_ended postgres_killed postgres_restarted
+  postgres_cut postgres_cut postgres_reset postgres_half_closed postgres_frozen postgres_deaf postgres_mute postgres_sliced postgres_slow postgres_refused
+  outbox_locked transaction_open column_added spike)
+[ -n "${FAULTS_SHORT:-}" ] || kinds+=(broker_restarted kafka_cut kafka_cut kafka_frozen kafka_sliced kafka_slow kafka_narrow kafka_refused kafka_request_lost kafka_ack_lost kafka_ack_lost)
+
+begin_relay_killed() {
+  local name
+  name=$(a_relay)
+  end_relay_frozen
+  relay_kill "$name" 2>/dev/null
+  relay_launch "$name"
+}
+begin_relay_restarted() {
+  local name
+  name=$(a_relay)
+  end_relay_frozen
+  relay_stop "$name"
+  relay_launch "$name"
+}
+begin_relay_frozen() {
+  frozen=$(a_relay)
+  kill -STOP "${RELAY_PID[$frozen]}"
+}
+end_relay_frozen() {
+  [ -z "${frozen:-}" ] || kill -CONT "${RELAY_PID[$frozen]}"
+  frozen=''
+}
+
+begin_walsender_ended() {
+  pg_in postgres "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '$SLOT' AND active" >/dev/null
+}
+begin_connections_ended() {
+  pg_in postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$DB' AND pid <> pg_backend_pid()" >/dev/null
+}
+begin_postgres_killed() {
+  local server children
+  server=$(process_pid_of own)
+  read -ra children <"/proc/$server/task/$server/children" || true
+  process_stop own KILL
+  await "the end of the killed server's children" 30 are_gone "${children[@]}"
+  postgres_run own
+}
+begin_postgres_restarted() {
+  process_stop own INT 60 || fail 'PostgreSQL did not stop when asked to, fast'
+  postgres_run own
+}
+begin_postgres_cut() { proxy_say postgres cut; }
+begin_postgres_reset() { proxy_say postgres rule reset direction=response "skip=$(random 20)" count=1 reset; }
+end_postgres_reset() { proxy_say postgres clear reset; }
+begin_postgres_half_closed() { proxy_say postgres rule half "direction=$([ "$(random 2)" = 0 ] && echo request || echo response)" "skip=$(random 20)" count=1 half-close; }
+end_postgres_half_closed() { proxy_say postgres clear half; }
+begin_postgres_frozen() { proxy_say postgres freeze; }
+end_postgres_frozen() { proxy_say postgres thaw; }
+begin_postgres_deaf() { proxy_say postgres freeze request; }
+end_postgres_deaf() { proxy_say postgres thaw; }
+begin_postgres_mute() { proxy_say postgres freeze response; }
+end_postgres_mute() { proxy_say postgres thaw; }
+begin_postgres_sliced() { proxy_say postgres rule sliced direction=both "slice=$((1 + $(random 9)))"; }
+end_postgres_sliced() { proxy_say postgres clear sliced; }
+begin_postgres_slow() { proxy_say postgres rule slow direction=both delay=20+-20; }
+end_postgres_slow() { proxy_say postgres clear slow; }
+begin_postgres_refused() {
+  proxy_say postgres refuse
+  proxy_say postgres cut
+}
+end_postgres_refused() { proxy_say postgres accept; }
+begin_outbox_locked() { in_background "BEGIN; LOCK TABLE outbox IN SHARE MODE; SELECT pg_sleep(0.5); COMMIT"; }
+begin_transaction_open() {
+  in_background "BEGIN; INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('$T', 'rolled-back', 'E', '0'); SELECT pg_sleep(2); ROLLBACK"
+}
+columns=0
+begin_column_added() {
+  columns=$((columns + 1))
+  # Not at any price: it waits behind whoever holds the table, and others behind it.
+  if [ $((columns % 8)) = 0 ]; then
+    pg "SET lock_timeout = '2s'; ALTER TABLE outbox DROP COLUMN IF EXISTS extra_$((columns - 1))" 2>/dev/null || true
+  else
+    pg "SET lock_timeout = '2s'; ALTER TABLE outbox ADD COLUMN extra_$columns text DEFAULT 'a column that was not there'" 2>/dev/null || true
+  fi
+}
+begin_spike() { load_start --rate 0 --seconds 0.5 --connections 8; }
+
+begin_broker_restarted() {
+  own_kafka_stop "$([ "$(random 2)" = 0 ] && echo TERM || echo KILL)" 2>/dev/null
+  own_kafka_run
+}
+begin_kafka_cut() { proxy_say kafka cut; }
+begin_kafka_frozen() { proxy_say kafka freeze; }
+end_kafka_frozen() { proxy_say kafka thaw; }
+begin_kafka_sliced() { proxy_say kafka rule sliced direction=both "slice=$((1 + $(random 9)))"; }
+end_kafka_sliced() { proxy_say kafka clear sliced; }
+begin_kafka_slow() { proxy_say kafka rule slow direction=both delay=40+-40; }
+end_kafka_slow() { proxy_say kafka clear slow; }
+begin_kafka_narrow() { proxy_say kafka rule narrow direction=request bandwidth=50000; }
+end_kafka_narrow() { proxy_say kafka clear narrow; }
+begin_kafka_refused() {
+  proxy_say kafka refuse
+  proxy_say kafka cut
+}
+end_kafka_refused() { proxy_say kafka accept; }
+begin_kafka_request_lost() { proxy_say kafka rule gone api=Produce direction=request "count=$((1 + $(random 3)))" drop; }
+end_kafka_request_lost() { proxy_say kafka clear gone; }
+begin_kafka_ack_lost() { proxy_say kafka rule lost api=Produce "skip=$(random 3)" "count=$((1 + $(random 3)))" lose; }
+end_kafka_ack_lost() { proxy_say kafka clear lost; }
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# A round, and what must hold behind it
+
+faults=0
+# one_round KIND...
+one_round() {
+  local kind
+  for kind in "$@"; do
+    fault_begins "${kind//_/ }"
+    "begin_$kind"
+    faults=$((faults + 1))
+    [ $# = 1 ] || some_time 0 200
+  done
+  some_time 50 900
+  for kind in "$@"; do
+    [ "$(type -t "end_$kind")" != function ] || "end_$kind"
+    fault_ends "${kind//_/ }"
+  done
+}
+
+# No relay may have ended but by our hand. Its memory and descriptors: lines NAME SECONDS RSS-KB FDS THREADS.
+look_at_relays() {
+  local name pid
+  for name in "${relays[@]}"; do
+    pid=${RELAY_PID[$name]}
+    if ! kill -0 "$pid" 2>/dev/null; then
+      relay_ends "$name"
+      fail "$name ended by itself with ${RELAY_EXIT[$name]}: $(tail -n 2 "${RELAY_LOG[$name]}" | cut -c 1-500)"
+    fi
+    awk -v name="$name" -v seconds=$SECONDS -v fds="$(find "/proc/$pid/fd" -mindepth 1 | wc -l)" '
+      /^VmRSS/ { rss = $2 } /^Threads/ { threads = $2 } END { print name, seconds, rss, fds, threads }' "/proc/$pid/status" >>"$RUN/sizes"
+  done
+}
+
+# What was committed until now is confirmed within the time, without our doing.
+catches_up() {
+  local began=$EPOCHREALTIME lsn
+  lsn=$(wal_end)
+  wait_until 90 slot_has_confirmed "$lsn" 2>/dev/null ||
+    fail "what was committed 90 s ago is not confirmed; states: $(for name in "${relays[@]}"; do relay_state "$name"; done | paste -sd ' ')"
+  awk "BEGIN { printf \"%.3f\\n\", $EPOCHREALTIME - $began }" >>"$RUN/recoveries"
+  look_at_relays
+}
+
+# draw_subset: about three of five, and one at least
+draw_subset() {
+  local kind
+  subset=()
+  for kind in "${kinds[@]}"; do
+    [ "$(random 5)" -ge 3 ] || subset+=("$kind")
+  done
+  [ ${#subset[@]} != 0 ] || subset=("${kinds[@]}")
+}
+
+# draw_round: one to three of the subset, none twice
+draw_round() {
+  local wanted kind
+  round=()
+  for ((wanted = 1 + $(random 3); wanted > 0; wanted--)); do
+    kind=${subset[$(random ${#subset[@]})]}
+    [[ " ${round[*]} " == *" $kind "* ]] || round+=("$kind")
+  done
+}
+
+watch_start
+relay_init
+for name in "${relays[@]}"; do
+  relay_launch "$name"
+done
+load_start --rate 100 --connections 6 --keys 60 --pause 0.05
+await 'the first transactions' 30 load_has_committed 20
+began=$SECONDS
+rounds=0
+while [ $((SECONDS - began)) -lt "$seconds" ]; do
+  [ $((rounds % 24)) != 0 ] || draw_subset
+  draw_round
+  one_round "${round[@]}"
+  rounds=$((rounds + 1))
+  if [ $((rounds % 8)) = 0 ]; then
+    catches_up
+  else
+    look_at_relays
+  fi
+done
+elapsed=$((SECONDS - began))
+
+# Healed all of it is by now: each kind ends with its round.
+catches_up
+settle 120
+for name in "${relays[@]}"; do
+  relay_stop "$name"
+done
+verdict "${tolerance[@]}"
+figure 'faults injected' "$faults"
+figure 'faults a minute' $((faults * 60 / elapsed))
+figure 'relays' "${#relays[@]}"
+sort -n "$RUN/recoveries" >"$RUN/recoveries.sorted"
+figure 'times that it had to catch up' "$(wc -l <"$RUN/recoveries.sorted")"
+figure 'time to catch up p50' "$(awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' "$RUN/recoveries.sorted")" s
+figure 'time to catch up max' "$(tail -n 1 "$RUN/recoveries.sorted")" s
+figure 'memory at most' "$(sort -k 3 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 3)" kB
+figure 'descriptors at most' "$(sort -k 4 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 4)"
+assert_number 'kB of memory at most' "$(sort -k 3 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 3)" '<=' 96000
+assert_number 'descriptors at most' "$(sort -k 4 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 4)" '<=' 40

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Under a running stream the outbox is taken out of its publication, and later dropped and made anew, as a careless migration does. The walsender says nothing of either: rows
+# of that table are just not there any more. The second connection sees within seconds that the catalog is not what it was; the relay reconnects, judges, holds and
+# says which statement mends it; run as it is told, the relay goes on at once. Rows that were written in between were never published, which the hint says.
+# row: P-24 table taken out of the publication at run time, or made anew outside of it
+# expects: held, code 3, within the interval of the second connection; O3 O10
+# tags: short
+# plugins: both
+# shellcheck source=tests/e2e/harness.sh
+. "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
+# shellcheck source=tests/faults/campaign.sh
+. "$ROOT/tests/faults/campaign.sh"
+
+topic=outbox.event.$T
+topic_create "$topic" 1
+relay_init
+relay_start
+insert k 1
+await_records "$topic" 1 >/dev/null
+await 'the first answer on the second connection' 20 relay_metric_is cdc_relay_slot_retained_bytes 'v >= 0'
+
+fault_begins 'table taken out of the publication'
+began=$EPOCHREALTIME
+pg "ALTER PUBLICATION \"$SLOT\" DROP TABLE outbox"
+if [ "$PLUGIN" = pgoutput ]; then
+  insert k '"never published"'
+  await_state held relay 20
+  figure detection_of_a_table_taken_out "$(seconds_since "$began")" s
+  assert_eq 'code and cause' '3 not_published' "$(relay_get /status | jq -r '"\(.problem.code) \(.problem.cause)"')"
+  began=$EPOCHREALTIME
+  pg "$(relay_get /status | jq -r .problem.hint | sed 's/;.*//')"
+else
+  pg "ALTER PUBLICATION \"$SLOT\" ADD TABLE outbox" # wal2json does not look at publications
+fi
+fault_ends 'table taken out of the publication'
+await_state streaming relay 20
+figure recovery "$(seconds_since "$began")" s
+insert k 2
+await_records "$topic" 2 >/dev/null
+
+fault_begins 'table made anew'
+began=$EPOCHREALTIME
+pg 'BEGIN; ALTER TABLE outbox RENAME TO outbox_old; CREATE TABLE outbox (LIKE outbox_old INCLUDING ALL); COMMIT'
+if [ "$PLUGIN" = pgoutput ]; then
+  await_state held relay 20
+  figure detection_of_a_table_made_anew "$(seconds_since "$began")" s
+  assert_eq 'code and cause' '3 not_published' "$(relay_get /status | jq -r '"\(.problem.code) \(.problem.cause)"')"
+  pg "$(relay_get /status | jq -r .problem.hint | sed 's/;.*//')"
+fi
+fault_ends 'table made anew'
+await_state streaming relay 20
+insert k 3
+await_records "$topic" 3 >/dev/null
+assert_eq 'values' '1 2 3' "$(read_topic "$topic" | cut -d '|' -f 2 | awk '!seen[$0]++' | paste -sd ' ')"
+relay_stop

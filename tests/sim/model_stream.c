@@ -1,0 +1,461 @@
+/*
+ * model_stream.c - the relay's end of a replication connection: what cdc-relay/src/stream/pg_stream.c is with libpq.
+ *
+ *   CLOSED -> ATTEMPT (the catalog is read) -> SECOND (the connection that will stream) -> READY -> STARTING -> STREAMING -> FINISHING
+ *                    \-> READY, if somebody else has the slot
+ *
+ * Between each two steps lies the way there and back, in which the server may go, or another relay take the slot: the facts are those of the moment of ATTEMPT.
+ */
+#include <poll.h>
+
+#include "world.h"
+
+static struct model_stream *model_stream_of(struct stream *base)
+{
+  return (struct model_stream *)base;
+}
+
+static struct relay *relay_of(const struct model_stream *stream)
+{
+  return &stream->world->relays[stream->relay];
+}
+
+static void forget(struct model_stream *stream)
+{
+  stream->step = STEP_CLOSED;
+  stream->sender = NULL;
+  stream->is_cut = false;
+  stream->has_partial = false;
+  stream->has_said_done = false;
+  stream->record.settled_us = 0;
+  stream->base.fd = -1;
+  stream->base.events = 0;
+}
+
+/* The other end may still get what is on its way: all of it when nothing is left unread on ours, else chance decides how much. */
+static void let_go(struct model_stream *stream)
+{
+  struct walsender *sender = stream->sender;
+  struct world *world = stream->world;
+
+  if (sender == NULL) {
+    return;
+  }
+  sender->has_client = false;
+  if (sender->is_over) {
+    sender->is_used = false;
+  } else if (!sender->hears_nothing) {
+    if (sender->down_count > 0) {
+      uint32_t arrived = 0;
+
+      while (arrived < sender->up_count && sender->up[(sender->up_first + arrived) % WALSENDER_UP_MAX].arrives_us <= world->now_us) {
+        arrived++;
+      }
+      sender->up_count = arrived + dice_below(&world->dice, sender->up_count - arrived + 1);
+    }
+    if (sender->up_count == WALSENDER_UP_MAX) {
+      sender->up_count--;
+    }
+    walsender_take_up(world, sender, (struct up){.kind = UP_TERMINATE});
+  }
+}
+
+void model_stream_abandon(struct model_stream *stream)
+{
+  if (stream->step != STEP_CLOSED) {
+    let_go(stream);
+    forget(stream);
+  }
+}
+
+static enum verdict fail(struct model_stream *stream, struct problem *problem, const char *cause, const char *words)
+{
+  model_stream_abandon(stream);
+  return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, cause, "%s", words);
+}
+
+static enum verdict lost(struct model_stream *stream, struct problem *problem)
+{
+  return fail(stream, problem, "network", "connection to PostgreSQL was lost");
+}
+
+void model_stream_cut(struct model_stream *stream, bool is_silent)
+{
+  struct walsender *sender = stream->sender;
+
+  if (sender == NULL) {
+    stream->is_cut = stream->step != STEP_CLOSED;
+    stream->due_us = stream->is_cut ? stream->world->now_us : stream->due_us;
+    return;
+  }
+  if (sender->is_over) {
+    return;
+  }
+  if (is_silent) {
+    /* Ours is gone at once; the server's process waits for signs of life, and keeps the slot. */
+    sender->hears_nothing = true;
+    sender->has_client = false;
+    stream->sender = NULL;
+    stream->is_cut = true;
+  } else {
+    uint32_t arrived = dice_below(&stream->world->dice, sender->up_count + 1);
+
+    for (uint32_t i = 0; i < arrived; i++) {
+      if (sender->up[(sender->up_first + i) % WALSENDER_UP_MAX].kind == UP_STATUS) {
+        server_confirm(stream->world, sender->up[(sender->up_first + i) % WALSENDER_UP_MAX].flush);
+      }
+    }
+    walsender_die(stream->world, sender, DOWN_LOST, true);
+  }
+}
+
+/* ---- connecting ---- */
+
+static bool is_through(struct model_stream *stream)
+{
+  int64_t frozen_us = relay_of(stream)->link.frozen_until_us;
+  int64_t now_us = stream->world->now_us;
+
+  return now_us >= stream->due_us && now_us >= frozen_us;
+}
+
+static void wait_for(struct model_stream *stream, enum stream_step step, int64_t round_trips)
+{
+  stream->step = step;
+  stream->due_us = stream->world->now_us + 2 * round_trips * link_latency_us(stream->world) + 1;
+}
+
+/* NULL: the server takes a connection. */
+static const char *why_closed(const struct world *world)
+{
+  if (world->server.state == SERVER_DOWN) {
+    return "connection refused";
+  }
+  if (world->server.state == SERVER_STOPPING) {
+    return "the database system is shutting down";
+  }
+  return world->server.full_until_us > world->now_us ? "sorry, too many clients already" : NULL;
+}
+
+static void read_catalog(struct model_stream *stream)
+{
+  const struct server *server = &stream->world->server;
+
+  stream->facts = (struct server_facts){
+      .system_id = "7300000000000000042",
+      .timeline = 1,
+      .server_version = 150000,
+      .wal_end = stream->world->history.flushed,
+      .wal_sender_timeout_us = stream->world->plan.wal_sender_timeout_us,
+      .slot_is_active = server->active_pid != 0,
+      .slot_active_pid = server->active_pid,
+      .confirmed = server->confirmed,
+  };
+}
+
+static enum verdict step_connect(struct model_stream *stream, struct problem *problem)
+{
+  struct world *world = stream->world;
+  const char *why = why_closed(world);
+
+  if (why != NULL) {
+    return fail(stream, problem, "connect", why);
+  }
+  if (stream->step == STEP_ATTEMPT) {
+    if (world->server.refused_until_us > world->now_us) {
+      model_stream_abandon(stream);
+      return problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "no_publication", "publication does not exist");
+    }
+    read_catalog(stream);
+    if (!stream->facts.slot_is_active) {
+      wait_for(stream, STEP_SECOND, 3);
+      return VERDICT_WAIT;
+    }
+  } else {
+    stream->facts.backend_pid = ++world->server.last_pid;
+  }
+  stream->step = STEP_READY;
+  return VERDICT_OK;
+}
+
+static enum verdict ms_connect(struct stream *base, struct moment now, struct server_facts *ret_facts, struct problem *problem)
+{
+  struct model_stream *stream = model_stream_of(base);
+  enum verdict verdict = VERDICT_OK;
+
+  (void)now;
+  if (stream->is_cut) {
+    return lost(stream, problem);
+  }
+  if (stream->step == STEP_CLOSED) {
+    base->fd = 100 + (int)stream->relay;
+    base->events = POLLIN;
+    wait_for(stream, STEP_ATTEMPT, 4);
+  }
+  if (stream->step != STEP_READY) {
+    verdict = is_through(stream) ? step_connect(stream, problem) : VERDICT_WAIT;
+  }
+  if (verdict == VERDICT_OK) {
+    *ret_facts = stream->facts;
+  }
+  return verdict;
+}
+
+static enum verdict ms_start(struct stream *base, Lsn start, struct problem *problem)
+{
+  struct model_stream *stream = model_stream_of(base);
+  const char *why;
+
+  if (stream->is_cut) {
+    return lost(stream, problem);
+  }
+  if (stream->step == STEP_READY) {
+    stream->start = start;
+    wait_for(stream, STEP_STARTING, 1);
+  }
+  if (!is_through(stream)) {
+    return VERDICT_WAIT;
+  }
+  why = why_closed(stream->world);
+  if (why != NULL) {
+    return fail(stream, problem, "connect", why);
+  }
+  if (!server_take_slot(stream->world, stream)) {
+    stream->record.knows_position = false;
+    return fail(stream, problem, "slot_active", "replication slot is active");
+  }
+  stream->step = STEP_STREAMING;
+  base->bytes_read = 0;
+  oracle_on_start(stream->world, stream);
+  walsender_run(stream->world, stream->sender);
+  return VERDICT_OK;
+}
+
+/* ---- streaming ---- */
+
+static const struct down *head_of(const struct model_stream *stream)
+{
+  const struct walsender *sender = stream->sender;
+
+  return sender != NULL && sender->down_count > 0 ? &sender->down[sender->down_first] : NULL;
+}
+
+static bool has_arrived(const struct model_stream *stream, const struct down *down)
+{
+  int64_t now_us = stream->world->now_us;
+
+  return down != NULL && down->arrives_us <= now_us && now_us >= relay_of(stream)->link.frozen_until_us;
+}
+
+static void pop(struct model_stream *stream)
+{
+  struct walsender *sender = stream->sender;
+
+  sender->data_read += sender->down[sender->down_first].kind < DOWN_KEEPALIVE;
+  sender->down_first = (sender->down_first + 1) % WALSENDER_DOWN_MAX;
+  sender->down_count--;
+  /* Room again: the walsender, which waited for it, goes on. */
+  if (sender->down_count == stream->world->plan.socket_messages / 2) {
+    walsender_run(stream->world, sender);
+  }
+}
+
+static enum verdict ms_receive(struct stream *base, bool may_read, struct stream_message *ret_message, struct problem *problem)
+{
+  struct model_stream *stream = model_stream_of(base);
+  const struct down *head = head_of(stream);
+  struct down down;
+
+  (void)may_read;
+  if (stream->is_cut) {
+    return lost(stream, problem);
+  }
+  if (!has_arrived(stream, head)) {
+    return VERDICT_WAIT;
+  }
+  down = *head;
+  if (down.kind == DOWN_LOST) {
+    return lost(stream, problem);
+  }
+  if (down.kind == DOWN_REFUSED) {
+    model_stream_abandon(stream);
+    return problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "no_publication", "publication does not exist");
+  }
+  if (down.kind == DOWN_DONE) {
+    return fail(stream, problem, "server_shutdown", "replication stream was ended by the server");
+  }
+  pop(stream);
+  if (down.kind == DOWN_KEEPALIVE) {
+    TRACE(stream->world, relay_name(relay_of(stream)), "reads keepalive %s%s", lsn_text(down.wal_end).text,
+          down.reply_requested ? ", which asks for a reply" : "");
+    *ret_message = (struct stream_message){.kind = STREAM_KEEPALIVE, .wal_end = down.wal_end, .reply_requested = down.reply_requested};
+  } else {
+    *ret_message = (struct stream_message){.kind = STREAM_DATA, .body = span_of(stream->bytes, down_bytes(stream, &down)), .wal_end = down.wal_end};
+    base->bytes_read += ret_message->body.length + 25;
+  }
+  return VERDICT_OK;
+}
+
+static void send(struct model_stream *stream, struct up up)
+{
+  if (stream->sender != NULL && !stream->sender->is_over && !stream->sender->hears_nothing) {
+    walsender_take_up(stream->world, stream->sender, up);
+  }
+}
+
+static enum verdict ms_flush(struct stream *base, struct problem *problem)
+{
+  struct model_stream *stream = model_stream_of(base);
+
+  (void)problem;
+  if (stream->has_partial && stream->world->now_us >= relay_of(stream)->link.blocked_until_us) {
+    stream->has_partial = false;
+    base->events = POLLIN;
+    send(stream, stream->partial);
+  }
+  return VERDICT_OK;
+}
+
+static enum verdict ms_send_status(struct stream *base, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem)
+{
+  struct model_stream *stream = model_stream_of(base);
+  struct up up = {.kind = UP_STATUS, .write = write, .flush = flush};
+
+  (void)now;
+  if (stream->is_cut) {
+    return lost(stream, problem);
+  }
+  (void)ms_flush(base, problem);
+  if (stream->has_partial) {
+    return VERDICT_WAIT;
+  }
+  oracle_on_status(stream->world, stream, write, flush, apply);
+  if (stream->world->now_us < relay_of(stream)->link.blocked_until_us) {
+    stream->has_partial = true;
+    stream->partial = up;
+    base->events = POLLIN | POLLOUT;
+  } else {
+    send(stream, up);
+  }
+  return VERDICT_OK;
+}
+
+static enum verdict ms_finish(struct stream *base, struct problem *problem)
+{
+  struct model_stream *stream = model_stream_of(base);
+  const struct down *head;
+
+  if (stream->is_cut) {
+    return lost(stream, problem);
+  }
+  (void)ms_flush(base, problem);
+  stream->step = STEP_FINISHING;
+  if (!stream->has_partial && !stream->has_said_done) {
+    stream->has_said_done = true;
+    send(stream, (struct up){.kind = UP_DONE});
+  }
+  for (head = head_of(stream); has_arrived(stream, head); head = head_of(stream)) {
+    if (head->kind == DOWN_LOST || head->kind == DOWN_REFUSED) {
+      return lost(stream, problem);
+    }
+    if (head->kind == DOWN_DONE) {
+      model_stream_abandon(stream);
+      return VERDICT_OK;
+    }
+    pop(stream);
+  }
+  return VERDICT_WAIT;
+}
+
+static void ms_close(struct stream *base, bool for_good)
+{
+  (void)for_good; /* it lies in the relay */
+  model_stream_abandon(model_stream_of(base));
+}
+
+/* ---- what the loop asks ---- */
+
+static const struct down *newest_of(const struct model_stream *stream)
+{
+  const struct walsender *sender = stream->sender;
+
+  return sender != NULL && sender->down_count > 0 ? &sender->down[(sender->down_first + sender->down_count - 1) % WALSENDER_DOWN_MAX] : NULL;
+}
+
+static bool is_end(const struct down *down)
+{
+  return down != NULL && down->kind >= DOWN_REFUSED;
+}
+
+short model_stream_poll(const struct model_stream *stream, short wanted)
+{
+  short ready = 0;
+
+  switch (stream->step) {
+  case STEP_CLOSED:
+    return 0;
+  case STEP_ATTEMPT:
+  case STEP_SECOND:
+  case STEP_STARTING:
+    return (short)(is_through((struct model_stream *)stream) || stream->is_cut ? wanted & POLLIN : 0);
+  case STEP_READY:
+    return stream->is_cut ? POLLIN : 0;
+  case STEP_STREAMING:
+  case STEP_FINISHING:
+    break;
+  }
+  if (stream->is_cut || (is_end(newest_of(stream)) && newest_of(stream)->kind != DOWN_DONE && has_arrived(stream, newest_of(stream)))) {
+    ready = (short)(POLLHUP | POLLERR | (wanted & (POLLIN | POLLRDHUP)));
+  } else if (is_end(newest_of(stream)) && stream->step == STEP_STREAMING && has_arrived(stream, newest_of(stream))) {
+    ready = (short)(wanted & POLLRDHUP);
+  }
+  if (has_arrived(stream, head_of(stream))) {
+    ready = (short)(ready | (wanted & POLLIN));
+  }
+  if (stream->has_partial && stream->world->now_us >= relay_of(stream)->link.blocked_until_us) {
+    ready = (short)(ready | (wanted & POLLOUT));
+  }
+  return ready;
+}
+
+int64_t model_stream_next_us(const struct model_stream *stream, short wanted)
+{
+  const struct link *link = &relay_of(stream)->link;
+  int64_t next_us = INT64_MAX;
+
+  if (stream->step == STEP_CLOSED) {
+    return INT64_MAX;
+  }
+  if (stream->is_cut) {
+    return 0;
+  }
+  if (stream->step < STEP_STREAMING) {
+    next_us = stream->step == STEP_READY ? INT64_MAX : stream->due_us;
+  } else {
+    if ((wanted & POLLIN) != 0 && head_of(stream) != NULL) {
+      next_us = head_of(stream)->arrives_us;
+    } else if (is_end(newest_of(stream))) {
+      next_us = newest_of(stream)->arrives_us;
+    }
+    if (next_us < INT64_MAX && next_us < link->frozen_until_us) {
+      next_us = link->frozen_until_us;
+    }
+    if (stream->has_partial && (wanted & POLLOUT) != 0 && link->blocked_until_us < next_us) {
+      next_us = link->blocked_until_us;
+    }
+    return next_us;
+  }
+  return next_us < INT64_MAX && next_us < link->frozen_until_us ? link->frozen_until_us : next_us;
+}
+
+void model_stream_init(struct model_stream *stream, struct world *world, uint32_t relay)
+{
+  static const struct stream_ops ops = {ms_connect, ms_start, ms_receive, ms_send_status, ms_flush, ms_finish, ms_close};
+
+  stream->base.ops = &ops;
+  stream->world = world;
+  stream->relay = relay;
+  stream->facts = (struct server_facts){0};
+  stream->record = (struct session_record){0};
+  forget(stream);
+}

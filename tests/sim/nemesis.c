@@ -1,0 +1,255 @@
+/*
+ * nemesis.c - what goes wrong, and when. Which kinds are possible in a history is the plan's; which of them comes when, how long it lasts and whom it hits is drawn here.
+ * All ends at heal_us: what is broken is mended, who is dead begins again, and from then on the relay has to recover.
+ */
+#include "world.h"
+
+static int64_t until(struct world *world, int64_t max_us)
+{
+  return world->now_us + dice_magnitude(&world->dice, US_PER_MS, max_us);
+}
+
+static enum sim_fault draw_kind(struct world *world)
+{
+  enum sim_fault kind;
+
+  do {
+    kind = dice_below(&world->dice, FAULT_COUNT);
+  } while ((world->plan.faults & UINT32_C(1) << kind) == 0);
+  return kind;
+}
+
+void nemesis_init(struct world *world)
+{
+  int64_t mean_us = world->plan.fault_count > 0 ? world->plan.active_us / world->plan.fault_count : 0;
+  int64_t at_us = world->now_us;
+
+  world->fault_next = 0;
+  world->faults_done = 0;
+  for (uint32_t i = 0; i < world->plan.fault_count; i++) {
+    /* Sometimes one upon the other. */
+    at_us += dice_percent(&world->dice, 25) ? dice_magnitude(&world->dice, 1, 100000) : dice_between(&world->dice, 0, 2 * mean_us);
+    world->fault_us[i] = at_us;
+    world->fault_kind[i] = draw_kind(world);
+  }
+  world->heal_us = world->now_us + world->plan.active_us;
+  world->mend_us = world->plan.dead_letters ? INT64_MAX : world->now_us + dice_between(&world->dice, 0, world->plan.active_us);
+  world->is_healed = false;
+}
+
+int64_t nemesis_next_us(const struct world *world)
+{
+  int64_t next_us = world->mend_us;
+
+  if (world->is_healed) {
+    return INT64_MAX;
+  }
+  next_us = world->heal_us < next_us ? world->heal_us : next_us;
+  if (world->fault_next < world->plan.fault_count && world->fault_us[world->fault_next] < next_us) {
+    next_us = world->fault_us[world->fault_next];
+  }
+  return next_us;
+}
+
+static struct walsender *active_sender(struct world *world)
+{
+  for (size_t i = 0; i < SERVER_WALSENDERS_MAX; i++) {
+    if (world->server.senders[i].is_used && !world->server.senders[i].is_over) {
+      return &world->server.senders[i];
+    }
+  }
+  return NULL;
+}
+
+/*
+ * pg_replication_slot_advance() needs a slot that nobody streams from: the first such fault ends the walsender, the next one moves the slot. Only where nothing is on its
+ * way to Kafka, so that it is certain what is given away.
+ */
+static void move_slot(struct world *world, const struct relay *relay, struct walsender *sender)
+{
+  const struct history *history = &world->history;
+  uint32_t first = history_first_from(history, world->server.confirmed);
+
+  if (sender != NULL) {
+    walsender_die(world, sender, DOWN_LOST, true);
+    return;
+  }
+  if (world->plan.relays == 1 && relay->publisher.count == 0 && relay->stream.step < STEP_STREAMING && world->server.state == SERVER_UP &&
+      first < history->transaction_count) {
+    const struct transaction *last = &history->transactions[first + dice_below(&world->dice, history->transaction_count - first)];
+
+    if (last->end_lsn <= history->flushed) {
+      oracle_on_slot_moved(world, last->end_lsn);
+      world->server.confirmed = last->end_lsn;
+      world->server.saved = last->end_lsn;
+    }
+  }
+}
+
+static void strike_postgres(struct world *world, enum sim_fault kind, struct relay *relay)
+{
+  struct walsender *sender = active_sender(world);
+
+  switch (kind) {
+  case FAULT_CUT:
+  case FAULT_HALF_OPEN:
+    model_stream_cut(&relay->stream, kind == FAULT_HALF_OPEN);
+    break;
+  case FAULT_BACKEND_ENDED:
+    if (sender != NULL) {
+      walsender_die(world, sender, DOWN_LOST, dice_percent(&world->dice, 80));
+    }
+    break;
+  case FAULT_FREEZE:
+    relay->link.frozen_until_us = until(world, 70 * US_PER_S);
+    break;
+  case FAULT_STATUS_BLOCKED:
+    relay->link.blocked_until_us = until(world, 20 * US_PER_S);
+    break;
+  case FAULT_SERVER_CRASH:
+    if (world->server.state != SERVER_DOWN) {
+      server_crash(world, until(world, 20 * US_PER_S));
+    }
+    break;
+  case FAULT_SERVER_RESTART:
+    if (world->server.state == SERVER_UP) {
+      server_stop(world, until(world, 20 * US_PER_S));
+    }
+    break;
+  case FAULT_SILENCE:
+    if (sender != NULL) {
+      sender->busy_until_us = until(world, 30 * US_PER_S);
+    }
+    break;
+  case FAULT_SERVER_FULL:
+    world->server.full_until_us = until(world, 20 * US_PER_S);
+    break;
+  case FAULT_SLOT_MOVED:
+    move_slot(world, relay, sender);
+    break;
+  case FAULT_DATABASE_REFUSES:
+    world->server.refused_until_us = until(world, 40 * US_PER_S);
+    if (sender != NULL && dice_percent(&world->dice, 50)) {
+      walsender_die(world, sender, DOWN_REFUSED, true);
+    }
+    break;
+  default:
+    break;
+  }
+}
+
+static void strike_kafka(struct world *world, enum sim_fault kind, struct relay *relay)
+{
+  struct cluster *cluster = &world->cluster;
+
+  switch (kind) {
+  case FAULT_BROKERS_DOWN:
+    cluster->down_until_us = until(world, 60 * US_PER_S);
+    break;
+  case FAULT_PARTITION_STALLS:
+    cluster->stalled_until_us[dice_below(&world->dice, KAFKA_LANES)] = until(world, 30 * US_PER_S);
+    break;
+  case FAULT_ACK_LOST:
+    cluster->late_reports += 1 + dice_below(&world->dice, 4);
+    break;
+  case FAULT_CLIENT_BREAKS:
+    model_publisher_break(&relay->publisher, (enum producer_break)dice_below(&world->dice, 3));
+    break;
+  case FAULT_QUEUE_FULL:
+    relay->publisher.full_until_us = until(world, 20 * US_PER_S);
+    break;
+  case FAULT_TOPIC_REFUSED:
+    cluster->topic_refused_until_us[dice_below(&world->dice, KAFKA_TOPICS)] = until(world, 60 * US_PER_S);
+    break;
+  case FAULT_LOGIN_REFUSED:
+    cluster->login_refused_until_us = until(world, 40 * US_PER_S);
+    break;
+  default:
+    break;
+  }
+}
+
+static void strike_relay(struct world *world, enum sim_fault kind, struct relay *relay)
+{
+  switch (kind) {
+  case FAULT_RELAY_KILLED:
+    relay_kill(relay, until(world, 5 * US_PER_S));
+    break;
+  case FAULT_RELAY_STOPPED:
+    relay_stop(relay, world->now_us); /* supervised: again at once */
+    break;
+  case FAULT_RELAY_RELOADS:
+    relay_reload(relay);
+    break;
+  case FAULT_RELAY_FROZEN:
+    relay->frozen_until_us = relay->is_alive ? until(world, 70 * US_PER_S) : 0;
+    relay->stop_us = relay->frozen_until_us; /* a suspended process does not stop; it has its time afterwards */
+    break;
+  case FAULT_CLOCK_JUMPS:
+    relay->wall_offset_us += dice_between(&world->dice, -2 * 86400 * (int64_t)US_PER_S, 2 * 86400 * (int64_t)US_PER_S);
+    break;
+  default:
+    break;
+  }
+}
+
+static void strike(struct world *world, enum sim_fault kind)
+{
+  struct relay *relay = &world->relays[dice_below(&world->dice, world->plan.relays)];
+
+  TRACE(world, "fault", "%s", sim_fault_text(kind));
+  world->faults_done++;
+  if (kind <= FAULT_DATABASE_REFUSES) {
+    strike_postgres(world, kind, relay);
+  } else if (kind <= FAULT_LOGIN_REFUSED) {
+    strike_kafka(world, kind, relay);
+  } else {
+    strike_relay(world, kind, relay);
+  }
+}
+
+void nemesis_heal(struct world *world)
+{
+  struct server *server = &world->server;
+
+  TRACE(world, "world", "all is mended");
+  world->is_healed = true;
+  world->history.is_over = true;
+  server->back_us = server->back_us < world->now_us + US_PER_S ? server->back_us : world->now_us + US_PER_S;
+  server->full_until_us = 0;
+  server->refused_until_us = 0;
+  cluster_init(&world->cluster);
+  world->cluster.is_mended = !world->plan.dead_letters;
+  for (size_t i = 0; i < SERVER_WALSENDERS_MAX; i++) {
+    if (server->senders[i].is_used && server->senders[i].busy_until_us != 0) {
+      server->senders[i].busy_until_us = world->now_us;
+    }
+  }
+  for (uint32_t i = 0; i < world->plan.relays; i++) {
+    struct relay *relay = &world->relays[i];
+
+    relay->link = (struct link){0};
+    relay->frozen_until_us = 0;
+    relay->publisher.full_until_us = 0;
+    relay->begin_us = relay->begin_us < world->now_us + US_PER_S ? relay->begin_us : world->now_us + US_PER_S;
+  }
+}
+
+void nemesis_run(struct world *world)
+{
+  if (world->is_healed) {
+    return;
+  }
+  if (world->mend_us <= world->now_us) {
+    TRACE(world, "person", "mends the topics that refuse rows");
+    world->mend_us = INT64_MAX;
+    world->cluster.is_mended = true;
+  }
+  if (world->heal_us <= world->now_us) {
+    nemesis_heal(world);
+    return;
+  }
+  while (world->fault_next < world->plan.fault_count && world->fault_us[world->fault_next] <= world->now_us) {
+    strike(world, world->fault_kind[world->fault_next++]);
+  }
+}
