@@ -137,7 +137,14 @@ begin_column_added() {
 }
 begin_spike() { load_start --rate 0 --seconds 0.5 --connections 8; }
 
+broker_restarted=-60
+# It takes as long as many others together, so at most once a minute, and else only the line is cut.
 begin_broker_restarted() {
+  if [ $SECONDS -lt $((broker_restarted + 60)) ]; then
+    begin_kafka_cut
+    return 0
+  fi
+  broker_restarted=$SECONDS
   own_kafka_stop "$([ "$(random 2)" = 0 ] && echo TERM || echo KILL)" 2>/dev/null
   own_kafka_run
 }
@@ -260,7 +267,15 @@ sort -n "$RUN/recoveries" >"$RUN/recoveries.sorted"
 figure 'times that it had to catch up' "$(wc -l <"$RUN/recoveries.sorted")"
 figure 'time to catch up p50' "$(awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' "$RUN/recoveries.sorted")" s
 figure 'time to catch up max' "$(tail -n 1 "$RUN/recoveries.sorted")" s
+# median_kb FIRST LAST: of the relays' memory, in that part of the samples, in percent
+median_kb() {
+  awk -v first="$1" -v last="$2" '{ v[NR] = $3 } END { for (i = int(NR * first / 100) + 1; i <= NR * last / 100; i++) print v[i] }' "$RUN/sizes" |
+    sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+figure 'memory, median of the first half' "$(median_kb 0 50)" kB
+figure 'memory, median of the second half' "$(median_kb 50 100)" kB
 figure 'memory at most' "$(sort -k 3 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 3)" kB
 figure 'descriptors at most' "$(sort -k 4 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 4)"
+assert_number 'kB of memory in the second half' "$(median_kb 50 100)" '<=' $(($(median_kb 0 50) + 12000))
 assert_number 'kB of memory at most' "$(sort -k 3 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 3)" '<=' 96000
 assert_number 'descriptors at most' "$(sort -k 4 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 4)" '<=' 40
