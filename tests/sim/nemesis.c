@@ -6,10 +6,12 @@
 
 enum { CLOCK_JUMP_MAX_S = 2 * 86400 };
 
-/* From a millisecond to so many seconds from now. */
+/* From a millisecond to so many seconds from now: mostly short, so that recoveries are disturbed, too; often long enough for every timeout. */
 static int64_t until(struct world *world, int64_t seconds)
 {
-  return world->now_us + dice_magnitude(&world->dice, US_PER_MS, seconds_us(seconds));
+  bool is_long = dice_percent(&world->dice, 30);
+
+  return world->now_us + (is_long ? dice_between(&world->dice, 0, seconds_us(seconds)) : dice_magnitude(&world->dice, US_PER_MS, seconds_us(seconds)));
 }
 
 static enum sim_fault draw_kind(struct world *world)
