@@ -29,6 +29,22 @@ Test(session_clock, a_wall_clock_that_goes_back_makes_a_new_producer_and_loses_n
   bench_done(&bench);
 }
 
+Test(session_clock, the_next_session_begins_at_once_however_often_the_clock_goes_back)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  turn(&bench, US_PER_S);
+  for (int i = 0; i < 12; i++) {
+    bench.now.wall_us -= HOUR_US;
+    turn(&bench, 1000);
+    cr_assert_eq(bench.failures, i + 1);
+    turn(&bench, US_PER_S / 2);
+    cr_assert_eq(state_of(&bench), RELAY_STREAMING, "after %d", i);
+  }
+  bench_done(&bench);
+}
+
 Test(session_clock, a_step_forward_or_a_small_one_back_changes_nothing)
 {
   static const int64_t steps_us[] = {HOUR_US, US_PER_S, -US_PER_S, 24 * HOUR_US, -4 * US_PER_S};

@@ -195,6 +195,7 @@ static void notice_clock_going_back(struct session *session)
   case PHASE_STREAMING:
     (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "clock_went_back",
                       "the wall clock went back by %" PRId64 " s, and the Kafka client waits by it: it is made anew", back_us / US_PER_S);
+    backoff_reset(&session->kafka_backoff); /* Kafka is not to blame */
     session_fail(session, SESSION_KAFKA, &problem);
     break;
   case PHASE_PROBING:
