@@ -58,6 +58,7 @@ struct session {
   struct backoff postgres_backoff;
   struct backoff kafka_backoff;
   bool publisher_is_open;
+  int64_t wall_ahead_us;     /* of the monotonic clock, in the turn before */
   int64_t started_us;        /* when streaming last began */
   int64_t caught_up_wall_us; /* when nothing was in flight last */
   bool is_stopping;
@@ -120,6 +121,7 @@ enum {
   SESSION_WORKED_US = 1000000,       /* streaming for so long forgets earlier failures of PostgreSQL: about one try a second is the most that follows */
   SESSION_STEADY_US = 30000000,      /* and for so long those of Kafka, where each new session repeats records, and holds */
   SESSION_LAG_US = 100000,           /* events so old may wait a few milliseconds more for a full batch, while more come */
+  SESSION_CLOCK_BACK_US = 5000000,   /* so much is waited out */
   SESSION_RELEASE_US = 2000000,      /* a hold is over when streaming goes on for so long, or brings a position forward */
 };
 
@@ -160,7 +162,7 @@ void session_hurry(struct session *session);
 /* Nothing unsettled, nothing open, nothing in hand. */
 bool session_is_idle(const struct session *session);
 
-/* session_hand.c. Serves the publisher's reports in any phase; what breaks is dealt with, so the phase may have changed afterwards. */
+/* session_hand.c. Serves the publisher's reports in any phase; what breaks, or goes by a clock that went back, is dealt with, so the phase may have changed afterwards. */
 void session_serve_reports(struct session *session);
 /* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. True when reading may go on. */
 bool session_work_hand(struct session *session);
