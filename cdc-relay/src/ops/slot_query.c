@@ -5,6 +5,7 @@
  *    9 entry (NULL: no table)   10 oid   11 updated   12 deleted   13 publication
  *
  * The last one stands for the publication's rows in the catalog, by their transaction ids: another value means that somebody has changed, dropped or made it.
+ * Its schemas (PostgreSQL 15 and later) have a catalog that older servers do not know; they are seen by what depends on the publication.
  *
  * wal_status and safe_wal_size are read through the row's JSON form, which gives NULL before PostgreSQL 13. Partitions are found in pg_inherits and not by
  * pg_partition_tree(), which would lock each of them and wait behind an ALTER TABLE.
@@ -46,7 +47,10 @@ static const char query_middle[] =
     " pg_catalog.to_jsonb(s) ->> 'wal_status', pg_catalog.to_jsonb(s) ->> 'safe_wal_size', s.confirmed_flush_lsn, s.restart_lsn,"
     " t.entry, t.root, t.updated, t.deleted, (SELECT pg_catalog.hashtextextended(pg_catalog.concat(p.oid, ' ', p.xmin, ' ',"
     " (SELECT pg_catalog.string_agg(pg_catalog.concat(r.prrelid, ' ', r.xmin), ' ' ORDER BY r.prrelid) FROM pg_catalog.pg_publication_rel r"
-    " WHERE r.prpubid = p.oid)), 0) FROM pg_catalog.pg_publication p WHERE p.pubname = ";
+    " WHERE r.prpubid = p.oid), ' ',"
+    " (SELECT pg_catalog.string_agg(pg_catalog.concat(d.classid, ' ', d.objid), ' ' ORDER BY d.classid, d.objid) FROM pg_catalog.pg_depend d"
+    " WHERE d.refclassid = 'pg_catalog.pg_publication'::pg_catalog.regclass AND d.refobjid = p.oid)), 0)"
+    " FROM pg_catalog.pg_publication p WHERE p.pubname = ";
 static const char query_slot[] = ")"
                                  " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ";
 static const char query_tail[] =

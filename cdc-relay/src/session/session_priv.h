@@ -140,7 +140,7 @@ void session_ended(struct session *session);
 /* session_hold.c */
 void session_wait_for_look(struct session *session);
 void session_look_again(struct session *session);
-void session_probing_turn(struct session *session);
+void session_probing_turn(struct session *session, short stream_events);
 void session_reaching_turn(struct session *session);
 /* A look did not find what it hoped for. */
 void session_look_failed(struct session *session);
@@ -154,7 +154,9 @@ void session_end(struct session *session, enum session_side side, enum verdict v
 /* session_stream.c: one turn while streaming; and the state of a fresh stream. */
 void session_stream_begin(struct session *session);
 void session_stream_turn(struct session *session, short stream_events);
-void session_settling_turn(struct session *session);
+void session_settling_turn(struct session *session, short stream_events);
+/* The server is gone, and nobody reads the socket that would say so: poll() tells it again and again until the stream is closed. */
+bool session_is_cut_off(const struct session *session, short stream_events);
 /* Sends a status if one is due, and what an earlier one left in the socket. */
 void session_send_feedback(struct session *session);
 /* Sends what was published on its way, unless so much is behind it that it may wait for company. */
