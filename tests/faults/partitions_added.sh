@@ -4,7 +4,7 @@
 # row: K-13 partition count increased
 # expects: O1 O2 O4 O7 O8, O3 within a partition, keys move
 # tags: short real-kafka
-# plugins: both
+# plugins: pgoutput
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/faults/campaign.sh

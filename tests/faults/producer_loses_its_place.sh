@@ -21,7 +21,7 @@ relay_set KAFKA_BATCH_NUM_MESSAGES 4
 watch_start
 relay_init
 relay_start
-load_start --rate 150 --connections 6 --keys 60
+load_start --rate 50 --connections 6 --keys 60
 await 'the first transactions' 30 load_has_committed 50
 await 'the first answer to a batch' 30 proxy_has_answered Produce
 
@@ -31,7 +31,7 @@ refusals() {
 broker_has_refused() {
   [ "$(refusals)" -gt "$1" ]
 }
-proxy_say kafka rule far api=Produce direction=response delay=60
+proxy_say kafka rule far api=Produce direction=response delay=40
 before=$(refusals)
 for ((i = 1; i <= $(times 1 5); i++)); do
   fault_begins 'batch swallowed'

@@ -23,6 +23,8 @@ set_topic "outbox.event.$T-compacted" cleanup.policy=compact min.compaction.lag.
 topic_create "$dead" 3 message.timestamp.type=LogAppendTime
 relay_set DELIVERY_POISON dead-letter
 relay_set DELIVERY_DEAD_LETTER_TOPIC "$dead"
+# As the documentation says: a batch below the limit of its topic. Else a backlog is refused by the batch, and goes row by row.
+relay_set KAFKA_BATCH_SIZE 40000
 relay_set KAFKA_TOPIC_METADATA_PROPAGATION_MAX_MS 1000
 # A row may come without a key.
 pg 'ALTER TABLE outbox DROP CONSTRAINT outbox_aggregateid_fits' 'ALTER TABLE outbox ALTER aggregateid DROP NOT NULL'

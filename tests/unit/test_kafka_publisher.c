@@ -229,9 +229,11 @@ Test(kafka_publisher, partition_that_the_topic_does_not_have_is_refused_before_a
   struct problem problem;
 
   kafka_bench_topic(&bench, "t", 3);
+  (void)rd_kafka_mock_broker_set_rtt(bench.cluster, 1, 300);
   kafka_bench_open(&bench);
   record.partition = 3;
   kafka_bench_publish(&bench, &record, 1); /* the topic is not known yet */
+  (void)rd_kafka_mock_broker_set_rtt(bench.cluster, 1, 0);
   cr_assert_eq(kafka_bench_wait_reports(&bench, 1), VERDICT_OK);
   cr_assert_eq(bench.outcomes[REPORT_REFUSED_ROW], 1);
   cr_assert_eq(bench.refusal.code, EXIT_POISON);
