@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # run.sh - `./dev bench`: what the optimised relay costs, on a private PostgreSQL (fsync on) and a private Apache Kafka, against the first budget.
 #
-#   figure    what is measured                                                          against
-#   drain     a backlog, 1 or 100 events per transaction, both plugins, TCP and Unix    pg_recvlogical to /dev/null on the same log, in the same minute
-#   memory    peak while one transaction of a million rows passes                       a number
-#   start     from the start of the process to streaming                                a number
-#   latency   from commit to acknowledgement, and to an independent reader, 1,000/s     a number
+#   figure    what is measured                                                            beside
+#   drain     backlogs of 1 and 100 events per transaction and of one transaction,        a bare reader and pg_recvlogical on the same log; with --peers
+#             both plugins, TCP and Unix; to Kafka, and with a publisher that settles     Debezium Server
+#             at once
+#   memory    peak while one huge transaction passes; minutes without Kafka
+#   start     from the start of the process to streaming, and to the first record
+#   latency   from INSERT to an independent reader, and from commit to acknowledgement    with --peers Debezium Server
+#   growth    larger backlogs, more tables, fewer keys, larger payloads
 #
-# measure.sh does one measurement each and writes a line per value into build/reports/bench.tsv; report.sh makes medians and build/reports/bench.md of them.
-# On a machine that does other work absolute figures drift within minutes: what is compared is measured in turn, and compared within a run only.
+# drain.sh, latency.sh, lifetime.sh and growth.sh each measure their part and write a line per value into build/reports/bench.tsv; report.sh makes medians,
+# build/reports/bench.md and the plots of them. On a machine that does other work absolute figures drift within minutes: what is compared is measured in turn, and
+# compared within a run only.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -21,65 +25,88 @@ export PSQLRC=/dev/null LC_ALL=C.UTF-8
 . "$ROOT/tests/dev/servers.sh"
 # shellcheck source=tests/bench/measure.sh
 . "$ROOT/tests/bench/measure.sh"
+# shellcheck source=tests/bench/drain.sh
+. "$ROOT/tests/bench/drain.sh"
+# shellcheck source=tests/bench/debezium.sh
+. "$ROOT/tests/bench/debezium.sh"
+# shellcheck source=tests/bench/latency.sh
+. "$ROOT/tests/bench/latency.sh"
+# shellcheck source=tests/bench/lifetime.sh
+. "$ROOT/tests/bench/lifetime.sh"
+# shellcheck source=tests/bench/growth.sh
+. "$ROOT/tests/bench/growth.sh"
 # shellcheck source=tests/bench/report.sh
 . "$ROOT/tests/bench/report.sh"
 
 usage() {
   cat <<'USAGE'
-./dev bench [--quick] [--rounds N] [--events N] [--only LIST] [--match GLOB] [--set PATH=VALUE]...
+./dev bench [--quick|--long] [--peers] [--publish] [--rounds N] [--events N] [--only LIST] [--match GLOB] [--set PATH=VALUE]...
 
   --quick            one round on small backlogs, under two minutes: a look, no figures to quote
+  --long             ten minutes without Kafka instead of two, and a backlog of five millions
+  --peers            Debezium Server beside the relay: fetched from Maven Central once (780 MB), needs a Java of 21 or newer
+  --publish          also writes docs/benchmarks.md and its plots
   --rounds N         how often each measurement is repeated; 3 by default, with the median and the spread reported
   --events N         rows of a backlog; 200000 by default
-  --only LIST        some of drain,memory,start,latency
-  --match GLOB       only the drains whose name fits: 'pgoutput tcp 1', '* unix 100'
-  --set PATH=VALUE   given to the relay: --set kafka.linger.ms=0
+  --only LIST        some of drain,memory,start,latency,growth
+  --match GLOB       only the drains whose name fits: 'pgoutput tcp 1', '* unix 100', '* all'
+  --set PATH=VALUE   given to the relay: --set kafka.linger.ms=5
 
-The report: build/reports/bench.md; every single value: build/reports/bench.tsv.
+The report: build/reports/bench.md; every single value: build/reports/bench.tsv. The whole takes about half an hour, with --peers a quarter of an hour more.
 USAGE
 }
 
 BENCH_ROUNDS=3
 BENCH_EVENTS=200000
 BENCH_ROWS=1000000 # of the one large transaction
-BENCH_SECONDS=12   # of writing at BENCH_RATE
-BENCH_RATE=1000
+BENCH_SECONDS=60   # of writing at each rate
+BENCH_WARM_SECONDS=5
+BENCH_RATES='100 1000 5000'
 BENCH_STARTS=5 # a round
-BENCH_ONLY=drain,memory,start,latency
+BENCH_OUTAGE_MINUTES=2
+BENCH_OUTAGE_RATE=1000
+BENCH_BACKLOGS='10000 100000 1000000'
+BENCH_ONLY=drain,memory,start,latency,growth
 BENCH_MATCH='*'
 BENCH_SET=()
 BENCH_KIND=full
+BENCH_PEERS=no
+BENCH_PUBLISH=no
 
 bench_arguments() {
   while [ $# != 0 ]; do
     case $1 in
       --quick)
-        BENCH_KIND=quick BENCH_ROUNDS=1 BENCH_EVENTS=60000 BENCH_ROWS=200000 BENCH_SECONDS=5 BENCH_STARTS=3
-        shift
-        continue
+        BENCH_KIND=quick BENCH_ROUNDS=1 BENCH_EVENTS=60000 BENCH_ROWS=200000 BENCH_SECONDS=5 BENCH_WARM_SECONDS=2 BENCH_RATES=1000 BENCH_STARTS=3
+        BENCH_OUTAGE_MINUTES=0 BENCH_ONLY=drain,memory,start,latency
         ;;
+      --long) BENCH_KIND=long BENCH_OUTAGE_MINUTES=10 BENCH_BACKLOGS+=' 5000000' ;;
+      --peers) BENCH_PEERS=yes ;;
+      --publish) BENCH_PUBLISH=yes ;;
       -h | --help)
         usage
         exit 0
         ;;
-      --rounds | --events | --only | --match | --set) ;;
+      --rounds | --events | --only | --match | --set)
+        [ $# -gt 1 ] || {
+          echo "dev: bench: $1 needs a value" >&2
+          exit 2
+        }
+        case $1 in
+          --rounds) BENCH_ROUNDS=$2 ;;
+          --events) BENCH_EVENTS=$2 ;;
+          --only) BENCH_ONLY=$2 ;;
+          --match) BENCH_MATCH=$2 ;;
+          --set) BENCH_SET+=(--set "$2") ;;
+        esac
+        shift
+        ;;
       *)
         echo "dev: bench knows no $1; ./dev bench --help lists what there is" >&2
         exit 2
         ;;
     esac
-    [ $# -gt 1 ] || {
-      echo "dev: bench: $1 needs a value" >&2
-      exit 2
-    }
-    case $1 in
-      --rounds) BENCH_ROUNDS=$2 ;;
-      --events) BENCH_EVENTS=$2 ;;
-      --only) BENCH_ONLY=$2 ;;
-      --match) BENCH_MATCH=$2 ;;
-      --set) BENCH_SET+=(--set "$2") ;;
-    esac
-    shift 2
+    shift
   done
   if [[ ! $BENCH_ROUNDS =~ ^[1-9][0-9]?$ || ! $BENCH_EVENTS =~ ^[1-9][0-9]{3,7}$ ]]; then
     echo "dev: bench: --rounds is a number from 1 to 99, --events one of at least 1000" >&2
@@ -89,42 +116,6 @@ bench_arguments() {
 
 bench_wants() {
   [[ ,$BENCH_ONLY, == *,$1,* ]]
-}
-
-# bench_settings EVENTS-PER-TRANSACTION: the drains to be measured, a line each.
-bench_settings() {
-  local plugin transport
-  for plugin in pgoutput wal2json; do
-    for transport in tcp unix; do
-      # shellcheck disable=SC2053
-      if [[ "$plugin $transport $1" == $BENCH_MATCH ]]; then
-        echo "$plugin $transport $1"
-      fi
-    done
-  done
-}
-
-# Each system has its turn in each setting before the next round begins, and who comes first changes from round to round.
-bench_drains() {
-  local per=$1 round setting
-  [ -n "$(bench_settings "$per")" ] || return 0
-  bench_load "$BENCH_EVENTS" "$per"
-  # Not measured: the broker's machine code is made while it works.
-  drain_relay "$(bench_settings "$per" | head -n 1)" 0
-  drain_relay "$(bench_settings "$per" | head -n 1)" 0
-  for ((round = 1; round <= BENCH_ROUNDS; round++)); do
-    while read -r setting; do
-      if [ $((round % 2)) = 1 ]; then
-        drain_relay "$setting" "$round"
-        drain_peer "$setting" "$round"
-      else
-        drain_peer "$setting" "$round"
-        drain_relay "$setting" "$round"
-      fi
-      drain_compare "$setting" "$round"
-    done < <(bench_settings "$per")
-  done
-  bench_unload
 }
 
 bench_ends() {
@@ -148,13 +139,19 @@ mkdir -p "$ROOT/build/reports"
 BENCH_TSV=$ROOT/build/reports/bench.tsv
 printf 'figure\tsetting\tsystem\tmetric\tround\tvalue\n' >"$BENCH_TSV"
 report_begins
+if [ $BENCH_PEERS = yes ] && ! debezium_is_there; then
+  say "going on without Debezium Server"
+  BENCH_PEERS=no
+fi
 bench_servers
-for per in 1 100; do
-  ! bench_wants drain || bench_drains "$per"
+for per in 1 100 all; do
+  ! bench_wants drain || [ $BENCH_KIND$per = quickall ] || measure_drains $per
 done
 for ((round = 1; round <= BENCH_ROUNDS; round++)); do
   ! bench_wants start || measure_start "$round"
-  ! bench_wants latency || measure_latency "$round"
 done
+! bench_wants latency || measure_latencies 1
 ! bench_wants memory || measure_memory 1
+! bench_wants memory || [ $BENCH_OUTAGE_MINUTES = 0 ] || measure_outage 1
+! bench_wants growth || measure_growth 1
 report_write

@@ -5,42 +5,44 @@
 # in the table below. All that notice are shown; one is enough. A mutant that nobody notices has survived: a test is missing, and the exit code is 1.
 # The first line is the relay without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing.
 #
-# --short: unit tests and simulator alone, no servers. Report: build/reports/mutants.md.
+# --short: no servers, and only what unit tests or the simulator's first histories can notice; ./dev test does so, too. The report of a whole run is
+# build/reports/mutants.md.
 
 MUTANT_SIM_HISTORIES=20000 # from seed 1 on and by one process: the same each time
+MUTANT_SIM_SHORT_HISTORIES=1000
 
-#   mutant                        unit tests                      scenario (folder/name/plugin)
+#   mutant                        unit tests                      sim   scenario (folder/name/plugin)
 MUTANT_TABLE='
-    CONFIRM_START_LSN             txn,session                     -
-    CONFIRM_BEFORE_REPORT         session,session_poison          e2e/kafka_down_at_start_and_later/pgoutput
-    CONFIRM_UNSENT_LOG            session                         -
-    KEEPALIVE_OVERTAKES           ledger,ledger_model,session     -
-    KEEPALIVE_IN_TRANSACTION      session                         -
-    LEDGER_OUT_OF_ORDER           ledger,ledger_model,session     -
-    EMPTY_TRANSACTION_OVERTAKES   ledger,ledger_model             -
-    LEDGER_NUMBERS_REUSED         ledger,ledger_model,session     -
-    FAILED_REPORT_SETTLES         session_poison                  -
-    LOST_REPORT_IGNORED           session                         -
-    QUEUE_FULL_DROPS              session                         -
-    PAUSED_SAYS_NOTHING           session                         -
-    STATUS_ONLY_WHEN_ASKED        feedback,session                -
-    STATUS_MOVES_BACK             session                         -
-    SPIN_NEVER_ANSWERED           feedback,session                e2e/fast_shutdown_with_kafka_down/pgoutput
-    RESUME_FROM_MEMORY            session                         -
-    DRAIN_CONFIRMS_READ           session                         e2e/sigterm_drains/pgoutput
-    STANDBY_KEEPS_PRODUCER        session,session_poison          -
-    MOVED_SLOT_ACCEPTED           witness,session_poison          -
-    POISON_IN_COMPANY             session_poison                  -
-    ISOLATION_IN_COMPANY          session_poison                  -
-    DEAD_LETTER_NOT_AWAITED       session_poison                  -
-    KEPT_RECORD_OVERTAKES         session_poison                  -
-    RELATIONS_KEPT                pgoutput                        -
-    CATALOG_ON_STREAM             -                               e2e/schema_changes_while_away/pgoutput
-    ROLLED_BACK_KEPT              pg_command                      faults/subtransactions_half_rolled_back/pgoutput
-    INDEX_GOES_ON                 txn                             e2e/transaction_order_and_rollback/pgoutput
-    KEY_BY_CRC32                  kafka_publisher                 -
-    NULL_IS_TOMBSTONE             router_connector                -
-    ESCAPES_LITERAL               json_scanner,json_differential  e2e/byte_exact_payloads/wal2json
+    CONFIRM_START_LSN             txn,session                     sim   -
+    CONFIRM_BEFORE_REPORT         session,session_poison          sim   e2e/kafka_down_at_start_and_later/pgoutput
+    CONFIRM_UNSENT_LOG            session                         -     -
+    KEEPALIVE_OVERTAKES           ledger,ledger_model,session     sim   -
+    KEEPALIVE_IN_TRANSACTION      session                         -     -
+    LEDGER_OUT_OF_ORDER           ledger,ledger_model,session     sim   -
+    EMPTY_TRANSACTION_OVERTAKES   ledger,ledger_model             sim   -
+    LEDGER_NUMBERS_REUSED         ledger,ledger_model,session     sim   -
+    FAILED_REPORT_SETTLES         session_poison                  sim   -
+    LOST_REPORT_IGNORED           session                         -     -
+    QUEUE_FULL_DROPS              session                         sim   -
+    PAUSED_SAYS_NOTHING           session                         sim   -
+    STATUS_ONLY_WHEN_ASKED        feedback,session                sim   -
+    STATUS_MOVES_BACK             session                         sim   -
+    SPIN_NEVER_ANSWERED           feedback,session                sim   e2e/fast_shutdown_with_kafka_down/pgoutput
+    RESUME_FROM_MEMORY            session                         sim   -
+    DRAIN_CONFIRMS_READ           session                         sim   e2e/sigterm_drains/pgoutput
+    STANDBY_KEEPS_PRODUCER        session,session_poison          sim   -
+    MOVED_SLOT_ACCEPTED           witness,session_poison          sim   -
+    POISON_IN_COMPANY             session_poison                  sim   -
+    ISOLATION_IN_COMPANY          session_poison                  sim   -
+    DEAD_LETTER_NOT_AWAITED       session_poison                  sim   -
+    KEPT_RECORD_OVERTAKES         session_poison                  sim   -
+    RELATIONS_KEPT                pgoutput                        sim   -
+    CATALOG_ON_STREAM             -                               -     e2e/schema_changes_while_away/pgoutput
+    ROLLED_BACK_KEPT              pg_command                      -     faults/subtransactions_half_rolled_back/pgoutput
+    INDEX_GOES_ON                 txn                             sim   e2e/transaction_order_and_rollback/pgoutput
+    KEY_BY_CRC32                  kafka_publisher                 -     -
+    NULL_IS_TOMBSTONE             router_connector                -     -
+    ESCAPES_LITERAL               json_scanner,json_differential  -     e2e/byte_exact_payloads/wal2json
 '
 
 # mutant_column NAME N: a field of its line in the table, empty for `-`.
@@ -68,7 +70,7 @@ mutant_simulate() {
   (cd "$ROOT" && timeout 300 "$MUTANT_SIM" "${mutant[@]}" --first 1 --count "$MUTANT_SIM_HISTORIES" --jobs 1) >"$log" 2>&1 || rc=$?
   case $rc in
     0) ;;
-    1) sed -nE 's/^FOUND (seed [0-9]+: [A-Za-z0-9]+) .*/sim \1/p' "$log" | head -n 1 ;;
+    1) sed -nE 's/^FOUND (seed [0-9]+: .*)/simulator, \1/p' "$log" | head -n 1 | cut -c 1-120 ;;
     *) echo "the simulator ended with $rc" ;;
   esac
 }
@@ -84,7 +86,7 @@ mutant_scenario() {
   rm -f "$MUTANT_RUN/embedded."*
   RUN=$MUTANT_RUN embedded_broker_start embedded >>"$log" 2>&1
   RUN=$MUTANT_RUN/$1.$name SERVERS=$MUTANT_RUN PLUGIN=$plugin BUILD=$ROOT/build/faults BROKER=embedded CDC_MUTANT=${1#NONE} \
-    timeout -k 40 240 bash "$ROOT/tests/$folder/$name.sh" >"$log" 2>&1 </dev/null || rc=$?
+    FAULTS_SEED=1 FAULTS_SHORT=1 FAULTS_MINUTES=1 timeout -k 40 240 bash "$ROOT/tests/$folder/$name.sh" >"$log" 2>&1 </dev/null || rc=$?
   RUN=$MUTANT_RUN/$1.$name processes_stop_all >>"$log" 2>&1
   if [ $rc != 0 ]; then
     reason=$(sed -n 's/^FAILED: //p' "$log" | head -n 1 | cut -c 1-120)
@@ -92,19 +94,17 @@ mutant_scenario() {
   fi
 }
 
-# mutant_try MUTANT UNITS SCENARIOS: what noticed, one a line.
+# mutant_try MUTANT UNITS SIM SCENARIOS: what noticed, one a line.
 mutant_try() {
   local unit scenario
   for unit in $2; do
     mutant_unit "$1" "$unit"
   done
-  if [ -x "$MUTANT_SIM" ]; then
+  if [ -n "$3" ]; then
     mutant_simulate "$1"
   fi
-  for scenario in $3; do
-    # A scenario of the campaign may be newer than this file.
-    [ -n "$MUTANT_SERVERS" ] && [ -e "$ROOT/tests/${scenario%/*}.sh" ] || continue
-    mutant_scenario "$1" "$scenario"
+  for scenario in $4; do
+    [ -z "$MUTANT_SERVERS" ] || mutant_scenario "$1" "$scenario"
   done
 }
 
@@ -126,14 +126,20 @@ dev_mutants() {
   MUTANT_SERVERS=yes
   while [ $# != 0 ]; do
     case $1 in
-      --short) MUTANT_SERVERS='' ;;
+      --short)
+        MUTANT_SERVERS=''
+        MUTANT_SIM_HISTORIES=$MUTANT_SIM_SHORT_HISTORIES
+        report=$ROOT/build/test/mutants/report.md # the whole one stays
+        ;;
       -*) usage_error "faults --mutants knows no $1" ;;
       *) names+=("$1") ;;
     esac
     shift
   done
   dev_setup quiet
-  build_variant faults
+  # shellcheck disable=SC2046
+  build_variant faults cdc-relay sim $(mutant_columns 2 | sed 's/^/test_/')
+  [ -z "$MUTANT_SERVERS" ] || build_variant dev
   MUTANT_SIM=$ROOT/build/faults/tests/sim/sim
   MUTANT_LOGS=$ROOT/build/test/mutants
   rm -rf "$MUTANT_LOGS"
@@ -150,13 +156,12 @@ dev_mutants() {
     return 1
   }
   if [ -n "$MUTANT_SERVERS" ]; then
-    build_variant dev embedded_broker topic_tool
     say 'starting PostgreSQL and the embedded broker'
     postgres_start postgres
     embedded_broker_start embedded
   fi
   say 'the relay without a mutant'
-  caught=$(mutant_try NONE "$(mutant_columns 2 "${names[@]}")" "$(mutant_columns 3 "${names[@]}")")
+  caught=$(mutant_try NONE "$(mutant_columns 2 "${names[@]}")" sim "$(mutant_columns 4 "${names[@]}")")
   if [ -n "$caught" ]; then
     printf 'FAIL  without any mutant: %s (build/test/mutants)\n' "$caught"
     return 1
@@ -175,7 +180,7 @@ dev_mutants() {
       continue
     fi
     total=$((total + 1))
-    caught=$(mutant_try "$name" "$(mutant_column "$name" 2 | tr , ' ')" "$(mutant_column "$name" 3)")
+    caught=$(mutant_try "$name" "$(mutant_column "$name" 2 | tr , ' ')" "$(mutant_column "$name" 3)" "$(mutant_column "$name" 4)")
     if [ -n "$caught" ]; then
       printf 'caught    %-28s %s\n' "$name" "$(paste -sd ';' <<<"$caught" | sed 's/;/; /g')"
     else

@@ -4,6 +4,9 @@
 #   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
 #   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
+#   build/mutants    whether the tests notice each mutant (./dev faults --mutants --short); not with --quick
+#   build/no-faults/VARIANT                              that its relay has no mutants and no crash points
+#   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
@@ -14,9 +17,11 @@
 # A test that fails prints the end of what it said; the whole is in build/test/<name>.log. The last line is `N passed, N failed, N skipped`; the same for each
 # test is a line of build/test/results: NAME PASSED FAILED SKIPPED.
 # Exit code: 0 when nothing failed, and nothing was skipped where CI=true.
+#
+# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; --tsan with a relay that was built with ThreadSanitizer. What they say is a
+# failure, as a sanitizer's word is.
 
-# --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; what it says is a failure, as a sanitizer's word is.
-
+TEST_RELAY='' # dev, tsan: the scenarios alone, with that build's relay
 TEST_PASSED=0
 TEST_FAILED=0
 TEST_SKIPPED=0
@@ -86,48 +91,64 @@ test_units() {
   done
 }
 
+# test_program NAME COMMAND...: one that needs neither servers nor a folder; its last line is the remark.
+test_program() {
+  local name=$1 log rc=0
+  shift
+  test_is_wanted "$name" || return 0
+  log=$TEST_LOGS/${name//\//.}.log
+  test_begin
+  "$@" >"$log" 2>&1 </dev/null || rc=$?
+  if [ $rc = 0 ]; then
+    test_count "$name" 1 0 0
+    test_line ok "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
+  else
+    test_count "$name" 0 1 0
+    test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
+    test_failed "$name" "$log"
+  fi
+}
+
 # test_corpora VARIANT: the corpora of the fuzz targets, in this build.
 test_corpora() {
-  local folder target name log rc
+  local folder
   for folder in "$ROOT"/tests/fuzz/corpus/*; do
-    target=$(basename "$folder")
-    name=fuzz/$target
-    test_is_wanted "$name" || continue
-    log=$TEST_LOGS/${name//\//.}.log
-    rc=0
-    test_begin
-    UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_$target" "$folder" >"$log" 2>&1 || rc=$?
-    if [ $rc = 0 ]; then
-      TEST_PASSED=$((TEST_PASSED + 1))
-      test_line ok "$name" "$(test_seconds)" "$(tail -n 1 "$log")"
-    else
-      TEST_FAILED=$((TEST_FAILED + 1))
-      test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
-      test_failed "$name" "$log"
-    fi
+    test_program "fuzz/${folder##*/}" env UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_${folder##*/}" "$folder"
   done
 }
 
-# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen there.
+# test_histories NAME VARIANT ARGUMENT...: simulated histories, counted as one test. What they find is told with the command that replays it.
+test_histories() {
+  local name=$1 variant=$2 log rc=0
+  shift 2
+  test_is_wanted "$name" || return 0
+  log=$TEST_LOGS/${name//\//.}.log
+  test_begin
+  (cd "$ROOT" && ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 timeout 300 "build/$variant/tests/sim/sim" "$@") >"$log" 2>&1 || rc=$?
+  if [ $rc = 0 ]; then
+    test_count "$name" 1 0 0
+    test_line ok "$name" "$(test_seconds)" "$(sed -nE 's/^sim: (histories from seed .*|[0-9]+ histories) (on|in .*)/\1/p' "$log" | paste -sd ' ' | sed -E 's/histories from (seed [0-9]+) ([0-9]+) histories/\2 histories from \1 on/')"
+  else
+    test_count "$name" 0 1 0
+    test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
+    test_failed "$name" "$log"
+  fi
+}
+
+# test_simulator quick|all
+test_simulator() {
+  test_histories sim/regressions dev --list tests/sim/regression_seeds.txt
+  test_histories sim/fixed dev --first 1 --count 10000
+  test_histories sim/random dev --seconds 5
+  [ "$1" = quick ] || test_histories sim/asan asan --first 1000000 --count 400
+}
+
+# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen in mutants.sh.
 test_has_no_faults() {
-  local variant binary name log found
+  local variant
   for variant in dev asan release; do
-    binary=$ROOT/build/$variant/cdc-relay/cdc-relay
-    name=build/no-faults/$variant
-    if [ ! -e "$binary" ] || ! test_is_wanted "$name"; then
-      continue
-    fi
-    log=$TEST_LOGS/${name//\//.}.log
-    test_begin
-    found=$("$ROOT/tests/faults/names_in_binary.sh" "$binary" 2>&1) || found="could not look: $found"
-    if [ -z "$found" ]; then
-      TEST_PASSED=$((TEST_PASSED + 1))
-      test_line ok "$name" "$(test_seconds)"
-    else
-      echo "$found" >"$log"
-      TEST_FAILED=$((TEST_FAILED + 1))
-      test_line FAIL "$name" "$(test_seconds)" "the binary can be sabotaged"
-      test_failed "$name" "$log"
+    if [ -e "$ROOT/build/$variant/cdc-relay/cdc-relay" ]; then
+      test_program "build/no-faults/$variant" bash -c "! '$ROOT/tests/faults/names_in_binary.sh' '$ROOT/build/$variant/cdc-relay/cdc-relay' | grep ."
     fi
   done
 }
@@ -180,7 +201,7 @@ test_scenario_files() {
     grep -lE '^# tags:.* matrix( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
   # What they add to the others is chance and load, which memcheck is too slow for.
-  if [ -z "${RELAY_UNDER:-}" ]; then
+  if [ -z "$TEST_RELAY" ]; then
     grep -lE '^# tags:(.* )?short( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
 }
@@ -235,7 +256,7 @@ test_scenarios() {
     [[ $which = all || $tags == *' quick '* ]] || continue
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
-    [ -z "${RELAY_UNDER:-}" ] || seconds=$((seconds * 3))
+    [ -z "$TEST_RELAY" ] || seconds=$((seconds * 3))
     for plugin in $(test_plugins "$file"); do
       if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "needs a real Kafka, which could not be fetched"
@@ -245,8 +266,8 @@ test_scenarios() {
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "$(sed -n 's/^# needs: /needs /p' "$file"), and this is $(postgres_version)"
         continue
       fi
-      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/dev BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
-      if [[ $which = all && $tags == *' asan '* && -z "${RELAY_UNDER:-}" ]] && test_is_wanted "$name/$plugin/asan"; then
+      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/${TEST_RELAY:-dev} BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
+      if [[ $which = all && $tags == *' asan '* && -z "$TEST_RELAY" ]] && test_is_wanted "$name/$plugin/asan"; then
         PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "$name/$plugin/asan" $((seconds * 2)) bash "$file"
       fi
     done
@@ -281,8 +302,12 @@ dev_test() {
   while [ $# != 0 ]; do
     case $1 in
       --quick) which=quick ;;
-      # HOME is the scenario's folder, see relay_launch.
-      --valgrind) export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p' ;;
+      --valgrind)
+        TEST_RELAY=dev
+        # HOME is the scenario's folder, see relay_launch.
+        export RELAY_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --log-file=%q{HOME}/sanitizer.valgrind.%p'
+        ;;
+      --tsan) TEST_RELAY=tsan ;;
       --matrix) TEST_MATRIX=yes ;;
       -*) usage_error "test knows no $1" ;;
       *) TEST_PATTERN=$1 ;;
@@ -300,7 +325,8 @@ dev_test() {
   trap 'exit 130' INT TERM
 
   build_variant dev
-  [ $which = quick ] || [ -n "${RELAY_UNDER:-}" ] || build_variant asan
+  [ $which = quick ] || [ -n "$TEST_RELAY" ] || build_variant asan
+  [ "$TEST_RELAY" != tsan ] || build_variant tsan cdc-relay
 
   # A pattern that means units alone needs no servers.
   if ! test_wants_servers $which; then
@@ -315,11 +341,14 @@ dev_test() {
     fi
   fi
 
-  if [ -z "${RELAY_UNDER:-}" ]; then
+  if [ -z "$TEST_RELAY" ]; then
     test_units dev unit
     [ $which = quick ] || test_units asan asan
     if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
+    test_simulator $which
     test_has_no_faults
+    # Whether the tests notice what they are there for.
+    [ $which = quick ] || [ -n "$TEST_MATRIX" ] || test_program build/mutants "$ROOT/dev" faults --mutants --short
   fi
 
   if [ -n "$broker" ]; then

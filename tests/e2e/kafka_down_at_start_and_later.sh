@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Kafka is away when the relay starts, and again later: it keeps trying, is alive and not ready, shows the slot's figures, confirms nothing, and publishes all of
 # it, in order, as soon as Kafka is back.
+# row: K-01 Kafka away at the start and later
+# expects: O1 O3, not ready and alive
 # tags: quick
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

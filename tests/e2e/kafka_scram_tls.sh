@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Kafka by SASL_SSL with SCRAM-SHA-512, and by SSL with a certificate of our own: under ACLs that allow the topics and nothing else. A topic without an ACL
 # holds the relay with the command that mends it, and it goes on when it is mended; a wrong password and an unknown authority are not ready, and never in clear.
+# row: K-06 TOPIC_AUTHORIZATION
+# row: K-15 wrong password, unknown authority
+# expects: holds and goes on, fails closed
 # tags: real-kafka slow
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Policy dead-letter: a row that can never be published goes to the dead letter topic with its key, its bytes and headers that say why, and what is behind it goes
 # on. While that topic does not exist the relay holds, and goes on by itself when it does.
+# row: K-06 a row without a topic is a dead letter
+# expects: O1 O3, policy dead-letter exact
 # tags: asan
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

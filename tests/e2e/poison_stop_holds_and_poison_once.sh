@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Policy stop: a row that can never be published holds the relay: nothing behind it is published, its table, event id and position are in the log, the reason is in
 # /readyz, the counter counts. With --exit-on-hold it is exit code 5. delivery.poison_once lets that one row go to the dead letters, and no other.
+# row: K-06 a row without a topic holds
+# expects: O1 O3, policy stop exact
 # tags:
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # A broker refuses whole batches for one record. Only the row that fails alone is poison: its neighbours arrive, in order, and with dead-letter policy the relay goes
 # on behind it.
+# row: K-06 MSG_SIZE_TOO_LARGE in the middle of a batch
+# expects: O1 O3, no collateral record
 # tags: real-kafka
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

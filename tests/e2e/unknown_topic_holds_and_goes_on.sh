@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # A topic that does not exist is no fault of a row: code 6, the line holds the command that creates it, nothing behind that row is published. When the topic is there
 # the relay goes on by itself, and in order.
+# row: K-06 UNKNOWN_TOPIC
+# expects: O1 O3, holds and goes on
 # tags: real-kafka
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

@@ -266,8 +266,8 @@ void judge(struct history *history, const struct judge_options *options, struct 
       .options = options,
       .judgement = ret_judgement,
       .row_of = zeroed(names, sizeof(*bench.row_of)),
-      .told_of = zeroed(names, sizeof(*bench.told_of)),
-      .first = zeroed(history->row_count, sizeof(*bench.first)),
+      .told_of = zeroed(names, sizeof(void *)),
+      .first = zeroed(history->row_count, sizeof(void *)),
       .keys = zeroed(names, sizeof(*bench.keys)),
   };
 

@@ -4,6 +4,7 @@
 # row: K-01 all brokers down for long
 # expects: O1 O2 O3 O4 O7 O8 O10, the same walsender throughout, at most 96 MB resident
 # tags: slow real-kafka
+# seconds: 1800
 # plugins: both
 POSTGRES=own
 # A relay that sent no status for so long would lose its walsender.

@@ -111,7 +111,10 @@ static void draw_faults(struct plot *plot)
     const char *colour = colours[kind_index(plot, fault->kind)];
 
     (void)fprintf(plot->file, "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\" fill-opacity=\"%s\"><title>", x, TOP,
-                  width < 1.2 ? 1.2 : width, HEIGHT - TOP - BOTTOM, colour, width >= 2 ? "0.28" : history->fault_count > 60 ? "0.35" : "0.7");
+                  width < 1.2 ? 1.2 : width, HEIGHT - TOP - BOTTOM, colour,
+                  width >= 2                  ? "0.28"
+                  : history->fault_count > 60 ? "0.35"
+                                              : "0.7");
     put_text(plot->file, names_text(&history->names, fault->kind));
     (void)fprintf(plot->file, ", %.2f s to %.2f s</title></rect>\n", (double)(fault->begin_us - plot->from_us) / 1e6,
                   (double)(fault->end_us - plot->from_us) / 1e6);
@@ -122,7 +125,8 @@ static void draw_axes(const struct plot *plot)
 {
   double seconds = (double)(plot->to_us - plot->from_us) / 1e6, step = round_step(seconds, 8);
 
-  for (double at = 0; at <= seconds + step * 1e-6; at += step) {
+  for (int i = 0; i * step <= seconds; i++) {
+    double at = i * step;
     double x = x_of(plot, plot->from_us + (int64_t)(at * 1e6));
 
     (void)fprintf(plot->file, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" class=\"grid\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n",
@@ -130,7 +134,9 @@ static void draw_axes(const struct plot *plot)
   }
   step = round_step(plot->top, 5);
   step = step < 1 ? 1 : step;
-  for (double at = 0; at <= plot->top + step * 1e-6; at += step) {
+  for (int i = 0; i * step <= plot->top * (1 + 1e-9); i++) {
+    double at = i * step;
+
     (void)fprintf(plot->file, "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" class=\"grid\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f</text>\n",
                   LEFT - 5, y_of(plot, at), WIDTH - RIGHT, y_of(plot, at), LEFT - 9, y_of(plot, at) + 4, at);
   }

@@ -56,7 +56,7 @@ static void live(const struct job_order *order, struct job *job, int64_t end_us)
   for (; job->at < order->count && job->result.finding_count < JOB_FINDINGS_MAX; job->at += order->jobs) {
     uint64_t seed = seed_of(order, job->at);
 
-    if (!world_live(world, seed, false)) {
+    if (!world_live(world, seed, order->is_traced)) {
       note(job, seed, world->finding);
     }
     add(&job->result, world);

@@ -14,6 +14,7 @@ struct job_order {
   uint64_t count;   /* UINT64_MAX: no limit */
   int64_t limit_us; /* INT64_MAX: no limit */
   uint32_t jobs;
+  bool is_traced; /* each history is told line by line */
 };
 
 struct job_finding {

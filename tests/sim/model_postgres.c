@@ -39,6 +39,8 @@ static void enter(struct world *world, enum server_state state)
   world->server.state = state;
   world->server.state_since_us = world->now_us;
   world->server.was_disturbed = false;
+  world->server.progress = 0;
+  world->server.progress_us = world->now_us;
 }
 
 int64_t server_next_us(const struct world *world)
@@ -93,10 +95,30 @@ static bool is_disturbed(const struct world *world)
   return false;
 }
 
+/* A relay that reads what is still to be sent does all that it can. */
+static uint64_t progress_of(const struct server *server)
+{
+  uint64_t progress = 0;
+
+  for (size_t i = 0; i < SERVER_WALSENDERS_MAX; i++) {
+    if (server->senders[i].is_used && !server->senders[i].is_over) {
+      progress += server->senders[i].sent + server->senders[i].data_read;
+    }
+  }
+  return progress;
+}
+
 static void turn_stopping(struct world *world)
 {
   struct server *server = &world->server;
-  int64_t since_us = world->now_us - server->state_since_us;
+  uint64_t progress = progress_of(server);
+  int64_t stuck_us;
+
+  if (progress != server->progress) {
+    server->progress = progress;
+    server->progress_us = world->now_us;
+  }
+  stuck_us = world->now_us - server->progress_us;
 
   if (!somebody_streams(server)) {
     TRACE(world, "postgres", "has stopped; slot at %s, saved %s", lsn_text(server->confirmed).text, lsn_text(server->saved).text);
@@ -109,10 +131,10 @@ static void turn_stopping(struct world *world)
     return;
   }
   server->was_disturbed = server->was_disturbed || is_disturbed(world);
-  if (since_us > STOP_MAX_US && !server->was_disturbed) {
-    world_finds(world, "P-03", "PostgreSQL cannot stop: a walsender has waited for %d ms", (int)(since_us / US_PER_MS));
+  if (stuck_us > STOP_MAX_US && !server->was_disturbed) {
+    world_finds(world, "P-03", "PostgreSQL cannot stop: a walsender has waited for %d ms", (int)(stuck_us / US_PER_MS));
   }
-  if (since_us > PATIENCE_US) {
+  if (world->now_us - server->state_since_us > PATIENCE_US) {
     server_crash(world, server->back_us);
   }
 }
@@ -205,5 +227,6 @@ void server_confirm(struct world *world, Lsn flush)
 {
   if (flush > world->server.confirmed) {
     world->server.confirmed = flush;
+    world->progress_us = world->now_us;
   }
 }

@@ -62,7 +62,8 @@ struct walsender {
   Lsn write; /* what the relay said last */
   Lsn flush;
   int64_t last_reply_us;
-  bool is_asked; /* a reply was requested and did not come yet */
+  uint64_t data_read; /* messages with data that the relay has received */
+  bool is_asked;      /* a reply was requested and did not come yet */
   int64_t busy_until_us;
 
   /* where it is in the history */
@@ -92,6 +93,8 @@ struct server {
   int64_t save_us;          /* the next checkpoint */
   int64_t full_until_us;    /* no more connections */
   int64_t refused_until_us; /* the catalog is not as it should be */
+  uint64_t progress;        /* while it stops: of what is still to be sent and read */
+  int64_t progress_us;      /* since when there was none */
   bool was_disturbed;       /* since it began to stop, something else kept it from ending: no judgement */
   struct walsender senders[SERVER_WALSENDERS_MAX];
 };

@@ -251,6 +251,7 @@ static void pop(struct model_stream *stream)
 {
   struct walsender *sender = stream->sender;
 
+  sender->data_read += sender->down[sender->down_first].kind < DOWN_KEEPALIVE;
   sender->down_first = (sender->down_first + 1) % WALSENDER_DOWN_MAX;
   sender->down_count--;
   /* Room again: the walsender, which waited for it, goes on. */

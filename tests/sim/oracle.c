@@ -15,6 +15,7 @@
 
 enum {
   LATE_US = 50000,          /* of a status, behind the time at which it is due */
+  CONFIRM_LATE_US = 100000, /* and of a confirmation, which may just have missed one */
   STATUS_MAX_US = 10000000, /* FEEDBACK_INTERVAL_MAX_US, as documented */
 };
 
@@ -67,6 +68,10 @@ static void advance_unsettled(struct world *world, struct model_stream *stream)
 
 void oracle_on_start(struct world *world, struct model_stream *stream)
 {
+  if (stream->start != stream->facts.confirmed) {
+    world_finds(world, "I5", "%s starts at %s, and the slot was at %s", relay_name(&world->relays[stream->relay]), lsn_text(stream->start).text,
+                lsn_text(stream->facts.confirmed).text);
+  }
   stream->record.number = ++world->sessions;
   stream->record.process = world->relays[stream->relay].process;
   stream->record.start = stream->start > world->server.confirmed ? stream->start : world->server.confirmed;
@@ -300,6 +305,7 @@ void oracle_on_append(struct world *world, uint32_t relay, const struct flight *
     row->appended++;
   }
   if (is_first) {
+    world->progress_us = world->now_us;
     transaction->unappended--;
     advance_unappended(world);
   }
@@ -322,19 +328,21 @@ void oracle_on_report(struct world *world, struct model_stream *stream, const st
   advance_unsettled(world, stream);
 }
 
-static void give_away(struct world *world, uint32_t number)
+static bool give_away(struct world *world, uint32_t number)
 {
   struct row *row = &world->history.rows[number];
   uint32_t *seen = &world->oracle.seen[row->topic][row->key];
   uint32_t *newest = &world->oracle.newest[row->topic][row->key];
   bool belongs = history_row_belongs_to_its_topic(&world->history, row);
+  bool is_lost = row->appended + row->dead_letters == 0;
 
-  if (row->appended + row->dead_letters == 0) {
+  if (is_lost) {
     row->is_given_away = true;
     world->history.transactions[row->transaction].unappended--;
     *seen = belongs ? row->rank + 1 : *seen;
   }
   *newest = belongs && row->rank >= *newest ? row->rank + 1 : *newest;
+  return is_lost;
 }
 
 void oracle_on_slot_moved(struct world *world, Lsn lsn)
@@ -346,14 +354,13 @@ void oracle_on_slot_moved(struct world *world, Lsn lsn)
     const struct transaction *transaction = &history->transactions[i];
 
     for (uint32_t k = transaction->first_item; k < transaction->first_item + transaction->item_count; k++) {
-      if (history->items[k].kind == ITEM_EVENT) {
-        give_away(world, history->items[k].row);
+      if (history->items[k].kind == ITEM_EVENT && give_away(world, history->items[k].row)) {
+        world->oracle.moved_lsn = lsn;
+        world->oracle.moved_process = world->relays[0].process;
       }
     }
   }
   advance_unappended(world);
-  world->oracle.moved_lsn = lsn;
-  world->oracle.moved_process = world->relays[0].process;
 }
 
 /* ---- turns ---- */
@@ -374,7 +381,7 @@ static void judge_timeliness(struct world *world, const struct relay *relay)
     world_finds(world, "I4", "%s has sent no status for %d ms", relay_name(relay), (int)((world->now_us - stream->record.status_us) / US_PER_MS));
   }
   interval_us = world->plan.confirm_interval_ms * US_PER_MS < interval_us ? world->plan.confirm_interval_ms * US_PER_MS : interval_us;
-  if (stream->record.settled_us != 0 && world->now_us - stream->record.settled_us > interval_us + late_us + 100 * US_PER_MS) {
+  if (stream->record.settled_us != 0 && world->now_us - stream->record.settled_us > interval_us + late_us + CONFIRM_LATE_US) {
     world_finds(world, "I1", "%s has settled %s for %d ms, and not said so", relay_name(relay), lsn_text(stream->record.settled_lsn).text,
                 (int)((world->now_us - stream->record.settled_us) / US_PER_MS));
   }

@@ -25,7 +25,7 @@ struct relay;
 struct session_figures;
 
 struct oracle {
-  Lsn moved_lsn;                                                                   /* where somebody moved the slot */
+  Lsn moved_lsn;                                                                   /* where somebody moved the slot, and lost events by it */
   uint32_t moved_process;                                                          /* of the relay, whose witness has to notice */
   uint32_t first_unappended;                                                       /* transaction with an event that is not in Kafka */
   uint32_t seen[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                             /* first occurrences */

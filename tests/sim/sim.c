@@ -21,7 +21,6 @@ enum { LIST_MAX = 4096, DEFAULT_SECONDS = 10 };
 
 struct arguments {
   bool has_seed;
-  bool is_traced;
   uint64_t seed;
   bool has_first;
   struct job_order order;
@@ -34,7 +33,7 @@ static void usage(FILE *out)
 {
   (void)fputs("sim [--first N] [--count N] [--seconds N] [--jobs N]   histories from seed N on (a random one), so many, so long\n"
               "sim --list FILE [--jobs N]                             the seeds of a file\n"
-              "sim --seed N [--trace]                                 one history, told line by line\n"
+              "sim --seed N                                           one history, told line by line (--trace: the same for many)\n"
               "    --mutant NAME                                      with a named defect in the relay (builds with -DCDC_FAULTS=ON)\n",
               out);
 }
@@ -64,7 +63,7 @@ static bool takes(struct arguments *arguments, const char *option, const char *v
   } else if (strcmp(option, "--count") == 0) {
     arguments->order.count = number_of(option, value);
   } else if (strcmp(option, "--seconds") == 0) {
-    arguments->order.limit_us = (int64_t)number_of(option, value) * US_PER_S;
+    arguments->order.limit_us = seconds_us((int64_t)number_of(option, value));
   } else if (strcmp(option, "--jobs") == 0) {
     uint64_t jobs = number_of(option, value);
 
@@ -84,7 +83,7 @@ static void read_arguments(struct arguments *arguments, int count, char **texts)
   *arguments = (struct arguments){.program = texts[0], .order = {.count = UINT64_MAX, .limit_us = INT64_MAX, .jobs = 2}};
   for (int i = 1; i < count; i++) {
     if (strcmp(texts[i], "--trace") == 0) {
-      arguments->is_traced = true;
+      arguments->order.is_traced = true;
     } else if (strcmp(texts[i], "--help") == 0) {
       usage(stdout);
       exit(0);
@@ -168,7 +167,7 @@ static int live_many(struct arguments *arguments)
       return 2;
     }
     if (arguments->order.count == UINT64_MAX && arguments->order.limit_us == INT64_MAX) {
-      arguments->order.limit_us = DEFAULT_SECONDS * US_PER_S;
+      arguments->order.limit_us = seconds_us(DEFAULT_SECONDS);
     }
     printf("sim: histories from seed %" PRIu64 " on\n", arguments->order.first);
   }

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 enum {
-  RECOVERY_MAX_US = 400000000, /* looks grow as rare as one a minute, and may take a minute */
+  RECOVERY_MAX_US = 250000000, /* looks grow as rare as one a minute, and may take a minute */
   CLOSING_MAX_US = 60000000,
   STEPS_MAX = 3000000,
   FOREIGN_MAX_US = 15000000,
@@ -51,6 +51,8 @@ static void begin(struct world *world, uint64_t seed)
   world->turns = 0;
   world->replays = 0;
   world->fingerprint = seed;
+  world->progress_us = world->now_us;
+  world->isolated_until = (struct position){0};
   plan_draw(&world->plan, seed, &world->dice);
   history_init(&world->history, &world->plan, &world->dice, world->now_us);
   server_init(world);
@@ -163,7 +165,7 @@ static void leave(struct world *world)
 /* True: the history is over. */
 static bool ends(struct world *world)
 {
-  int64_t since_us = world->now_us - world->heal_us;
+  int64_t since_us = world->now_us - (world->progress_us > world->heal_us ? world->progress_us : world->heal_us);
 
   if (!world->is_healed) {
     return false;
@@ -172,8 +174,9 @@ static bool ends(struct world *world)
     if (is_calm(world)) {
       close_history(world);
     } else if (since_us > RECOVERY_MAX_US) {
-      world_finds(world, "O10", "not recovered %d s after all was mended: relay %s, slot at %s, end of WAL %s", (int)(since_us / US_PER_S),
-                  relay_state_name(world->relays[0].state), lsn_text(world->server.confirmed).text, lsn_text(world->history.flushed).text);
+      world_finds(world, "O10", "not recovered, and nothing got further in %d s after all was mended: relay %s, slot at %s, end of WAL %s",
+                  (int)(since_us / US_PER_S), relay_state_name(world->relays[0].state), lsn_text(world->server.confirmed).text,
+                  lsn_text(world->history.flushed).text);
     }
     return false;
   }

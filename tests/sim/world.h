@@ -75,6 +75,8 @@ struct world {
   int64_t mend_us; /* when a person mends the topics that refuse rows */
   int64_t heal_us;
   bool is_healed;
+  int64_t progress_us; /* when something last got further: a row into Kafka, the slot, the mark of isolation */
+  struct position isolated_until;
   bool is_closing; /* content once; now only the end of WAL has to be followed */
   Lsn closing_lsn;
   bool is_leaving; /* the relays were told to stop at the end */

@@ -133,6 +133,14 @@ void kafka_bench_publish(struct kafka_bench *bench, const struct record *record,
   cr_assert_eq(verdict, VERDICT_OK, "%s", problem.text);
 }
 
+void kafka_bench_prove(struct kafka_bench *bench, const struct record *record)
+{
+  kafka_bench_publish(bench, record, 0);
+  cr_assert_eq(kafka_bench_wait_reports(bench, 1), VERDICT_OK);
+  cr_assert_eq(bench->outcomes[REPORT_DELIVERED], 1);
+  kafka_bench_forget(bench);
+}
+
 enum verdict kafka_bench_wait_reports(struct kafka_bench *bench, int count)
 {
   struct problem problem;

@@ -44,6 +44,8 @@ void kafka_bench_open(struct kafka_bench *bench);
 struct record kafka_bench_record(const char *topic, const char *key, const char *value);
 /* Publishes and expects OK; waits while it says WAIT. */
 void kafka_bench_publish(struct kafka_bench *bench, const struct record *record, uint64_t token);
+/* Publishes a record with that key alone and forgets its report: from then on several may be on their way to its partition at once. */
+void kafka_bench_prove(struct kafka_bench *bench, const struct record *record);
 /* Serves reports until there were `count` in all since the last kafka_bench_forget(). Returns the last verdict; returns at once when it is not OK. */
 enum verdict kafka_bench_wait_reports(struct kafka_bench *bench, int count);
 /* Serves reports until the figure is as wanted. */

@@ -91,7 +91,7 @@ Test(kafka_publisher, descriptor_stays_readable_until_the_last_report_is_out_and
   kafka_bench_topic(&bench, "t", 1);
   kafka_bench_set(&bench, "linger.ms", "50");
   kafka_bench_open(&bench);
-  kafka_bench_wait_connected(&bench, true);
+  kafka_bench_prove(&bench, &record);
   for (int i = 0; i < 10; i++) {
     kafka_bench_publish(&bench, &record, (uint64_t)i);
   }
@@ -144,7 +144,7 @@ Test(kafka_publisher, full_queue_says_wait_while_the_broker_is_down_and_nothing_
   kafka_bench_set(&bench, "queue.buffering.max.messages", "50");
   kafka_bench_set(&bench, "reconnect.backoff.max.ms", "200");
   kafka_bench_open(&bench);
-  kafka_bench_wait_connected(&bench, true);
+  kafka_bench_prove(&bench, &record);
   cr_assert_eq(rd_kafka_mock_broker_set_down(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
   kafka_bench_wait_connected(&bench, false);
   while ((verdict = publisher_publish(bench.publisher, &record, (uint64_t)accepted, &problem)) == VERDICT_OK) {

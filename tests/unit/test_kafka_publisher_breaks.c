@@ -73,6 +73,54 @@ Test(kafka_publisher_breaks, nothing_behind_a_refused_record_overtakes_it_and_th
   kafka_bench_read(&bench, "t", 1, 2, count_seen, &seen);
 }
 
+/*
+ * A broker that has nothing of the producer in a partition yet (a new one, or it has just become its leader) takes any sequence number. When the first batch comes
+ * too early for it and the second does not, librdkafka concludes from the second's success that the first arrived, too, and reports it as delivered.
+ */
+Test(kafka_publisher_breaks, first_record_to_a_partition_goes_alone_so_that_none_can_overtake_it)
+{
+  struct record record = kafka_bench_record("t", "key", "value");
+  struct problem problem;
+  int seen = 0;
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_set(&bench, "batch.num.messages", "1");
+  kafka_bench_open(&bench);
+  kafka_bench_wait_connected(&bench, true);
+  (void)rd_kafka_mock_broker_set_rtt(bench.cluster, 1, 100);
+  rd_kafka_mock_push_request_errors(bench.cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+  kafka_bench_publish(&bench, &record, 0);
+  cr_assert_eq(publisher_publish(bench.publisher, &record, 1, &problem), VERDICT_WAIT);
+  for (uint64_t token = 1; token < 4; token++) {
+    kafka_bench_publish(&bench, &record, token);
+  }
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 4), VERDICT_OK);
+  cr_assert_eq(bench.outcomes[REPORT_DELIVERED], 4);
+  kafka_bench_read(&bench, "t", 1, 4, count_seen, &seen);
+}
+
+/* The mock takes any sequence number at any time. */
+Test(kafka_publisher_breaks, a_batch_that_was_refused_for_the_moment_is_not_delivered_because_the_next_one_was)
+{
+  struct record record = kafka_bench_record("t", "key", "value");
+  int seen = 0;
+
+  kafka_bench_topic(&bench, "t", 1);
+  kafka_bench_set(&bench, "batch.num.messages", "1");
+  kafka_bench_open(&bench);
+  kafka_bench_publish(&bench, &record, 0);
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 1), VERDICT_OK);
+  (void)rd_kafka_mock_broker_set_rtt(bench.cluster, 1, 100);
+  rd_kafka_mock_push_request_errors(bench.cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+  for (uint64_t token = 1; token < 5; token++) {
+    kafka_bench_publish(&bench, &record, token);
+  }
+  (void)kafka_bench_wait_reports(&bench, 5);
+  cr_assert_eq(bench.by_token[1], 1);
+  cr_assert_eq(bench.outcomes[REPORT_LOST], 1);
+  kafka_bench_read(&bench, "t", 1, bench.outcomes[REPORT_DELIVERED], count_seen, &seen);
+}
+
 Test(kafka_publisher_breaks, refusal_is_reported_before_the_records_that_were_purged_though_it_comes_after_them)
 {
   struct record record = kafka_bench_record("t", "key", "value");
@@ -135,6 +183,7 @@ Test(kafka_publisher_breaks, fatal_error_that_the_broker_caused_hands_out_all_re
   kafka_bench_topic(&bench, "t", 1);
   kafka_bench_set(&bench, "linger.ms", "100"); /* one batch */
   kafka_bench_open(&bench);
+  kafka_bench_prove(&bench, &record);
   rd_kafka_mock_push_request_errors(bench.cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
   for (uint64_t token = 0; token < 10; token++) {
     kafka_bench_publish(&bench, &record, token);
@@ -273,7 +322,7 @@ Test(kafka_publisher_breaks, freeing_takes_no_longer_than_promised_with_a_full_q
 
   kafka_bench_topic(&bench, "t", 1);
   kafka_bench_open(&bench);
-  kafka_bench_wait_connected(&bench, true);
+  kafka_bench_prove(&bench, &record);
   cr_assert_eq(rd_kafka_mock_broker_set_down(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
   for (uint64_t token = 0; token < 1000; token++) {
     kafka_bench_publish(&bench, &record, token);

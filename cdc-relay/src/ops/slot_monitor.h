@@ -26,8 +26,8 @@ struct slot_figures {
   Lsn wal_end; /* the server's current end of WAL */
   Lsn confirmed;
   Lsn restart;
-  int64_t retained_bytes; /* wal_end - restart; 0 when the slot holds nothing */
-  int64_t safe_bytes;     /* < 0: no limit; 0: lost, or as good as */
+  int64_t retained_bytes;   /* wal_end - restart; 0 when the slot holds nothing */
+  int64_t safe_bytes;       /* < 0: no limit; 0: lost, or as good as */
   bool catalog_has_changed; /* since the last figures: the publication was altered, dropped or made, or an outbox table was */
   /* Per outbox entry, from the table's statistics; what was added since the last figures. Index as in the configuration. */
   uint64_t updated[CONFIG_OUTBOX_MAX];

@@ -45,6 +45,7 @@ struct in_flight *in_flight_take(struct in_flight_pool *pool, const struct recor
       .entry = record->entry,
       .partition = record->partition,
       .bytes = record_bytes(record),
+      .chosen = -1,
   };
   pool->count++;
   pool->bytes += place->bytes;

@@ -15,6 +15,9 @@ struct in_flight {
   int32_t partition; /* asked for; RECORD_PARTITION_BY_KEY: by key. Read by the partitioner, on the client's threads too */
   uint32_t bytes;    /* key, value and headers */
   int error;         /* the publisher's, while it keeps a report back */
+  uint64_t home;     /* proven.h: where the client put it; 0: it did not say at once */
+  /* The partition that the client chose, -1 before. Written by the partitioner, which may run on a thread of the client's. */
+  _Atomic int32_t chosen;
   struct in_flight *next_free;
 };
 

@@ -90,6 +90,7 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
   (void)rd_kafka_set_log_queue(client->producer, client->queue);
   in_flight_pool_init(&client->pool, capacity);
   topic_cache_init(&client->topics, client->producer);
+  proven_init(&client->proven);
   warm_up(&client->topics, config);
   free(problems);
   return client;
@@ -115,6 +116,7 @@ static void *run(void *argument)
   hurry_free(end->client->hurry);
   rd_kafka_destroy(end->client->producer);
   in_flight_pool_done(&end->client->pool);
+  proven_done(&end->client->proven);
   free(end->client);
   atomic_store(&end->is_done, true);
   (void)!write(end->wake_fd, &one, sizeof(one));

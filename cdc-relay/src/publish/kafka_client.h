@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "publish/hurry.h"
 #include "publish/in_flight.h"
+#include "publish/proven.h"
 #include "publish/topic_cache.h"
 #include "verdict.h"
 
@@ -21,6 +22,8 @@ struct kafka_client {
   rd_kafka_event_t *event; /* taken from the queue and not yet read to its end; NULL: none */
   struct in_flight_pool pool;
   struct topic_cache topics;
+  struct proven proven;
+  const struct in_flight *first; /* the first record to its partition, on its way alone: nothing is published until its report is there; NULL: none */
 };
 
 /*

@@ -13,6 +13,7 @@
  */
 #include "publish/kafka_conf.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,9 @@ static const struct config_property fixed[] = {
     {.name = "allow.auto.create.topics", .value = "false"}, {.name = "log.queue", .value = "true"},
 };
 
-static int32_t place(const rd_kafka_topic_t *topic, const void *key, size_t key_length, int32_t partition_count, void *topic_opaque, void *message_opaque)
+static int32_t choose(const rd_kafka_topic_t *topic, const void *key, size_t key_length, int32_t partition_count, void *topic_opaque,
+                      const struct in_flight *in_flight, void *message_opaque)
 {
-  const struct in_flight *in_flight = message_opaque;
-
   if (MUTANT(KEY_BY_CRC32) && in_flight->partition == RECORD_PARTITION_BY_KEY) {
     return rd_kafka_msg_partitioner_consistent_random(topic, key, key_length, partition_count, topic_opaque, message_opaque);
   }
@@ -43,6 +43,15 @@ static int32_t place(const rd_kafka_topic_t *topic, const void *key, size_t key_
   }
   /* A number that no topic has makes the client refuse the record; a negative one would only make it wait. */
   return in_flight->partition >= 0 && in_flight->partition < partition_count ? in_flight->partition : INT32_MAX;
+}
+
+static int32_t place(const rd_kafka_topic_t *topic, const void *key, size_t key_length, int32_t partition_count, void *topic_opaque, void *message_opaque)
+{
+  struct in_flight *in_flight = message_opaque;
+  int32_t chosen = choose(topic, key, key_length, partition_count, topic_opaque, in_flight, message_opaque);
+
+  atomic_store_explicit(&in_flight->chosen, chosen, memory_order_relaxed);
+  return chosen;
 }
 
 /*

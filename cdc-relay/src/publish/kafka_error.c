@@ -65,7 +65,7 @@ static const struct kafka_error errors[] = {
     {RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, REPORT_LOST, "fatal_unknown_producer", NULL, HINT_NONE},
     {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, REPORT_LOST, "fatal_epoch", NULL, HINT_NONE},
     {RD_KAFKA_RESP_ERR__FENCED, REPORT_LOST, "fatal_fenced", NULL, HINT_NONE},
-    {RD_KAFKA_RESP_ERR__INCONSISTENT, REPORT_LOST, "fatal_inconsistent", NULL, HINT_NONE},
+    {RD_KAFKA_RESP_ERR__INCONSISTENT, REPORT_LOST, "fatal_inconsistent", "nothing proves that the record arrived", HINT_NONE},
     {RD_KAFKA_RESP_ERR__FATAL, REPORT_LOST, "fatal_producer", NULL, HINT_NONE},
     {RD_KAFKA_RESP_ERR__PURGE_QUEUE, REPORT_LOST, "fatal_purged", NULL, HINT_NONE},
     {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, REPORT_LOST, "fatal_purged", NULL, HINT_NONE},

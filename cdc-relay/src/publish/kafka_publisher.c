@@ -20,6 +20,7 @@
 #include "publish/kafka_publisher.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -123,6 +124,7 @@ enum verdict kafka_publisher_make_client(struct kafka_publisher *publisher, stru
     return VERDICT_RETRY;
   }
   publisher->max_events = publisher->client->pool.capacity;
+  publisher->served_us = kafka_publisher_now_us();
   kafka_publisher_set_state(publisher, OPEN);
   kafka_publisher_wake(publisher); /* what came into its queue before the queue knew the descriptor */
   return VERDICT_OK;
@@ -191,6 +193,21 @@ void kafka_publisher_look_for_fatal(struct kafka_publisher *publisher)
   }
 }
 
+/* The client has taken a record. Whether the next one may follow at once depends on where it goes. */
+static void on_taken(struct kafka_publisher *publisher, struct in_flight *place, struct span topic)
+{
+  struct kafka_client *client = publisher->client;
+  int32_t chosen = atomic_load_explicit(&place->chosen, memory_order_relaxed);
+
+  place->home = chosen >= 0 ? proven_home(topic, chosen) : 0;
+  if (place->home == 0 || !proven_has(&client->proven, place->home, publisher->served_us)) {
+    client->first = place;
+    if (client->hurry != NULL) {
+      hurry_now(client->hurry); /* nothing comes to keep it company */
+    }
+  }
+}
+
 static enum verdict publish(struct publisher *port, const struct record *record, uint64_t token, struct problem *problem)
 {
   struct kafka_publisher *publisher = (struct kafka_publisher *)port;
@@ -204,6 +221,9 @@ static enum verdict publish(struct publisher *port, const struct record *record,
   }
   if (publisher->state != OPEN) {
     return kafka_publisher_say_broken(publisher, problem);
+  }
+  if (publisher->client->first != NULL) {
+    return VERDICT_WAIT;
   }
   place = in_flight_take(&publisher->client->pool, record, token);
   if (place == NULL) {
@@ -219,6 +239,7 @@ static enum verdict publish(struct publisher *port, const struct record *record,
                             RD_KAFKA_V_KEY(record->key.data, record->key.length), RD_KAFKA_V_VALUE((void *)record->value.data, record->value.length),
                             RD_KAFKA_V_TIMESTAMP(record->timestamp_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(place), RD_KAFKA_V_END);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    on_taken(publisher, place, record->topic);
     return VERDICT_OK;
   }
   if (headers != NULL) {

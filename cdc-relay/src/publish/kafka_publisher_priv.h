@@ -33,6 +33,7 @@ struct kafka_publisher {
 
   enum kafka_publisher_state state;
   int64_t since_us;             /* of the state */
+  int64_t served_us;            /* when reports were last served: once a turn, which is exact enough for what is asked per record */
   struct kafka_client *client;  /* in OPEN, BREAKING, BROKEN, REFUSED */
   struct kafka_client_end *end; /* in ENDING and RENEWING */
   struct in_flight *lost;       /* in BREAKING: reports kept back, newest first */

@@ -45,39 +45,57 @@ static void hand_out(struct kafka_publisher *publisher, struct in_flight *place,
       .error = outcome == REPORT_DELIVERED ? NULL : kafka_error_text(error),
   };
 
+  if (publisher->client->first == place) {
+    publisher->client->first = NULL;
+  }
   in_flight_give(&publisher->client->pool, place);
   report(context, &result, problem);
+}
+
+/*
+ * A batch of which the client knows nothing, or that was refused for the moment, counts as delivered for it once a later one of the same partition is: the broker
+ * takes only numbers in sequence. But one that has nothing of this producer yet takes any number, and then the earlier batch is nowhere (measured: a partition
+ * added to a topic). A batch that the broker itself acknowledged has an offset; without one nothing is proven.
+ */
+static rd_kafka_resp_err_t error_of(const rd_kafka_message_t *message)
+{
+  return message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0 ? RD_KAFKA_RESP_ERR__INCONSISTENT : message->err;
 }
 
 static void on_message(struct kafka_publisher *publisher, const rd_kafka_message_t *message, ReportFunction report, void *context)
 {
   struct in_flight *place = message->_private;
+  rd_kafka_resp_err_t error = error_of(message);
   const char *topic = rd_kafka_topic_name(message->rkt);
   struct problem problem; /* large: not touched for a delivery */
 
-  switch (kafka_error_outcome(message->err, place->partition)) {
+  switch (kafka_error_outcome(error, place->partition)) {
   case REPORT_DELIVERED:
-    hand_out(publisher, place, message->err, &nothing, report, context);
+    if (place->home == 0) {
+      place->home = proven_home((struct span){topic, strlen(topic)}, message->partition);
+    }
+    proven_add(&publisher->client->proven, place->home, publisher->served_us);
+    hand_out(publisher, place, error, &nothing, report, context);
     return;
   case REPORT_REFUSED_ROW:
-    (void)kafka_error_explain(message->err, topic, &publisher->address, VERDICT_POISON, &problem);
+    (void)kafka_error_explain(error, topic, &publisher->address, VERDICT_POISON, &problem);
     break;
   case REPORT_REFUSED_TOPIC:
-    (void)kafka_error_explain(message->err, topic, &publisher->address, VERDICT_FATAL, &problem);
+    (void)kafka_error_explain(error, topic, &publisher->address, VERDICT_FATAL, &problem);
     break;
   case REPORT_LOST:
     kafka_publisher_look_for_fatal(publisher);
     if (publisher->state == BREAKING) {
       place->next_free = publisher->lost;
-      place->error = message->err;
+      place->error = error;
       publisher->lost = place;
       publisher->lost_count++;
       return;
     }
-    (void)kafka_error_explain(message->err, topic, &publisher->address, VERDICT_RETRY, &problem);
+    (void)kafka_error_explain(error, topic, &publisher->address, VERDICT_RETRY, &problem);
     break;
   }
-  hand_out(publisher, place, message->err, &problem, report, context);
+  hand_out(publisher, place, error, &problem, report, context);
 }
 
 /* All that will be known is known: the lost ones, and on to the next state. */
@@ -134,7 +152,7 @@ static int read_event(struct kafka_publisher *publisher, int limit, ReportFuncti
   switch (rd_kafka_event_type(client->event)) {
   case RD_KAFKA_EVENT_DR:
     while (count < limit && (message = rd_kafka_event_message_next(client->event)) != NULL) {
-      has_delivered = has_delivered || message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+      has_delivered = has_delivered || error_of(message) == RD_KAFKA_RESP_ERR_NO_ERROR;
       on_message(publisher, message, report, context);
       count++;
     }
@@ -213,6 +231,7 @@ enum verdict kafka_publisher_reports(struct publisher *port, int limit, ReportFu
   struct kafka_publisher *publisher = (struct kafka_publisher *)port;
   bool has_ticked = kafka_publisher_clear(publisher);
 
+  publisher->served_us = kafka_publisher_now_us();
   if (publisher->state == RENEWING) {
     renew(publisher);
   } else if (publisher->state == ENDING && kafka_client_end_is_done(publisher->end)) {

@@ -1,0 +1,248 @@
+# shellcheck shell=bash
+# drain.sh - a backlog, drained by one system after another from the same log. A setting is "PLUGIN TRANSPORT EVENTS-PER-TRANSACTION" ("all": one transaction).
+#
+#   relay            to Kafka; the duration is that between the broker's first and last append
+#   relay_decode     the relay with a publisher that settles at once (bench_decode), so all of it but librdkafka; from its first record to its last
+#   bare_reader      what can be read at all; from the first row to the last
+#   pg_recvlogical   to /dev/null; the whole process, less one with nothing to do
+#   debezium_KIND    Debezium Server to Kafka, as the relay
+#
+# Each sets DRAIN_RATE and notes its own figures; drain_compare notes the ratios of one round, since what the machine did meanwhile it did to all.
+# shellcheck disable=SC2034,SC2153,SC2154
+
+slot_copy() {
+  bench_sql -c "SELECT pg_copy_logical_replication_slot('template_$1', '$2')" >/dev/null
+}
+
+slot_drop() {
+  wait_until 10 slot_is_idle "$1"
+  bench_sql -c "SELECT pg_drop_replication_slot('$1')" >/dev/null
+}
+
+# note_drain SETTING SYSTEM ROUND CPU-SECONDS-PER-MILLION DATABASE-TICKS. Round 0 is not noted.
+note_drain() {
+  [ "$3" != 0 ] || return 0
+  note drain "$1" "$2" events_per_s "$3" "$DRAIN_RATE"
+  note drain "$1" "$2" cpu_s_per_million "$3" "$4"
+  note drain "$1" "$2" database_cpu_s_per_million "$3" "$(ticks_per_million "$5" "$BENCH_LOADED")"
+}
+
+# drain_is_whole TOPIC: all that was loaded is in Kafka, once. Sets DRAIN_RATE by the broker's append times.
+drain_is_whole() {
+  local records ms
+  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" drain "$1" "$BENCH_LOADED" 60 >"$RUN/reader.out" || fail_bench "records are missing: $(cat "$RUN/reader.out")"
+  records=$(topic_tool total "$1")
+  [ "$records" = "$BENCH_LOADED" ] || fail_bench "topic $1 holds $records records of $BENCH_LOADED rows"
+  ms=$(($(read_value "$RUN/reader.out" last_ms) - $(read_value "$RUN/reader.out" first_ms)))
+  DRAIN_RATE=$(compute "$BENCH_LOADED / ($ms + 0.5) * 1000")
+  topic_tool delete "$1" >/dev/null 2>&1 || true
+}
+
+# drain_relay SETTING ROUND [NAME=VALUE...]
+drain_relay() {
+  local setting=$1 round=$2 plugin transport per database_ticks broker_ticks relay_ticks topic slot=copy_relay peak resident
+  shift 2
+  read -r plugin transport per <<<"$setting"
+  topic=drain.$plugin.$transport.$per.$round
+  topic_new "$topic"
+  slot_copy "$plugin" "$slot"
+  database_ticks=$(children_ticks "$BENCH_POSTGRES")
+  broker_ticks=$(process_ticks "$BENCH_KAFKA")
+  relay_start "$plugin" "$transport" "$slot" "$topic" "$@"
+  relay_await "$BENCH_LOADED" 180
+  relay_ticks=$(process_ticks "$BENCH_RELAY")
+  peak=$(status_kb "$BENCH_RELAY" VmHWM)
+  resident=$(status_kb "$BENCH_RELAY" VmRSS)
+  broker_ticks=$(($(process_ticks "$BENCH_KAFKA") - broker_ticks))
+  process_stop relay || fail_bench "the relay did not stop"
+  slot_drop "$slot"
+  database_ticks=$(($(children_ticks "$BENCH_POSTGRES") - database_ticks))
+  drain_is_whole "$topic"
+  DRAIN_PEAK_MB=$(compute "$peak / 1024")
+  DRAIN_CPU=$(ticks_per_million "$relay_ticks" "$BENCH_LOADED")
+  [ "$round" != 0 ] || return 0
+  note_drain "$setting" relay "$round" "$DRAIN_CPU" "$database_ticks"
+  note drain "$setting" relay broker_cpu_s_per_million "$round" "$(ticks_per_million "$broker_ticks" "$BENCH_LOADED")"
+  note drain "$setting" relay peak_mb "$round" "$DRAIN_PEAK_MB"
+  note drain "$setting" relay resident_after_mb "$round" "$(compute "$resident / 1024")"
+}
+
+drain_relay_decode() {
+  local setting=$1 round=$2 plugin transport per database_ticks slot=copy_relay records
+  read -r plugin transport per <<<"$setting"
+  slot_copy "$plugin" "$slot"
+  database_ticks=$(children_ticks "$BENCH_POSTGRES")
+  BENCH_PROGRAM=tests/bench/bench_decode relay_start "$plugin" "$transport" "$slot" none
+  relay_await "$BENCH_LOADED" 180
+  process_stop relay || fail_bench "the relay did not stop"
+  slot_drop "$slot"
+  database_ticks=$(($(children_ticks "$BENCH_POSTGRES") - database_ticks))
+  records=$(read_value "$RUN/relay.log" records)
+  [ "$records" = "$BENCH_LOADED" ] || fail_bench "$records records of $BENCH_LOADED rows were published"
+  DRAIN_RATE=$(compute "$BENCH_LOADED / $(read_value "$RUN/relay.log" last_us) * 1e6")
+  note_drain "$setting" relay_decode "$round" "$(compute "$(read_value "$RUN/relay.log" cpu_us) / $BENCH_LOADED")" "$database_ticks"
+}
+
+drain_bare_reader() {
+  local setting=$1 round=$2 plugin transport per host=127.0.0.1 database_ticks slot=copy_bare rows
+  read -r plugin transport per <<<"$setting"
+  [ "$transport" = tcp ] || host=$PG_SOCKET
+  slot_copy "$plugin" "$slot"
+  database_ticks=$(children_ticks "$BENCH_POSTGRES")
+  "$ROOT/build/release/tests/bench/bench_bare_reader" "host=$host port=$PG_PORT user=relay dbname=bench replication=database" "$slot" "$plugin" "$BENCH_END" \
+    >"$RUN/bare.out" 2>&1 || fail_bench "$(cat "$RUN/bare.out")"
+  slot_drop "$slot"
+  database_ticks=$(($(children_ticks "$BENCH_POSTGRES") - database_ticks))
+  rows=$(read_value "$RUN/bare.out" rows)
+  [ "$rows" = "$BENCH_LOADED" ] || fail_bench "the bare reader saw $rows rows of $BENCH_LOADED"
+  DRAIN_RATE=$(compute "$BENCH_LOADED / $(read_value "$RUN/bare.out" last_us) * 1e6")
+  note_drain "$setting" bare_reader "$round" "$(compute "$(read_value "$RUN/bare.out" cpu_us) / $BENCH_LOADED")" "$database_ticks"
+}
+
+# peer_run PLUGIN TRANSPORT SLOT END: sets PEER_US and PEER_CPU_US.
+peer_run() {
+  local host=127.0.0.1 times real user system
+  local -a options=(-o proto_version=1 -o publication_names=bench_outbox)
+  [ "$2" = tcp ] || host=$PG_SOCKET
+  # The same that the relay asks for.
+  [ "$1" = pgoutput ] || options=(-o format-version=2 -o include-transaction=1 -o include-lsn=1 -o include-xids=1 -o include-timestamp=1 -o include-types=0
+    -o include-type-oids=1 -o include-typmod=0 -o actions=insert -o add-tables=public.outbox)
+  times=$({
+    TIMEFORMAT='%3R %3U %3S'
+    time timeout 180 pg_recvlogical -h "$host" -p "$PG_PORT" -U relay -d bench -S "$3" --start --endpos "$4" --no-loop -f /dev/null "${options[@]}" \
+      >"$RUN/peer.log" 2>&1
+  } 2>&1) || fail_bench "pg_recvlogical: $(cat "$RUN/peer.log")"
+  read -r real user system <<<"$times"
+  PEER_US=$(compute "$real * 1e6")
+  PEER_CPU_US=$(compute "($user + $system) * 1e6")
+}
+
+drain_pg_recvlogical() {
+  local setting=$1 round=$2 plugin transport per database_ticks slot=copy_peer idle_us
+  read -r plugin transport per <<<"$setting"
+  slot_copy "$plugin" "$slot"
+  peer_run "$plugin" "$transport" "$slot" "$BENCH_BEGIN"
+  idle_us=$PEER_US
+  slot_drop "$slot"
+  slot_copy "$plugin" "$slot"
+  database_ticks=$(children_ticks "$BENCH_POSTGRES")
+  peer_run "$plugin" "$transport" "$slot" "$BENCH_END"
+  slot_drop "$slot"
+  database_ticks=$(($(children_ticks "$BENCH_POSTGRES") - database_ticks))
+  DRAIN_RATE=$(compute "$BENCH_LOADED / ($PEER_US - $idle_us) * 1e6")
+  note_drain "$setting" pg_recvlogical "$round" "$(compute "$PEER_CPU_US / $BENCH_LOADED")" "$database_ticks"
+}
+
+# Its CPU counts from its first record on: a JVM needs some seconds to begin, which a drain of this size would not forget.
+drain_debezium() {
+  local kind=$1 setting=$2 round=$3 topic slot=copy_debezium begun_ticks begun_records ticks records
+  topic=debezium.$kind.$round
+  topic_new "$topic"
+  slot_copy pgoutput "$slot"
+  debezium_start "$kind" "$slot" "$topic"
+  debezium_await "$topic" 1 60
+  begun_records=$(topic_tool total "$topic")
+  begun_ticks=$(process_ticks "$BENCH_DEBEZIUM")
+  debezium_await "$topic" "$BENCH_LOADED" 300
+  ticks=$(process_ticks "$BENCH_DEBEZIUM")
+  records=$((BENCH_LOADED - begun_records))
+  note drain "$setting" "debezium_$kind" peak_mb "$round" "$(compute "$(status_kb "$BENCH_DEBEZIUM" VmHWM) / 1024")"
+  debezium_stop
+  slot_drop "$slot"
+  drain_is_whole "$topic"
+  note drain "$setting" "debezium_$kind" events_per_s "$round" "$DRAIN_RATE"
+  [ $records -le 0 ] || note drain "$setting" "debezium_$kind" cpu_s_per_million "$round" "$(ticks_per_million $((ticks - begun_ticks)) $records)"
+}
+
+# drain_systems SETTING: who drains it, in the order of odd rounds.
+drain_systems() {
+  echo pg_recvlogical
+  [ "$BENCH_KIND" = quick ] || echo bare_reader
+  echo relay_decode
+  echo relay
+  if [ "$BENCH_PEERS" = yes ] && [[ $1 == 'pgoutput tcp '* && $1 != *all ]]; then
+    printf '%s\n' debezium_default debezium_tuned debezium_lean
+  fi
+}
+
+# drain_ratio SETTING ROUND SYSTEM BESIDE: where both were measured.
+drain_ratio() {
+  local rate=${DRAIN_RATES[$3]:-} beside=${DRAIN_RATES[$4]:-}
+  [ -z "$rate" ] || [ -z "$beside" ] || note drain "$1" "$3" "ratio_to_$4" "$2" "$(compute "$rate / $beside")"
+}
+
+declare -A DRAIN_PEERS=()
+
+drain_compare() {
+  local setting=$1 round=$2 peer_cpu line system
+  drain_ratio "$setting" "$round" relay_decode pg_recvlogical
+  drain_ratio "$setting" "$round" relay_decode bare_reader
+  drain_ratio "$setting" "$round" relay pg_recvlogical
+  # The peer reads over TCP alone, with pgoutput alone: its rate of this round goes for the relay's other ways as well.
+  for system in debezium_default debezium_tuned debezium_lean; do
+    if [ -n "${DRAIN_RATES[$system]:-}" ]; then
+      DRAIN_PEERS[$system.${setting##* }.$round]=${DRAIN_RATES[$system]}
+    fi
+    DRAIN_RATES[$system]=${DRAIN_PEERS[$system.${setting##* }.$round]:-}
+    drain_ratio "$setting" "$round" relay $system
+  done
+  peer_cpu=$(awk -F '\t' -v s="$setting" -v r="$round" '$2 == s && $3 == "pg_recvlogical" && $4 == "cpu_s_per_million" && $5 == r { print $6 }' "$BENCH_TSV")
+  note drain "$setting" relay cpu_ratio_to_pg_recvlogical "$round" "$(compute "$DRAIN_CPU / $peer_cpu")"
+  line=$(printf 'round %s  %-18s' "$round" "$setting")
+  while read -r system; do
+    line+=$(printf '  %s %.0f' "$system" "${DRAIN_RATES[$system]}")
+  done < <(drain_systems "$setting")
+  say "$line events/s"
+}
+
+# drain_round SETTING ROUND: each system in turn; who comes first changes from round to round.
+drain_round() {
+  local setting=$1 round=$2 system
+  local -a systems
+  declare -gA DRAIN_RATES=()
+  mapfile -t systems < <(drain_systems "$setting" | if [ $((round % 2)) = 1 ]; then cat; else tac; fi)
+  for system in "${systems[@]}"; do
+    case $system in
+      debezium_*) drain_debezium "${system#debezium_}" "$setting" "$round" ;;
+      *) "drain_$system" "$setting" "$round" ;;
+    esac
+    DRAIN_RATES[$system]=$DRAIN_RATE
+  done
+  drain_compare "$setting" "$round"
+}
+
+# drain_settings EVENTS-PER-TRANSACTION: a line each.
+drain_settings() {
+  local plugin transport
+  for plugin in pgoutput wal2json; do
+    for transport in tcp unix; do
+      [ "$BENCH_KIND" != quick ] || [ $plugin = pgoutput ] || [ "$transport $1" = 'tcp 1' ] || continue
+      # shellcheck disable=SC2053
+      if [[ "$plugin $transport $1" == $BENCH_MATCH ]]; then
+        echo "$plugin $transport $1"
+      fi
+    done
+  done
+}
+
+# measure_drains EVENTS-PER-TRANSACTION
+measure_drains() {
+  local per=$1 round rounds=$BENCH_ROUNDS setting first
+  first=$(drain_settings "$per" | head -n 1)
+  [ -n "$first" ] || return 0
+  if [ "$per" = all ]; then
+    bench_load "$BENCH_ROWS" "$BENCH_ROWS"
+    rounds=1
+  else
+    bench_load "$BENCH_EVENTS" "$per"
+    # Not measured: the broker's machine code is made while it works.
+    drain_relay "$first" 0
+    drain_relay "$first" 0
+  fi
+  for ((round = 1; round <= rounds; round++)); do
+    while read -r setting; do
+      drain_round "$setting" "$round"
+    done < <(drain_settings "$per")
+  done
+  bench_unload
+}

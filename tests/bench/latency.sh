@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# latency.sh - rows of one transaction each, arriving at random, on their way to an independent reader: from before the INSERT, so that the commit's fsync and the
+# reader's fetch are in it. The relay's own histogram adds the time from the commit to the broker's acknowledgement.
+# shellcheck disable=SC2034,SC2154
+
+# latency_begin SYSTEM SLOT TOPIC, latency_has TOPIC ROWS, latency_pid, latency_end: what differs between the relay and Debezium Server.
+latency_begin() {
+  case $1 in
+    relay)
+      relay_start pgoutput tcp "$2" "$3"
+      relay_await_start
+      LATENCY_PID=$BENCH_RELAY
+      ;;
+    debezium_*)
+      debezium_start "${1#debezium_}" "$2" "$3"
+      LATENCY_PID=$BENCH_DEBEZIUM
+      # It begins to read some seconds after its start, and what is written before would count as late.
+      bench_sql -c "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('bench', 'first', 'Happened', '{}')"
+      debezium_await "$3" 1 60
+      ;;
+  esac
+}
+
+latency_end() {
+  case $1 in
+    relay) process_stop relay || fail_bench "the relay did not stop" ;;
+    debezium_*) debezium_stop ;;
+  esac
+}
+
+# measure_latency SYSTEM RATE ROUND
+measure_latency() {
+  local system=$1 rate=$2 round=$3 slot=latency_slot topic setting="$2/s" ticks metric rows reader conninfo writer=$ROOT/build/release/tests/bench/bench_writer
+  topic=latency.$system.$rate.$round
+  conninfo="host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench"
+  bench_sql -c 'TRUNCATE outbox'
+  topic_new "$topic"
+  bench_sql -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
+  latency_begin "$system" "$slot" "$topic"
+  # Not measured: the producer gets its id and learns of the topic with its first record, and machine code for small batches is made.
+  "$writer" "$conninfo" "$rate" "$BENCH_WARM_SECONDS" 8 >"$RUN/warm.out" || fail_bench "the writer failed"
+  rows=$(bench_sql -c 'SELECT count(*) FROM outbox')
+  wait_until 60 topic_holds "$topic" "$rows" || fail_bench "$system did not write the first $rows records"
+  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" latency "$topic" "$rows" $((BENCH_SECONDS + 90)) >"$RUN/reader.out" &
+  reader=$!
+  wait_until 20 grep -q ready "$RUN/reader.out" || fail_bench "the reader did not see the first $rows records"
+  [ "$system" != relay ] || relay_metrics >"$RUN/metrics.before"
+  ticks=$(process_ticks "$LATENCY_PID")
+  "$writer" "$conninfo" "$rate" "$BENCH_SECONDS" 8 >"$RUN/writer.out" || fail_bench "the writer failed"
+  ticks=$(($(process_ticks "$LATENCY_PID") - ticks))
+  wait "$reader" || fail_bench "the reader saw no end of the records"
+  rows=$((rows + $(read_value "$RUN/writer.out" rows)))
+  [ "$(read_value "$RUN/reader.out" records)" = "$rows" ] || fail_bench "the reader saw $(read_value "$RUN/reader.out" records) of $rows records"
+  if [ "$system" = relay ]; then
+    relay_metrics | histogram_since "$RUN/metrics.before" >"$RUN/metrics.out"
+    for metric in 500:p50 990:p99 999:p999; do
+      note latency "$setting" relay "commit_to_ack_${metric#*:}_ms" "$round" "$(histogram_ms "0.${metric%:*}")"
+    done
+  fi
+  note latency "$setting" "$system" rss_mb "$round" "$(compute "$(status_kb "$LATENCY_PID" VmRSS) / 1024")"
+  note latency "$setting" "$system" cpu_percent "$round" "$(compute "100 * $ticks / $BENCH_TICKS_PER_SECOND / $BENCH_SECONDS")"
+  for metric in min p50 p90 p99 p999 max; do
+    note latency "$setting" "$system" "insert_to_reader_${metric}_ms" "$round" "$(compute "$(read_value "$RUN/reader.out" "latency_${metric}_us") / 1000")"
+  done
+  for metric in p50 p99; do
+    note latency "$setting" "writer_beside_$system" "commit_${metric}_ms" "$round" "$(compute "$(read_value "$RUN/writer.out" "commit_${metric}_us") / 1000")"
+    note latency "$setting" "writer_beside_$system" "behind_schedule_${metric}_ms" "$round" "$(compute "$(read_value "$RUN/writer.out" "late_${metric}_us") / 1000")"
+  done
+  say "round $round  $system at $rate/s: insert to reader p50 $(read_value "$RUN/reader.out" latency_p50_us) us, p99 $(read_value "$RUN/reader.out" latency_p99_us) us," \
+    "$(compute "100 * $ticks / $BENCH_TICKS_PER_SECOND / $BENCH_SECONDS") % of a core"
+  latency_end "$system"
+  slot_drop "$slot"
+  topic_tool delete "$topic" >/dev/null 2>&1 || true
+}
+
+measure_latencies() {
+  local round=$1 rate
+  for rate in $BENCH_RATES; do
+    measure_latency relay "$rate" "$round"
+    if [ "$BENCH_PEERS" = yes ] && [ "$rate" != 5000 ]; then
+      measure_latency debezium_lean "$rate" "$round"
+    fi
+  done
+}
+
+# histogram_ms SHARE: from the relay's own buckets, evenly spread inside each.
+histogram_ms() {
+  awk -v share="$1" '
+    match($0, /^cdc_relay_commit_to_ack_seconds_bucket\{.*le="/) {
+      bound = substr($0, RLENGTH + 1); sub(/".*/, "", bound); count[++n] = $NF; le[n] = bound
+    }
+    END {
+      wanted = count[n] * share
+      for (i = 1; i <= n; i++) {
+        if (count[i] >= wanted && count[i] > 0) {
+          low = i > 1 ? le[i - 1] : 0; before = i > 1 ? count[i - 1] : 0
+          if (le[i] == "+Inf") { printf "%g", low * 1000 } else { printf "%.3g", (low + (le[i] - low) * (wanted - before) / (count[i] - before)) * 1000 }
+          exit
+        }
+      }
+    }' "$RUN/metrics.out"
+}
+
+# histogram_since FILE: the buckets of the exposition on stdin, less those of FILE.
+histogram_since() {
+  awk '/^cdc_relay_commit_to_ack_seconds_bucket/ { if (NR == FNR) before[$1] = $2; else print $1, $2 - before[$1] }' "$1" -
+}

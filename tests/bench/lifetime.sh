@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# lifetime.sh - how long a start takes, and how much memory a life needs: one huge transaction, minutes without Kafka.
+# shellcheck disable=SC2034,SC2154
+
+# From the start of the process to streaming, and, with a row that waits, to the broker's append of the first record.
+measure_start() {
+  local i slot=start_slot topic streaming_us
+  bench_sql -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
+  for ((i = 1; i <= BENCH_STARTS; i++)); do
+    topic=start.$1.$i
+    topic_new "$topic"
+    bench_sql -c "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('bench', 'first', 'Happened', '{}')"
+    relay_start pgoutput tcp "$slot" "$topic"
+    relay_await 1 20
+    streaming_us=$(date -d "$(log_field streaming_started ts)" +%s%6N)
+    process_stop relay || fail_bench "the relay did not stop"
+    wait_until 10 slot_is_idle "$slot"
+    "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" drain "$topic" 1 20 >"$RUN/reader.out" || fail_bench "the first record is missing"
+    note start 'pgoutput tcp' relay process_to_streaming_ms "$1.$i" "$(compute "($streaming_us - $BENCH_STARTED_US) / 1000")"
+    note start 'pgoutput tcp' relay process_to_first_record_ms "$1.$i" "$(compute "$(read_value "$RUN/reader.out" first_ms) - $BENCH_STARTED_US / 1000")"
+    topic_tool delete "$topic" >/dev/null 2>&1 || true
+  done
+  bench_sql -c "SELECT pg_drop_replication_slot('$slot')" >/dev/null
+}
+
+# Rows are written while there is no broker; then it comes back, and all of them must be there.
+measure_outage() {
+  local slot=outage_slot topic=outage seconds=$((BENCH_OUTAGE_MINUTES * 60)) rows ticks
+  local setting="$BENCH_OUTAGE_MINUTES min without Kafka at $BENCH_OUTAGE_RATE/s"
+  topic_new "$topic"
+  bench_sql -c 'TRUNCATE outbox' -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
+  relay_start pgoutput tcp "$slot" "$topic"
+  bench_sql -c "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('bench', 'first', 'Happened', '{}')"
+  relay_await 1 20
+  say "$setting"
+  process_stop kafka || fail_bench "Kafka did not stop"
+  ticks=$(process_ticks "$BENCH_RELAY")
+  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$BENCH_OUTAGE_RATE" "$seconds" 8 >"$RUN/writer.out" ||
+    fail_bench "the writer failed"
+  ticks=$(($(process_ticks "$BENCH_RELAY") - ticks))
+  note memory "$setting" relay peak_mb "$1" "$(compute "$(status_kb "$BENCH_RELAY" VmHWM) / 1024")"
+  note memory "$setting" relay cpu_percent "$1" "$(compute "100 * $ticks / $BENCH_TICKS_PER_SECOND / $seconds")"
+  kafka_launch kafka
+  kafka_await kafka
+  BENCH_KAFKA=$(process_pid_of kafka)
+  rows=$(bench_sql -c 'SELECT count(*) FROM outbox')
+  relay_await "$rows" 180
+  note memory "$setting, and after catching up" relay peak_mb "$1" "$(compute "$(status_kb "$BENCH_RELAY" VmHWM) / 1024")"
+  process_stop relay || fail_bench "the relay did not stop"
+  [ "$(topic_tool total "$topic")" -ge "$rows" ] || fail_bench "records of the outage are missing"
+  slot_drop "$slot"
+}
+
+# One transaction, drained by a relay that has just begun: nothing of it may be kept.
+measure_memory() {
+  local plugin topic=memory
+  bench_load "$BENCH_ROWS" "$BENCH_ROWS"
+  for plugin in pgoutput wal2json; do
+    topic_new "$topic.$plugin"
+    relay_start "$plugin" tcp "template_$plugin" "$topic.$plugin"
+    relay_await "$BENCH_ROWS" 180
+    note memory "$plugin, one transaction of $BENCH_ROWS rows" relay peak_mb "$1" "$(compute "$(status_kb "$BENCH_RELAY" VmHWM) / 1024")"
+    say "$plugin, one transaction of $BENCH_ROWS rows: peak $(status_kb "$BENCH_RELAY" VmHWM) kB"
+    process_stop relay || fail_bench "the relay did not stop"
+    [ "$(topic_tool total "$topic.$plugin")" = "$BENCH_ROWS" ] || fail_bench "records of the large transaction are missing"
+    wait_until 10 slot_is_idle "template_$plugin"
+  done
+  bench_unload
+}
