@@ -3,7 +3,7 @@
 # for a moment together, and end in another order; the next round follows at once. From time to time the relay must catch up with what was written, which is measured.
 # At the end all is healed and the history judged.
 #
-#   the relay        killed, restarted, frozen, its wall clock put back or forward, which costs it its producer; every other seed has a second relay beside it, which takes over
+#   the relay        killed, restarted, frozen, its wall clock put back or forward (back costs it its producer); every other seed has a second relay beside it
 #   PostgreSQL       walsender or all connections ended, postmaster killed, restarted; its line cut, reset in a message, closed by half, frozen (both ways or one), sliced,
 #                    slow, refused; tables locked, transactions that stay open and are rolled back, a column added, load at full speed
 #   Kafka            killed, restarted; its line cut, frozen, sliced, slow, narrow, refused; requests swallowed, acknowledgements lost
@@ -62,7 +62,8 @@ kinds=(relay_killed relay_killed relay_restarted relay_frozen clock_back clock_f
   walsender_ended walsender_ended connections_ended postgres_killed postgres_restarted
   postgres_cut postgres_cut postgres_reset postgres_half_closed postgres_frozen postgres_deaf postgres_mute postgres_sliced postgres_slow postgres_refused
   outbox_locked transaction_open column_added spike)
-[ -n "${FAULTS_SHORT:-}" ] || kinds+=(broker_restarted kafka_cut kafka_cut kafka_frozen kafka_sliced kafka_slow kafka_narrow kafka_refused kafka_request_lost kafka_ack_lost kafka_ack_lost)
+[ -n "${FAULTS_SHORT:-}" ] || kinds+=(broker_restarted kafka_cut kafka_cut kafka_frozen kafka_sliced kafka_slow kafka_narrow kafka_refused
+  kafka_request_lost kafka_ack_lost kafka_ack_lost)
 
 begin_relay_killed() {
   local name
@@ -113,7 +114,9 @@ begin_postgres_restarted() {
 begin_postgres_cut() { proxy_say postgres cut; }
 begin_postgres_reset() { proxy_say postgres rule reset direction=response "skip=$(random 20)" count=1 reset; }
 end_postgres_reset() { proxy_say postgres clear reset; }
-begin_postgres_half_closed() { proxy_say postgres rule half "direction=$([ "$(random 2)" = 0 ] && echo request || echo response)" "skip=$(random 20)" count=1 half-close; }
+begin_postgres_half_closed() {
+  proxy_say postgres rule half "direction=$([ "$(random 2)" = 0 ] && echo request || echo response)" "skip=$(random 20)" count=1 half-close
+}
 end_postgres_half_closed() { proxy_say postgres clear half; }
 begin_postgres_frozen() { proxy_say postgres freeze; }
 end_postgres_frozen() { proxy_say postgres thaw; }
