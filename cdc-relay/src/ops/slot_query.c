@@ -203,14 +203,16 @@ enum verdict slot_query_read(const struct config *config, const PGresult *result
 
 void slot_baseline_advance(struct slot_baseline *baseline, struct slot_answer *answer)
 {
+  bool is_known = baseline->server_start[0] != '\0';
   bool is_same_server = strcmp(baseline->server_start, answer->server_start) == 0;
 
-  answer->figures.catalog_has_changed = is_same_server && baseline->publication != answer->publication;
+  /* Also across a restart, since the session may have been back, and have judged, before this connection was; rows and OIDs are the same then. */
+  answer->figures.catalog_has_changed = is_known && baseline->publication != answer->publication;
   for (size_t i = 0; i < CONFIG_OUTBOX_MAX; i++) {
     const struct table_counts *before = &baseline->tables[i];
     const struct table_counts *after = &answer->tables[i];
 
-    if (is_same_server && (before->is_known != after->is_known || before->oid != after->oid)) {
+    if (is_known && (before->is_known != after->is_known || before->oid != after->oid)) {
       answer->figures.catalog_has_changed = true;
     }
     if (is_same_server && before->is_known && after->is_known && before->oid == after->oid && before->updated <= after->updated &&
