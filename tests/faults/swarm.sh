@@ -220,6 +220,8 @@ catches_up() {
   wait_until 90 slot_has_confirmed "$lsn" 2>/dev/null ||
     fail "what was committed 90 s ago is not confirmed; states: $(for name in "${relays[@]}"; do relay_state "$name"; done | paste -sd ' ')"
   awk "BEGIN { printf \"%.3f\\n\", $EPOCHREALTIME - $began }" >>"$RUN/recoveries"
+  # PostgreSQL keeps what was confirmed at a checkpoint; after a crash all behind it comes again.
+  pg_in postgres CHECKPOINT
   look_at_relays
 }
 
