@@ -14,7 +14,8 @@
 # tags: short real-kafka
 # seconds: 14400
 POSTGRES=own
-OWN_POSTGRES=("wal_sender_timeout = '5s'")
+# A connection of which nothing comes, since its line is frozen, keeps a server from stopping for as long as authentication_timeout.
+OWN_POSTGRES=("wal_sender_timeout = '5s'" "authentication_timeout = '5s'")
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/faults/campaign.sh

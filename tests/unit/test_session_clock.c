@@ -47,7 +47,7 @@ Test(session_clock, the_next_session_begins_at_once_however_often_the_clock_goes
 
 Test(session_clock, a_step_forward_or_a_small_one_back_changes_nothing)
 {
-  static const int64_t steps_us[] = {HOUR_US, US_PER_S, -US_PER_S, 24 * HOUR_US, -4 * US_PER_S};
+  static const int64_t steps_us[] = {HOUR_US, US_PER_S, -US_PER_S, 24 * HOUR_US, -INT64_C(4) * US_PER_S};
   struct bench bench;
 
   bench_init(&bench);
