@@ -9,7 +9,7 @@ Test(session_backoff, it_grows_while_the_server_is_away)
   bench_init(&bench);
   (void)problem_set(&refused, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection refused");
   fake_stream_on_connect(bench.stream, VERDICT_RETRY, NULL, &refused);
-  turn(&bench, 60 * US_PER_S);
+  turn(&bench, INT64_C(60) * US_PER_S);
   cr_assert_geq(bench.failures, 5);
   cr_assert_leq(bench.failures, 20, "%d tries in a minute", bench.failures);
   cr_assert_neq(state_of(&bench), RELAY_HELD);
@@ -22,7 +22,7 @@ static int64_t until_streaming(struct bench *bench)
   int64_t start_us = bench->now.mono_us;
 
   while (state_of(bench) != RELAY_STREAMING) {
-    cr_assert_lt(bench->now.mono_us - start_us, 60 * US_PER_S, "it does not stream again");
+    cr_assert_lt(bench->now.mono_us - start_us, INT64_C(60) * US_PER_S, "it does not stream again");
     turn(bench, 10000);
   }
   return bench->now.mono_us - start_us;
@@ -37,7 +37,7 @@ Test(session_backoff, a_stream_that_had_worked_is_opened_again_at_once_however_o
   (void)problem_set(&broken, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection reset");
   (void)until_streaming(&bench);
   for (int i = 0; i < 12; i++) {
-    turn(&bench, 2 * US_PER_S);
+    turn(&bench, INT64_C(2) * US_PER_S);
     fake_stream_breaks(bench.stream, &broken);
     turn(&bench, 1000);
     cr_assert_eq(bench.failures, i + 1);
@@ -55,7 +55,7 @@ Test(session_backoff, a_stream_that_breaks_as_soon_as_it_is_there_is_opened_ever
 
   bench_init(&bench);
   (void)problem_set(&broken, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection reset");
-  end_us = bench.now.mono_us + 60 * US_PER_S;
+  end_us = bench.now.mono_us + INT64_C(60) * US_PER_S;
   while (bench.now.mono_us < end_us) {
     (void)until_streaming(&bench);
     turn(&bench, US_PER_S / 4);
@@ -77,10 +77,10 @@ Test(session_backoff, failures_of_kafka_are_remembered_for_longer)
 
   bench_init(&bench);
   (void)problem_set(&fatal, VERDICT_RETRY, EXIT_UNEXPECTED, "fatal", "fatal producer error");
-  end_us = bench.now.mono_us + 60 * US_PER_S;
+  end_us = bench.now.mono_us + INT64_C(60) * US_PER_S;
   while (bench.now.mono_us < end_us) {
     (void)until_streaming(&bench);
-    turn(&bench, 2 * US_PER_S);
+    turn(&bench, INT64_C(2) * US_PER_S);
     fake_publisher_on_reports(bench.publisher, VERDICT_RETRY, &fatal);
     turn(&bench, 10000);
   }

@@ -47,7 +47,7 @@ Test(session_clock, the_next_session_begins_at_once_however_often_the_clock_goes
 
 Test(session_clock, a_step_forward_or_a_small_one_back_changes_nothing)
 {
-  static const int64_t steps_us[] = {HOUR_US, US_PER_S, -US_PER_S, 24 * HOUR_US, -4 * US_PER_S};
+  static const int64_t steps_us[] = {HOUR_US, US_PER_S, -US_PER_S, 24 * HOUR_US, -INT64_C(4) * US_PER_S};
   struct bench bench;
 
   bench_init(&bench);
@@ -80,7 +80,7 @@ Test(session_clock, a_producer_that_waits_for_postgresql_is_made_anew_too)
   cr_assert_eq(bench.failures, failures, "told as a failure");
   fake_stream_clear(bench.stream);
   fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
-  turn(&bench, 20 * US_PER_S);
+  turn(&bench, INT64_C(20) * US_PER_S);
   cr_assert_eq(state_of(&bench), RELAY_STREAMING);
   cr_assert_eq(fake_publisher_opens(bench.publisher), 2);
   bench_done(&bench);

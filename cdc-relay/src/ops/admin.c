@@ -173,7 +173,7 @@ static struct connection_slot *first_due(struct admin *admin, int64_t *ret_due_u
   is_crowded = open > ADMIN_CONNECTIONS_KEPT;
   for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
     struct connection_slot *slot = &admin->connections[i];
-    int64_t due_us = is_crowded ? slot->opened_us + ADMIN_CROWDED_MS * US_PER_MS : slot->answered_us + ADMIN_TIMEOUT_S * US_PER_S;
+    int64_t due_us = is_crowded ? slot->opened_us + (int64_t)ADMIN_CROWDED_MS * US_PER_MS : slot->answered_us + (int64_t)ADMIN_TIMEOUT_S * US_PER_S;
 
     if (slot->fd >= 0 && !slot->is_shut && (first == NULL || due_us < *ret_due_us)) {
       first = slot;
