@@ -95,8 +95,13 @@ static inline bool same_value(const struct value *value, const json_t *reference
     (void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(reference));
     return span_is(value->text, number) || span_is(value->text, "-0");
   }
-  /* What stands behind a number in the line ends it. */
-  return !json_is_real(reference) || memcmp(&(double){strtod(value->text.data, NULL)}, &(double){json_real_value(reference)}, sizeof(double)) == 0;
+  if (json_is_real(reference)) {
+    double number_here = strtod(value->text.data, NULL); /* what stands behind a number in the line ends it */
+    double number_there = json_real_value(reference);
+
+    return number_here >= number_there && number_here <= number_there;
+  }
+  return true;
 }
 
 /* For a line that both accept. */
