@@ -11,7 +11,7 @@
 # Within `./dev test` it has no broker of its own, and so none of the last line.
 # row: E-01 random faults together, drawn from a seed
 # expects: O1 O2 O3 O4 O7 O8 O9 O10
-# tags: short real-kafka
+# tags: real-kafka
 # seconds: 14400
 POSTGRES=own
 # A connection of which nothing comes, since its line is frozen, keeps a server from stopping for as long as authentication_timeout.
