@@ -150,7 +150,9 @@ void news_reloaded(struct relay *relay, enum verdict verdict, bool changed, cons
 
 void news_catalog_changed(struct relay *relay)
 {
-  log_event(&relay->log, LOG_INFO, "catalog_changed", log_text("publication", relay->config->postgres.publication));
+  log_event(
+      &relay->log, LOG_WARN, "catalog_changed", log_text("publication", relay->config->postgres.publication),
+      log_text("hint", "rows written while a table was not published are not in Kafka, also where it is published again by now: compare it with the topic"));
 }
 
 void news_stopping(struct relay *relay, int signal)

@@ -5,7 +5,8 @@
 # in the table below. All that notice are shown; one is enough. A mutant that nobody notices has survived: a test is missing, and the exit code is 1.
 # The first line is the relay without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing.
 #
-# --short: no servers, and only what unit tests or the simulator's first histories can notice; ./dev test does so, too. Report: build/reports/mutants.md.
+# --short: no servers, and only what unit tests or the simulator's first histories can notice; ./dev test does so, too. The report of a whole run is
+# build/reports/mutants.md.
 
 MUTANT_SIM_HISTORIES=20000 # from seed 1 on and by one process: the same each time
 MUTANT_SIM_SHORT_HISTORIES=1000
@@ -128,6 +129,7 @@ dev_mutants() {
       --short)
         MUTANT_SERVERS=''
         MUTANT_SIM_HISTORIES=$MUTANT_SIM_SHORT_HISTORIES
+        report=$ROOT/build/test/mutants/report.md # the whole one stays
         ;;
       -*) usage_error "faults --mutants knows no $1" ;;
       *) names+=("$1") ;;

@@ -6,6 +6,7 @@
 #   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
 #   build/mutants    whether the tests notice each mutant (./dev faults --mutants --short); not with --quick
 #   build/no-faults/VARIANT                              that its relay has no mutants and no crash points
+#   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
@@ -114,6 +115,32 @@ test_corpora() {
   for folder in "$ROOT"/tests/fuzz/corpus/*; do
     test_program "fuzz/${folder##*/}" env UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_${folder##*/}" "$folder"
   done
+}
+
+# test_histories NAME VARIANT ARGUMENT...: simulated histories, counted as one test. What they find is told with the command that replays it.
+test_histories() {
+  local name=$1 variant=$2 log rc=0
+  shift 2
+  test_is_wanted "$name" || return 0
+  log=$TEST_LOGS/${name//\//.}.log
+  test_begin
+  (cd "$ROOT" && ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 timeout 300 "build/$variant/tests/sim/sim" "$@") >"$log" 2>&1 || rc=$?
+  if [ $rc = 0 ]; then
+    test_count "$name" 1 0 0
+    test_line ok "$name" "$(test_seconds)" "$(sed -nE 's/^sim: (histories from seed .*|[0-9]+ histories) (on|in .*)/\1/p' "$log" | paste -sd ' ' | sed -E 's/histories from (seed [0-9]+) ([0-9]+) histories/\2 histories from \1 on/')"
+  else
+    test_count "$name" 0 1 0
+    test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
+    test_failed "$name" "$log"
+  fi
+}
+
+# test_simulator quick|all
+test_simulator() {
+  test_histories sim/regressions dev --list tests/sim/regression_seeds.txt
+  test_histories sim/fixed dev --first 1 --count 10000
+  test_histories sim/random dev --seconds 5
+  [ "$1" = quick ] || test_histories sim/asan asan --first 1000000 --count 400
 }
 
 # Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen in mutants.sh.
@@ -318,6 +345,7 @@ dev_test() {
     test_units dev unit
     [ $which = quick ] || test_units asan asan
     if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
+    test_simulator $which
     test_has_no_faults
     # Whether the tests notice what they are there for.
     [ $which = quick ] || [ -n "$TEST_MATRIX" ] || test_program build/mutants "$ROOT/dev" faults --mutants --short

@@ -219,7 +219,7 @@ relay_launch() {
   log=$name.$RELAY_STARTS
   # shellcheck disable=SC2086
   process_spawn "$log" TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
-    TSAN_OPTIONS="log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
+    TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     ${CDC_MUTANT:+CDC_MUTANT="$CDC_MUTANT"} ${CDC_CRASH_POINT:+CDC_CRASH_POINT="$CDC_CRASH_POINT"} "${RELAY_SETTINGS[@]}" \
     ${RELAY_UNDER:-} "$BUILD/cdc-relay/cdc-relay" run
   RELAY_PID[$name]=$process_pid

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SIGHUP: after the password of the role and its file were changed, the relay reconnects with the new one, without a restart and without losing anything; a relay
 # that is held because the password was changed first goes on by the same signal.
+# row: R-13 a password changed before and after the relay is told
+# expects: O1 O10
 # tags:
 POSTGRES=own
 # shellcheck source=tests/e2e/harness.sh

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SIGTERM: what is in flight is settled and confirmed, exit code 0, `drained` true. With Kafka down it ends within its limit all the same, also with 0, says
 # that it is not drained, and nothing is lost by it.
+# row: R-03 SIGTERM with events in flight, with Kafka down, and twice
+# expects: O1 O2
 # tags: quick
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

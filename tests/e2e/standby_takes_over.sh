@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # A second relay on the same slot is a standby: ready, quiet, and no error. When the first one dies it takes over where that one stood; when the first one
 # comes back, it is the standby.
+# row: R-05 a standby takes over from a killed relay and from one that ends
+# expects: O1 O3
 # tags:
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

@@ -32,10 +32,11 @@ write() {
   load_start --rate 0 --transactions "$@"
   load_ends 60
 }
+# With keys of their own: a key is in one partition, and one whose events become dead letters has gaps in its topic.
 write_poison() {
-  write 6 --topics "$T-small" --payload 60-600
-  write 2 --topics "$T-small" --payload 60000-80000 --events 1-2 --rollbacks 0 --savepoints 0
-  write 6 --topics "$T-small" --payload 60-600
+  write 6 --topics "$T-small" --key-prefix small --payload 60-600
+  write 2 --topics "$T-small" --key-prefix large --payload 60000-80000 --events 1-2 --rollbacks 0 --savepoints 0
+  write 6 --topics "$T-small" --key-prefix small --payload 60-600
 }
 is_over() {
   ! kill -0 "${RELAY_PID[relay]}" 2>/dev/null

@@ -3,7 +3,7 @@
 # for a moment together, and end in another order; the next round follows at once. From time to time the relay must catch up with what was written, which is measured.
 # At the end all is healed and the history judged.
 #
-#   the relay        killed, restarted, frozen; every other seed has a second relay beside it, which takes over
+#   the relay        killed, restarted, frozen, its wall clock put back or forward (back costs it its producer); every other seed has a second relay beside it
 #   PostgreSQL       walsender or all connections ended, postmaster killed, restarted; its line cut, reset in a message, closed by half, frozen (both ways or one), sliced,
 #                    slow, refused; tables locked, transactions that stay open and are rolled back, a column added, load at full speed
 #   Kafka            killed, restarted; its line cut, frozen, sliced, slow, narrow, refused; requests swallowed, acknowledgements lost
@@ -28,6 +28,10 @@ relay_set POSTGRES_URL "postgresql://relay@${PROXY[postgres]}/$DB"
 relay_set KAFKA_SOCKET_TIMEOUT_MS 2000
 relay_set DELIVERY_DRAIN_TIMEOUT_MS 2000
 relays=(first)
+clock() {
+  printf '%-32s' "$1" | dd of="$RUN/clock" conv=notrunc status=none
+}
+printf '%-32s' 0 >"$RUN/clock"
 tolerance=()
 if [ $((FAULTS_SEED % 2)) = 0 ]; then
   relays=(first second)
@@ -54,11 +58,12 @@ are_gone() {
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # The kinds: begin_KIND, and end_KIND where it lasts. A name stands twice where it is to come more often.
 
-kinds=(relay_killed relay_killed relay_restarted relay_frozen
+kinds=(relay_killed relay_killed relay_restarted relay_frozen clock_back clock_forward
   walsender_ended walsender_ended connections_ended postgres_killed postgres_restarted
   postgres_cut postgres_cut postgres_reset postgres_half_closed postgres_frozen postgres_deaf postgres_mute postgres_sliced postgres_slow postgres_refused
   outbox_locked transaction_open column_added spike)
-[ -n "${FAULTS_SHORT:-}" ] || kinds+=(broker_restarted kafka_cut kafka_cut kafka_frozen kafka_sliced kafka_slow kafka_narrow kafka_refused kafka_request_lost kafka_ack_lost kafka_ack_lost)
+[ -n "${FAULTS_SHORT:-}" ] || kinds+=(broker_restarted kafka_cut kafka_cut kafka_frozen kafka_sliced kafka_slow kafka_narrow kafka_refused
+  kafka_request_lost kafka_ack_lost kafka_ack_lost)
 
 begin_relay_killed() {
   local name
@@ -83,6 +88,11 @@ end_relay_frozen() {
   frozen=''
 }
 
+begin_clock_back() { clock "-$((10 + $(random 86400)))"; }
+end_clock_back() { clock 0; }
+begin_clock_forward() { clock "$((10 + $(random 86400)))"; }
+end_clock_forward() { clock 0; } # and so back
+
 begin_walsender_ended() {
   pg_in postgres "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '$SLOT' AND active" >/dev/null
 }
@@ -104,7 +114,9 @@ begin_postgres_restarted() {
 begin_postgres_cut() { proxy_say postgres cut; }
 begin_postgres_reset() { proxy_say postgres rule reset direction=response "skip=$(random 20)" count=1 reset; }
 end_postgres_reset() { proxy_say postgres clear reset; }
-begin_postgres_half_closed() { proxy_say postgres rule half "direction=$([ "$(random 2)" = 0 ] && echo request || echo response)" "skip=$(random 20)" count=1 half-close; }
+begin_postgres_half_closed() {
+  proxy_say postgres rule half "direction=$([ "$(random 2)" = 0 ] && echo request || echo response)" "skip=$(random 20)" count=1 half-close
+}
 end_postgres_half_closed() { proxy_say postgres clear half; }
 begin_postgres_frozen() { proxy_say postgres freeze; }
 end_postgres_frozen() { proxy_say postgres thaw; }
@@ -137,7 +149,14 @@ begin_column_added() {
 }
 begin_spike() { load_start --rate 0 --seconds 0.5 --connections 8; }
 
+broker_restarted=-60
+# It takes as long as many others together, so at most once a minute, and else only the line is cut.
 begin_broker_restarted() {
+  if [ $SECONDS -lt $((broker_restarted + 60)) ]; then
+    begin_kafka_cut
+    return 0
+  fi
+  broker_restarted=$SECONDS
   own_kafka_stop "$([ "$(random 2)" = 0 ] && echo TERM || echo KILL)" 2>/dev/null
   own_kafka_run
 }
@@ -226,6 +245,7 @@ draw_round() {
 
 watch_start
 relay_init
+RELAY_SETTINGS+=("LD_PRELOAD=$ROOT/build/dev/tests/faults/wall_clock.so" "WALL_CLOCK_FILE=$RUN/clock")
 for name in "${relays[@]}"; do
   relay_launch "$name"
 done
@@ -260,7 +280,15 @@ sort -n "$RUN/recoveries" >"$RUN/recoveries.sorted"
 figure 'times that it had to catch up' "$(wc -l <"$RUN/recoveries.sorted")"
 figure 'time to catch up p50' "$(awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' "$RUN/recoveries.sorted")" s
 figure 'time to catch up max' "$(tail -n 1 "$RUN/recoveries.sorted")" s
+# median_kb FIRST LAST: of the relays' memory, in that part of the samples, in percent
+median_kb() {
+  awk -v first="$1" -v last="$2" '{ v[NR] = $3 } END { for (i = int(NR * first / 100) + 1; i <= NR * last / 100; i++) print v[i] }' "$RUN/sizes" |
+    sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+figure 'memory, median of the first half' "$(median_kb 0 50)" kB
+figure 'memory, median of the second half' "$(median_kb 50 100)" kB
 figure 'memory at most' "$(sort -k 3 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 3)" kB
 figure 'descriptors at most' "$(sort -k 4 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 4)"
+assert_number 'kB of memory in the second half' "$(median_kb 50 100)" '<=' $(($(median_kb 0 50) + 12000))
 assert_number 'kB of memory at most' "$(sort -k 3 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 3)" '<=' 96000
 assert_number 'descriptors at most' "$(sort -k 4 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 4)" '<=' 40

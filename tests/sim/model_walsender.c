@@ -107,7 +107,7 @@ void walsender_die(struct world *world, struct walsender *sender, enum down_kind
   sender->down_count = arrived + dice_below(&world->dice, sender->down_count - arrived + 1);
   set_arrival(world, sender);
   if (!tells_client) {
-    sender->down_arrival_us += dice_between(&world->dice, US_PER_S, 30 * US_PER_S); /* until its own TCP gives up */
+    sender->down_arrival_us += dice_between(&world->dice, US_PER_S, seconds_us(30)); /* until its own TCP gives up */
   }
   push(world, sender, (struct down){.kind = goodbye});
   end(world, sender);

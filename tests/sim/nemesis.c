@@ -4,9 +4,14 @@
  */
 #include "world.h"
 
-static int64_t until(struct world *world, int64_t max_us)
+enum { CLOCK_JUMP_MAX_S = 2 * 86400 };
+
+/* From a millisecond to so many seconds from now: mostly short, so that recoveries are disturbed, too; often long enough for every timeout. */
+static int64_t until(struct world *world, int64_t seconds)
 {
-  return world->now_us + dice_magnitude(&world->dice, US_PER_MS, max_us);
+  bool is_long = dice_percent(&world->dice, 30);
+
+  return world->now_us + (is_long ? dice_between(&world->dice, 0, seconds_us(seconds)) : dice_magnitude(&world->dice, US_PER_MS, seconds_us(seconds)));
 }
 
 static enum sim_fault draw_kind(struct world *world)
@@ -101,34 +106,34 @@ static void strike_postgres(struct world *world, enum sim_fault kind, struct rel
     }
     break;
   case FAULT_FREEZE:
-    relay->link.frozen_until_us = until(world, 70 * US_PER_S);
+    relay->link.frozen_until_us = until(world, 70);
     break;
   case FAULT_STATUS_BLOCKED:
-    relay->link.blocked_until_us = until(world, 20 * US_PER_S);
+    relay->link.blocked_until_us = until(world, 20);
     break;
   case FAULT_SERVER_CRASH:
     if (world->server.state != SERVER_DOWN) {
-      server_crash(world, until(world, 20 * US_PER_S));
+      server_crash(world, until(world, 20));
     }
     break;
   case FAULT_SERVER_RESTART:
     if (world->server.state == SERVER_UP) {
-      server_stop(world, until(world, 20 * US_PER_S));
+      server_stop(world, until(world, 20));
     }
     break;
   case FAULT_SILENCE:
     if (sender != NULL) {
-      sender->busy_until_us = until(world, 30 * US_PER_S);
+      sender->busy_until_us = until(world, 30);
     }
     break;
   case FAULT_SERVER_FULL:
-    world->server.full_until_us = until(world, 20 * US_PER_S);
+    world->server.full_until_us = until(world, 20);
     break;
   case FAULT_SLOT_MOVED:
     move_slot(world, relay, sender);
     break;
   case FAULT_DATABASE_REFUSES:
-    world->server.refused_until_us = until(world, 40 * US_PER_S);
+    world->server.refused_until_us = until(world, 40);
     if (sender != NULL && dice_percent(&world->dice, 50)) {
       walsender_die(world, sender, DOWN_REFUSED, true);
     }
@@ -144,10 +149,10 @@ static void strike_kafka(struct world *world, enum sim_fault kind, struct relay 
 
   switch (kind) {
   case FAULT_BROKERS_DOWN:
-    cluster->down_until_us = until(world, 60 * US_PER_S);
+    cluster->down_until_us = until(world, 60);
     break;
   case FAULT_PARTITION_STALLS:
-    cluster->stalled_until_us[dice_below(&world->dice, KAFKA_LANES)] = until(world, 30 * US_PER_S);
+    cluster->stalled_until_us[dice_below(&world->dice, KAFKA_LANES)] = until(world, 30);
     break;
   case FAULT_ACK_LOST:
     cluster->late_reports += 1 + dice_below(&world->dice, 4);
@@ -156,13 +161,13 @@ static void strike_kafka(struct world *world, enum sim_fault kind, struct relay 
     model_publisher_break(&relay->publisher, (enum producer_break)dice_below(&world->dice, 3));
     break;
   case FAULT_QUEUE_FULL:
-    relay->publisher.full_until_us = until(world, 20 * US_PER_S);
+    relay->publisher.full_until_us = until(world, 20);
     break;
   case FAULT_TOPIC_REFUSED:
-    cluster->topic_refused_until_us[dice_below(&world->dice, KAFKA_TOPICS)] = until(world, 60 * US_PER_S);
+    cluster->topic_refused_until_us[dice_below(&world->dice, KAFKA_TOPICS)] = until(world, 60);
     break;
   case FAULT_LOGIN_REFUSED:
-    cluster->login_refused_until_us = until(world, 40 * US_PER_S);
+    cluster->login_refused_until_us = until(world, 40);
     break;
   default:
     break;
@@ -173,7 +178,7 @@ static void strike_relay(struct world *world, enum sim_fault kind, struct relay 
 {
   switch (kind) {
   case FAULT_RELAY_KILLED:
-    relay_kill(relay, until(world, 5 * US_PER_S));
+    relay_kill(relay, until(world, 5));
     break;
   case FAULT_RELAY_STOPPED:
     relay_stop(relay, world->now_us); /* supervised: again at once */
@@ -182,11 +187,11 @@ static void strike_relay(struct world *world, enum sim_fault kind, struct relay 
     relay_reload(relay);
     break;
   case FAULT_RELAY_FROZEN:
-    relay->frozen_until_us = relay->is_alive ? until(world, 70 * US_PER_S) : 0;
+    relay->frozen_until_us = relay->is_alive ? until(world, 70) : 0;
     relay->stop_us = relay->frozen_until_us; /* a suspended process does not stop; it has its time afterwards */
     break;
   case FAULT_CLOCK_JUMPS:
-    relay->wall_offset_us += dice_between(&world->dice, -2 * 86400 * (int64_t)US_PER_S, 2 * 86400 * (int64_t)US_PER_S);
+    relay->wall_offset_us += dice_between(&world->dice, -seconds_us(CLOCK_JUMP_MAX_S), seconds_us(CLOCK_JUMP_MAX_S));
     break;
   default:
     break;

@@ -15,6 +15,7 @@
 
 enum {
   LATE_US = 50000,          /* of a status, behind the time at which it is due */
+  CONFIRM_LATE_US = 100000, /* and of a confirmation, which may just have missed one */
   STATUS_MAX_US = 10000000, /* FEEDBACK_INTERVAL_MAX_US, as documented */
 };
 
@@ -380,7 +381,7 @@ static void judge_timeliness(struct world *world, const struct relay *relay)
     world_finds(world, "I4", "%s has sent no status for %d ms", relay_name(relay), (int)((world->now_us - stream->record.status_us) / US_PER_MS));
   }
   interval_us = world->plan.confirm_interval_ms * US_PER_MS < interval_us ? world->plan.confirm_interval_ms * US_PER_MS : interval_us;
-  if (stream->record.settled_us != 0 && world->now_us - stream->record.settled_us > interval_us + late_us + 100 * US_PER_MS) {
+  if (stream->record.settled_us != 0 && world->now_us - stream->record.settled_us > interval_us + late_us + CONFIRM_LATE_US) {
     world_finds(world, "I1", "%s has settled %s for %d ms, and not said so", relay_name(relay), lsn_text(stream->record.settled_lsn).text,
                 (int)((world->now_us - stream->record.settled_us) / US_PER_MS));
   }

@@ -36,7 +36,7 @@ static void draw_database(struct plan *plan, struct dice *dice)
   plan->sends_empty = plan->plugin == PLUGIN_WAL2JSON || dice_percent(dice, 30);
   plan->tells_wal_end = dice_percent(dice, 30);
   plan->saves_on_stop = dice_percent(dice, 50);
-  plan->wal_sender_timeout_us = dice_percent(dice, 10) ? 0 : dice_between(dice, 2, 60) * US_PER_S;
+  plan->wal_sender_timeout_us = dice_percent(dice, 10) ? 0 : seconds_us(dice_between(dice, 2, 60));
   plan->socket_messages = (uint32_t)dice_magnitude(dice, 4, 500);
   plan->slices = dice_percent(dice, 30);
 }
@@ -86,6 +86,6 @@ void plan_draw(struct plan *plan, uint64_t seed, struct dice *dice)
   plan->latency_us = dice_magnitude(dice, 60, 20000);
   draw_faults(plan, dice);
   /* About as long as the writers need: each takes some steps for a transaction. */
-  plan->active_us = plan->transactions * 3 * plan->think_us / plan->writers + dice_magnitude(dice, 10000, 20 * US_PER_S);
+  plan->active_us = (int64_t)plan->transactions * 3 * plan->think_us / plan->writers + dice_magnitude(dice, 10000, seconds_us(20));
   plan->ends_with_stop = dice_percent(dice, 30);
 }

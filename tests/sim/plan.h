@@ -7,6 +7,7 @@
 
 #include "decode/decoder.h"
 #include "dice.h"
+#include "moment.h"
 
 /* X(NAME, "what goes wrong") */
 #define SIM_FAULTS(X)                                                                                                                                          \
@@ -45,6 +46,11 @@ enum sim_fault {
 const char *sim_fault_text(enum sim_fault fault);
 
 enum { PLAN_FAULTS_MAX = 14 };
+
+static inline int64_t seconds_us(int64_t seconds)
+{
+  return seconds * US_PER_S;
+}
 
 struct plan {
   uint64_t seed;

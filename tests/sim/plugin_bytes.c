@@ -19,17 +19,42 @@ enum { OUTBOX_OID = 16384, OTHER_OID = 16500 };
 
 enum field { FIELD_ID, FIELD_ROUTE, FIELD_KEY, FIELD_TYPE, FIELD_PAYLOAD, FIELD_NOTE, FIELD_COUNT };
 
-static const char *const field_names[FIELD_COUNT] = {"id", "aggregatetype", "aggregateid", "type", "payload", "note"};
+static const char *name_of(enum field field)
+{
+  switch (field) {
+  case FIELD_ID:
+    return "id";
+  case FIELD_ROUTE:
+    return "aggregatetype";
+  case FIELD_KEY:
+    return "aggregateid";
+  case FIELD_TYPE:
+    return "type";
+  case FIELD_PAYLOAD:
+    return "payload";
+  case FIELD_NOTE:
+  case FIELD_COUNT:
+    break;
+  }
+  return "note";
+}
 
-static const struct {
+struct shape {
   size_t count;
   enum field fields[FIELD_COUNT];
-} shapes[HISTORY_SHAPES] = {
+};
+
+static const struct shape shapes[HISTORY_SHAPES] = {
     {5, {FIELD_ID, FIELD_ROUTE, FIELD_KEY, FIELD_TYPE, FIELD_PAYLOAD}},
     {6, {FIELD_ID, FIELD_ROUTE, FIELD_KEY, FIELD_TYPE, FIELD_PAYLOAD, FIELD_NOTE}},
     {6, {FIELD_ID, FIELD_ROUTE, FIELD_KEY, FIELD_TYPE, FIELD_NOTE, FIELD_PAYLOAD}},
     {5, {FIELD_ID, FIELD_KEY, FIELD_ROUTE, FIELD_TYPE, FIELD_PAYLOAD}},
 };
+
+static const struct shape *shape_of(uint8_t number)
+{
+  return &shapes[number % HISTORY_SHAPES];
+}
 
 static uint32_t type_of(enum field field)
 {
@@ -190,10 +215,10 @@ static size_t put_column(char *out, const char *name, uint32_t type)
 
 size_t plugin_outbox_relation(char *out, uint8_t shape)
 {
-  size_t length = put_relation(out, OUTBOX_OID, "outbox", (uint16_t)shapes[shape].count);
+  size_t length = put_relation(out, OUTBOX_OID, "outbox", (uint16_t)shape_of(shape)->count);
 
-  for (size_t i = 0; i < shapes[shape].count; i++) {
-    length += put_column(out + length, field_names[shapes[shape].fields[i]], type_of(shapes[shape].fields[i]));
+  for (size_t i = 0; i < shape_of(shape)->count; i++) {
+    length += put_column(out + length, name_of(shape_of(shape)->fields[i]), type_of(shape_of(shape)->fields[i]));
   }
   return length;
 }
@@ -216,11 +241,11 @@ static size_t put_row_head(char *out, uint32_t oid, size_t columns)
 
 static size_t pgoutput_event(char *out, uint8_t shape, const struct row *row, uint32_t number)
 {
-  size_t length = put_row_head(out, OUTBOX_OID, shapes[shape].count);
+  size_t length = put_row_head(out, OUTBOX_OID, shape_of(shape)->count);
 
-  for (size_t i = 0; i < shapes[shape].count; i++) {
+  for (size_t i = 0; i < shape_of(shape)->count; i++) {
     bool is_null;
-    size_t bytes = field_text(out + length + 5, shapes[shape].fields[i], row, number, &is_null);
+    size_t bytes = field_text(out + length + 5, shape_of(shape)->fields[i], row, number, &is_null);
 
     if (is_null) {
       length += PUT_LITERAL(out + length, "n");
@@ -290,7 +315,7 @@ static size_t put_time(char *out, int64_t time_us)
   length += put_two(out + length, (uint32_t)time.tm_sec);
   if (fraction != 0) {
     out[length++] = '.';
-    for (uint32_t unit = US_PER_S / 10; fraction != 0; unit /= 10) {
+    for (uint32_t unit = US_PER_S / 10; fraction != 0 && unit != 0; unit /= 10) {
       out[length++] = (char)('0' + fraction / unit);
       fraction %= unit;
     }
@@ -361,18 +386,18 @@ static size_t wal2json_column(char *out, const char *name, uint32_t type)
 
 static size_t wal2json_event(char *out, const struct transaction *transaction, const struct row *row, uint32_t number)
 {
-  char text[ROW_TEXT_MAX];
+  char text[ROW_TEXT_MAX] = "";
   size_t length = wal2json_row(out, transaction, transaction->commit_lsn, "outbox");
 
-  for (size_t i = 0; i < shapes[transaction->shape].count; i++) {
-    enum field field = shapes[transaction->shape].fields[i];
+  for (size_t i = 0; i < shape_of(transaction->shape)->count; i++) {
+    enum field field = shape_of(transaction->shape)->fields[i];
     bool is_null;
     size_t bytes = field_text(text, field, row, number, &is_null);
 
     if (i > 0) {
       out[length++] = ',';
     }
-    length += wal2json_column(out + length, field_names[field], type_of(field));
+    length += wal2json_column(out + length, name_of(field), type_of(field));
     if (is_null) {
       length += PUT_LITERAL(out + length, "null}");
     } else {

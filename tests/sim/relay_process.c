@@ -16,8 +16,8 @@ enum {
   MONITOR_STANDBY_US = 500000,
   IDLE_TURNS_MAX = 5000, /* in a second, and nothing had happened */
   TURNS_MAX = 250000,    /* in a second, whatever happened */
-  STOP_MARGIN_US = 8000000,
   DRAIN_TIMEOUT_MS = 10000,
+  STOP_MAX_US = 18000000, /* with what a stop needs besides */
 };
 
 static struct {
@@ -98,7 +98,7 @@ static void on_poison(void *context, enum poison_action action, enum route_reaso
   if (action == POISON_IS_HELD && reason != ROUTE_REASON_REFUSED_BY_BROKER && reason != ROUTE_REASON_TOO_LARGE) {
     relay->is_held_by_row = true;
     relay->held_at = record->position;
-    relay->person_us = relay->world->now_us + dice_magnitude(&relay->world->dice, 100000, 10 * US_PER_S);
+    relay->person_us = relay->world->now_us + dice_magnitude(&relay->world->dice, 100000, seconds_us(10));
   }
 }
 
@@ -150,7 +150,7 @@ void relay_init(struct world *world, uint32_t number)
   relay->process = 0;
   relay->is_stopping = false;
   relay->session = NULL;
-  relay->begin_us = world->now_us + (number == 0 ? 0 : dice_magnitude(&world->dice, 1, 2 * US_PER_S));
+  relay->begin_us = world->now_us + (number == 0 ? 0 : dice_magnitude(&world->dice, 1, seconds_us(2)));
   relay->frozen_until_us = 0;
   relay->wall_offset_us = 0;
   relay->link = (struct link){0};
@@ -346,7 +346,7 @@ static void call_person(struct relay *relay, const struct session_figures *figur
 {
   if (figures->state == RELAY_HELD && figures->has_problem && figures->problem.code == EXIT_POSITION && relay->person_us == INT64_MAX) {
     relay->is_held_by_row = false;
-    relay->person_us = relay->world->now_us + dice_magnitude(&relay->world->dice, 100000, 10 * US_PER_S);
+    relay->person_us = relay->world->now_us + dice_magnitude(&relay->world->dice, 100000, seconds_us(10));
   }
 }
 
@@ -369,7 +369,7 @@ static void turn(struct relay *relay)
   if (session_is_stopped(relay->session)) {
     oracle_on_stopped(world, relay, figures.drained);
     end(relay, relay->begin_us);
-  } else if (relay->is_stopping && world->now_us - relay->stop_us > DRAIN_TIMEOUT_MS * US_PER_MS + STOP_MARGIN_US) {
+  } else if (relay->is_stopping && world->now_us - relay->stop_us > STOP_MAX_US) {
     world_finds(world, "R-03", "%s was told to stop %d ms ago", relay_name(relay), (int)((world->now_us - relay->stop_us) / US_PER_MS));
   }
 }

@@ -63,7 +63,7 @@ static bool takes(struct arguments *arguments, const char *option, const char *v
   } else if (strcmp(option, "--count") == 0) {
     arguments->order.count = number_of(option, value);
   } else if (strcmp(option, "--seconds") == 0) {
-    arguments->order.limit_us = (int64_t)number_of(option, value) * US_PER_S;
+    arguments->order.limit_us = seconds_us((int64_t)number_of(option, value));
   } else if (strcmp(option, "--jobs") == 0) {
     uint64_t jobs = number_of(option, value);
 
@@ -167,7 +167,7 @@ static int live_many(struct arguments *arguments)
       return 2;
     }
     if (arguments->order.count == UINT64_MAX && arguments->order.limit_us == INT64_MAX) {
-      arguments->order.limit_us = DEFAULT_SECONDS * US_PER_S;
+      arguments->order.limit_us = seconds_us(DEFAULT_SECONDS);
     }
     printf("sim: histories from seed %" PRIu64 " on\n", arguments->order.first);
   }

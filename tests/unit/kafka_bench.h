@@ -12,7 +12,7 @@
 #include "config/config.h"
 #include "publish/publisher.h"
 
-enum { KAFKA_BENCH_TIMEOUT_MS = 15000, KAFKA_BENCH_PROPERTIES_MAX = 16, KAFKA_BENCH_TOKENS_MAX = 20000 };
+enum { KAFKA_BENCH_TIMEOUT_MS = 60000, KAFKA_BENCH_PROPERTIES_MAX = 16, KAFKA_BENCH_TOKENS_MAX = 20000 };
 
 struct kafka_bench {
   rd_kafka_t *host;

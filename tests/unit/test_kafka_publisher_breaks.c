@@ -100,6 +100,21 @@ Test(kafka_publisher_breaks, first_record_to_a_partition_goes_alone_so_that_none
 }
 
 /* The mock takes any sequence number at any time. */
+/* With a linger of its own each new partition would cost that time, one after another. */
+Test(kafka_publisher_breaks, first_record_to_a_partition_does_not_wait_for_the_users_linger)
+{
+  struct record record = kafka_bench_record("t", "key", "value");
+
+  kafka_bench_topic(&bench, "t", 3);
+  kafka_bench_set(&bench, "linger.ms", "600000");
+  kafka_bench_open(&bench);
+  for (int32_t partition = 0; partition < 3; partition++) {
+    record.partition = partition;
+    kafka_bench_publish(&bench, &record, (uint64_t)partition);
+  }
+  cr_assert_eq(bench.outcomes[REPORT_DELIVERED], 2, "the third was taken before the second was there");
+}
+
 Test(kafka_publisher_breaks, a_batch_that_was_refused_for_the_moment_is_not_delivered_because_the_next_one_was)
 {
   struct record record = kafka_bench_record("t", "key", "value");

@@ -175,6 +175,23 @@ Test(session, a_paused_session_notices_that_the_server_is_gone)
   bench_done(&bench);
 }
 
+/* poll() tells of the end of a connection again and again, so a phase that does not read must not wait for its own deadline with it. */
+Test(session, a_server_that_is_gone_while_a_row_is_about_to_be_held_is_left_at_once)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  transaction(&bench, 0x300, 0x340, KEYS(""));
+  turn(&bench, 1000);
+  cr_assert_neq(session_poll_events(bench.session) & POLLRDHUP, 0);
+  session_step(bench.session, bench.now, POLLRDHUP);
+  cr_assert_not(fake_stream_is_open(bench.stream));
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  cr_assert_leq(highest_flush(&bench), 0x100);
+  bench_done(&bench);
+}
+
 Test(session, what_nobody_reads_wakes_nobody)
 {
   struct bench bench;

@@ -340,6 +340,24 @@ Test(session_poison, a_look_that_fails_gives_the_slot_back_and_holds_on)
   bench_done(&bench);
 }
 
+Test(session_poison, a_look_whose_server_is_gone_ends_at_once)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  hold_on_topic(&bench);
+  fake_stream_clear(bench.stream);
+  for (int i = 0; i < 61 && fake_stream_starts(bench.stream) < 3; i++) {
+    turn(&bench, US_PER_S);
+  }
+  cr_assert_neq(session_poll_events(bench.session) & POLLRDHUP, 0);
+  session_step(bench.session, bench.now, POLLRDHUP);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  cr_assert_not(fake_stream_is_open(bench.stream));
+  cr_assert_not(fake_publisher_is_open(bench.publisher));
+  bench_done(&bench);
+}
+
 Test(session_poison, a_row_that_is_refused_itself_once_its_topic_is_mended_goes_by_the_policy)
 {
   struct bench bench;

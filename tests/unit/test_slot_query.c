@@ -209,8 +209,10 @@ Test(slot_baseline, a_publication_or_a_table_that_changed_under_the_stream_is_to
       {"told once", "a", 0, {false, 0, 0, 0}, false},
       {"the table made again", "a", 0, {true, 2, 0, 0}, true},
       {"another table by that name", "a", 0, {true, 3, 0, 0}, true},
-      {"another or a restarted server, with which each session ends", "b", 5, {true, 4, 0, 0}, false},
-      {"and on from there", "b", 6, {true, 4, 0, 0}, true},
+      {"a restarted server, or a standby that was promoted", "b", 0, {true, 3, 9, 9}, false},
+      {"one whose publication was altered before it was asked", "c", 5, {true, 3, 9, 9}, true},
+      {"and one whose table was made anew", "d", 5, {true, 4, 9, 9}, true},
+      {"and on from there", "d", 6, {true, 4, 0, 0}, true},
   };
   struct slot_baseline baseline = {0};
 

@@ -70,7 +70,7 @@ enum verdict file_text_read(const char *path, size_t max_bytes, struct texts *te
     *ret_text = texts_copy(texts, buffer, (size_t)length);
     *ret_length = (size_t)length;
   }
-  explicit_bzero(buffer, max_bytes + 1);
+  explicit_bzero(buffer, length < 0 ? max_bytes + 1 : (size_t)length); /* not more: it would touch a megabyte for a file of a hundred bytes */
 done:
   free(buffer);
   (void)close(fd);

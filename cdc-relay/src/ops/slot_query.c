@@ -5,6 +5,7 @@
  *    9 entry (NULL: no table)   10 oid   11 updated   12 deleted   13 publication
  *
  * The last one stands for the publication's rows in the catalog, by their transaction ids: another value means that somebody has changed, dropped or made it.
+ * Its schemas (PostgreSQL 15 and later) have a catalog that older servers do not know; they are seen by what depends on the publication.
  *
  * wal_status and safe_wal_size are read through the row's JSON form, which gives NULL before PostgreSQL 13. Partitions are found in pg_inherits and not by
  * pg_partition_tree(), which would lock each of them and wait behind an ALTER TABLE.
@@ -46,7 +47,10 @@ static const char query_middle[] =
     " pg_catalog.to_jsonb(s) ->> 'wal_status', pg_catalog.to_jsonb(s) ->> 'safe_wal_size', s.confirmed_flush_lsn, s.restart_lsn,"
     " t.entry, t.root, t.updated, t.deleted, (SELECT pg_catalog.hashtextextended(pg_catalog.concat(p.oid, ' ', p.xmin, ' ',"
     " (SELECT pg_catalog.string_agg(pg_catalog.concat(r.prrelid, ' ', r.xmin), ' ' ORDER BY r.prrelid) FROM pg_catalog.pg_publication_rel r"
-    " WHERE r.prpubid = p.oid)), 0) FROM pg_catalog.pg_publication p WHERE p.pubname = ";
+    " WHERE r.prpubid = p.oid), ' ',"
+    " (SELECT pg_catalog.string_agg(pg_catalog.concat(d.classid, ' ', d.objid), ' ' ORDER BY d.classid, d.objid) FROM pg_catalog.pg_depend d"
+    " WHERE d.refclassid = 'pg_catalog.pg_publication'::pg_catalog.regclass AND d.refobjid = p.oid)), 0)"
+    " FROM pg_catalog.pg_publication p WHERE p.pubname = ";
 static const char query_slot[] = ")"
                                  " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ";
 static const char query_tail[] =
@@ -199,14 +203,16 @@ enum verdict slot_query_read(const struct config *config, const PGresult *result
 
 void slot_baseline_advance(struct slot_baseline *baseline, struct slot_answer *answer)
 {
+  bool is_known = baseline->server_start[0] != '\0';
   bool is_same_server = strcmp(baseline->server_start, answer->server_start) == 0;
 
-  answer->figures.catalog_has_changed = is_same_server && baseline->publication != answer->publication;
+  /* Also across a restart, since the session may have been back, and have judged, before this connection was; rows and OIDs are the same then. */
+  answer->figures.catalog_has_changed = is_known && baseline->publication != answer->publication;
   for (size_t i = 0; i < CONFIG_OUTBOX_MAX; i++) {
     const struct table_counts *before = &baseline->tables[i];
     const struct table_counts *after = &answer->tables[i];
 
-    if (is_same_server && (before->is_known != after->is_known || before->oid != after->oid)) {
+    if (is_known && (before->is_known != after->is_known || before->oid != after->oid)) {
       answer->figures.catalog_has_changed = true;
     }
     if (is_same_server && before->is_known && after->is_known && before->oid == after->oid && before->updated <= after->updated &&

@@ -41,7 +41,7 @@ struct slot_baseline {
 /*
  * Fills updated and deleted of answer->figures with what was added since the baseline, and makes the answer the new baseline. Counts that cannot be compared
  * (first answer, another server or a restarted one, a table created anew, a count that went back because statistics were reset) give 0. catalog_has_changed:
- * the publication, or which tables there are, is not what it was; of another server or a restarted one nothing is said, since every session ends with it.
+ * the publication, or which tables there are, is not what it was in the answer before, whichever server gave that.
  */
 void slot_baseline_advance(struct slot_baseline *baseline, struct slot_answer *answer);
 

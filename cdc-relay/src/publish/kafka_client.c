@@ -57,7 +57,6 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
   struct kafka_client *client = calloc(1, sizeof(*client));
   rd_kafka_conf_t *conf;
   uint32_t capacity;
-  int linger_ms;
   char words[512];
 
   if (problems == NULL || client == NULL) {
@@ -70,20 +69,18 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
     goto fail;
   }
   capacity = kafka_conf_max_messages(conf);
-  linger_ms = kafka_conf_let_linger(conf);
+  client->lingers_for_us = kafka_conf_let_linger(conf);
   client->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof(words));
   if (client->producer == NULL) {
     (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "producer", "could not make a Kafka producer: %s", words);
     rd_kafka_conf_destroy(conf);
     goto fail;
   }
-  if (linger_ms > 0) {
-    client->hurry = hurry_new(client->producer, linger_ms);
-    if (client->hurry == NULL) {
-      (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "producer", "could not make a Kafka producer: no thread could be started");
-      rd_kafka_destroy(client->producer);
-      goto fail;
-    }
+  client->hurry = hurry_new(client->producer, LINGER_WHILE_BEHIND_MS);
+  if (client->hurry == NULL) {
+    (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "producer", "could not make a Kafka producer: no thread could be started");
+    rd_kafka_destroy(client->producer);
+    goto fail;
   }
   client->queue = rd_kafka_queue_get_main(client->producer);
   rd_kafka_queue_io_event_enable(client->queue, wake_fd, &one, sizeof(one));

@@ -18,7 +18,8 @@
 struct kafka_client {
   rd_kafka_t *producer;
   rd_kafka_queue_t *queue; /* reports, errors and log lines */
-  struct hurry *hurry;     /* NULL: the user's linger.ms holds for every event */
+  struct hurry *hurry;
+  bool lingers_for_us;     /* else the linger.ms is the user's, and holds for every event that has company */
   rd_kafka_event_t *event; /* taken from the queue and not yet read to its end; NULL: none */
   struct in_flight_pool pool;
   struct topic_cache topics;

@@ -23,9 +23,6 @@
 #include "fault_point.h"
 #include "publish/in_flight.h"
 
-/* Full batches need a tenth of the broker's work; the events for which it holds are older than five times that (session/session_priv.h). */
-enum { LINGER_WHILE_BEHIND_MS = 20 };
-
 static const struct config_property fixed[] = {
     {.name = "enable.idempotence", .value = "true"},        {.name = "acks", .value = "all"},
     {.name = "message.timeout.ms", .value = "0"},           {.name = "enable.gapless.guarantee", .value = "true"},
@@ -127,16 +124,16 @@ uint32_t kafka_conf_max_messages(const rd_kafka_conf_t *conf)
   return (uint32_t)number(conf, "queue.buffering.max.messages");
 }
 
-int kafka_conf_let_linger(rd_kafka_conf_t *conf)
+bool kafka_conf_let_linger(rd_kafka_conf_t *conf)
 {
   char text[32];
   size_t size = sizeof(text);
 
   if (rd_kafka_conf_get(conf, "linger.ms", text, &size) != RD_KAFKA_CONF_OK || strtod(text, NULL) > 0) {
-    return 0;
+    return false;
   }
   (void)snprintf(text, sizeof(text), "%d", LINGER_WHILE_BEHIND_MS);
-  return rd_kafka_conf_set(conf, "linger.ms", text, NULL, 0) == RD_KAFKA_CONF_OK ? LINGER_WHILE_BEHIND_MS : 0;
+  return rd_kafka_conf_set(conf, "linger.ms", text, NULL, 0) == RD_KAFKA_CONF_OK;
 }
 
 /* What librdkafka itself would accept and never get out of again. */

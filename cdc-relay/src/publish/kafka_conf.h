@@ -19,11 +19,14 @@ rd_kafka_conf_t *kafka_conf_new(const struct config *config, bool with_servers, 
 /* queue.buffering.max.messages as it stands in `conf`. */
 uint32_t kafka_conf_max_messages(const rd_kafka_conf_t *conf);
 
+/* Full batches need a tenth of the broker's work; the events for which it holds are older than five times that (session/session_priv.h). */
+enum { LINGER_WHILE_BEHIND_MS = 20 };
+
 /*
- * Where events are not to wait for company (linger.ms 0), lets them wait all the same, for a client that has a hurry (hurry.h) and so can end the wait. Returns
- * for how long, in ms, or 0: the user wants a linger of his own, and `conf` is as it was.
+ * Where events are not to wait for company (linger.ms 0), lets them wait all the same, for LINGER_WHILE_BEHIND_MS: the client has a hurry (hurry.h) and so can
+ * end the wait. False: the user wants a linger of his own, and `conf` is as it was.
  */
-int kafka_conf_let_linger(rd_kafka_conf_t *conf);
+bool kafka_conf_let_linger(rd_kafka_conf_t *conf);
 
 /*
  * Everything that can be found out without a broker: each property alone, and all of them together (by making a producer that has no servers, and ending it:

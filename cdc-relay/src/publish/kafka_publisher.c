@@ -202,9 +202,7 @@ static void on_taken(struct kafka_publisher *publisher, struct in_flight *place,
   place->home = chosen >= 0 ? proven_home(topic, chosen) : 0;
   if (place->home == 0 || !proven_has(&client->proven, place->home, publisher->served_us)) {
     client->first = place;
-    if (client->hurry != NULL) {
-      hurry_now(client->hurry); /* nothing comes to keep it company */
-    }
+    hurry_now(client->hurry); /* nothing comes to keep it company, however long the user lets others wait for some */
   }
 }
 
@@ -223,6 +221,7 @@ static enum verdict publish(struct publisher *port, const struct record *record,
     return kafka_publisher_say_broken(publisher, problem);
   }
   if (publisher->client->first != NULL) {
+    hurry_now(publisher->client->hurry); /* the one before may have come too early for a broker that was not up */
     return VERDICT_WAIT;
   }
   place = in_flight_take(&publisher->client->pool, record, token);
@@ -261,7 +260,7 @@ static void hurry(struct publisher *port)
 {
   const struct kafka_publisher *publisher = (const struct kafka_publisher *)port;
 
-  if (publisher->state == OPEN && publisher->client->hurry != NULL) {
+  if (publisher->state == OPEN && publisher->client->lingers_for_us) {
     hurry_now(publisher->client->hurry);
   }
 }

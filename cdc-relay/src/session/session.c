@@ -299,7 +299,7 @@ void session_step(struct session *session, struct moment now, short stream_event
       session_stream_turn(session, stream_events);
       break;
     case PHASE_SETTLING:
-      session_settling_turn(session);
+      session_settling_turn(session, stream_events);
       break;
     case PHASE_FINISHING:
       turn_finishing(session);
@@ -319,7 +319,7 @@ void session_step(struct session *session, struct moment now, short stream_event
       session_reaching_turn(session);
       break;
     case PHASE_PROBING:
-      session_probing_turn(session);
+      session_probing_turn(session, stream_events);
       break;
     case PHASE_STOPPED:
       break;

@@ -9,6 +9,8 @@
  */
 #include <string.h>
 
+#include <inttypes.h>
+
 #include "fault_point.h"
 #include "publish/dead_letter.h"
 #include "session/session_priv.h"
@@ -175,11 +177,54 @@ static void on_report(void *context, const struct report *report, const struct p
   }
 }
 
+/*
+ * librdkafka waits for times of day (cnd_timedwait), so when the wall clock goes back, what it waits for without a connection comes later by as much: a reconnect after a
+ * day. A fresh client waits by the new time.
+ */
+static void notice_clock_going_back(struct session *session)
+{
+  int64_t ahead_us = session->now.wall_us - session->now.mono_us;
+  int64_t back_us = session->wall_ahead_us - ahead_us;
+  struct problem problem;
+
+  session->wall_ahead_us = ahead_us;
+  if (back_us < SESSION_CLOCK_BACK_US || !session->publisher_is_open || session->is_stopping) {
+    return;
+  }
+  switch (session->phase) {
+  case PHASE_STREAMING:
+    (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "clock_went_back",
+                      "the wall clock went back by %" PRId64 " s, and the Kafka client waits by it: it is made anew", back_us / US_PER_S);
+    backoff_reset(&session->kafka_backoff); /* Kafka is not to blame */
+    session_fail(session, SESSION_KAFKA, &problem);
+    break;
+  case PHASE_PROBING:
+  case PHASE_REACHING:
+    session_look_failed(session);
+    break;
+  case PHASE_SETTLING:
+  case PHASE_FINISHING:
+  case PHASE_STOPPED:
+    break; /* all of these have a limit by the monotonic clock, and the producer ends with them */
+  case PHASE_OPENING:
+  case PHASE_CONNECTING:
+  case PHASE_STARTING:
+  case PHASE_BACKOFF:
+  case PHASE_STANDBY:
+  case PHASE_WAITING:
+    session_drop_publisher(session);
+    break;
+  }
+}
+
 /* Asked in every phase, also when the producer is closed: its descriptor is polled, and only this makes it quiet. */
 void session_serve_reports(struct session *session)
 {
   struct problem problem;
-  enum verdict verdict = publisher_reports(session->ports.publisher, SESSION_TURN_REPORTS, on_report, session, &problem);
+  enum verdict verdict;
+
+  notice_clock_going_back(session);
+  verdict = publisher_reports(session->ports.publisher, SESSION_TURN_REPORTS, on_report, session, &problem);
 
   if (verdict != VERDICT_OK && session->publisher_is_open) {
     if (session->phase == PHASE_STREAMING || session->phase == PHASE_SETTLING) {

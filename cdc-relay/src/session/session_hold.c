@@ -76,12 +76,12 @@ void session_release(struct session *session)
 }
 
 /* The slot is ours and nothing is read: the record is the only thing in flight, and its report decides (session_hand.c). */
-void session_probing_turn(struct session *session)
+void session_probing_turn(struct session *session, short stream_events)
 {
   struct problem problem;
   enum verdict verdict = VERDICT_WAIT;
 
-  if (session->now.mono_us >= session->deadline_us || session->server_is_stopping) {
+  if (session->now.mono_us >= session->deadline_us || session->server_is_stopping || session_is_cut_off(session, stream_events)) {
     session_look_failed(session);
     return;
   }

@@ -58,6 +58,7 @@ struct session {
   struct backoff postgres_backoff;
   struct backoff kafka_backoff;
   bool publisher_is_open;
+  int64_t wall_ahead_us;     /* of the monotonic clock, in the turn before */
   int64_t started_us;        /* when streaming last began */
   int64_t caught_up_wall_us; /* when nothing was in flight last */
   bool is_stopping;
@@ -120,6 +121,7 @@ enum {
   SESSION_WORKED_US = 1000000,       /* streaming for so long forgets earlier failures of PostgreSQL: about one try a second is the most that follows */
   SESSION_STEADY_US = 30000000,      /* and for so long those of Kafka, where each new session repeats records, and holds */
   SESSION_LAG_US = 100000,           /* events so old may wait a few milliseconds more for a full batch, while more come */
+  SESSION_CLOCK_BACK_US = 5000000,   /* so much is waited out */
   SESSION_RELEASE_US = 2000000,      /* a hold is over when streaming goes on for so long, or brings a position forward */
 };
 
@@ -138,7 +140,7 @@ void session_ended(struct session *session);
 /* session_hold.c */
 void session_wait_for_look(struct session *session);
 void session_look_again(struct session *session);
-void session_probing_turn(struct session *session);
+void session_probing_turn(struct session *session, short stream_events);
 void session_reaching_turn(struct session *session);
 /* A look did not find what it hoped for. */
 void session_look_failed(struct session *session);
@@ -152,7 +154,9 @@ void session_end(struct session *session, enum session_side side, enum verdict v
 /* session_stream.c: one turn while streaming; and the state of a fresh stream. */
 void session_stream_begin(struct session *session);
 void session_stream_turn(struct session *session, short stream_events);
-void session_settling_turn(struct session *session);
+void session_settling_turn(struct session *session, short stream_events);
+/* The server is gone, and nobody reads the socket that would say so: poll() tells it again and again until the stream is closed. */
+bool session_is_cut_off(const struct session *session, short stream_events);
 /* Sends a status if one is due, and what an earlier one left in the socket. */
 void session_send_feedback(struct session *session);
 /* Sends what was published on its way, unless so much is behind it that it may wait for company. */
@@ -160,7 +164,7 @@ void session_hurry(struct session *session);
 /* Nothing unsettled, nothing open, nothing in hand. */
 bool session_is_idle(const struct session *session);
 
-/* session_hand.c. Serves the publisher's reports in any phase; what breaks is dealt with, so the phase may have changed afterwards. */
+/* session_hand.c. Serves the publisher's reports in any phase; what breaks, or goes by a clock that went back, is dealt with, so the phase may have changed afterwards. */
 void session_serve_reports(struct session *session);
 /* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. True when reading may go on. */
 bool session_work_hand(struct session *session);

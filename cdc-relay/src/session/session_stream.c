@@ -260,10 +260,15 @@ static void end_stream(struct session *session, int64_t limit_us)
   }
 }
 
-void session_settling_turn(struct session *session)
+bool session_is_cut_off(const struct session *session, short stream_events)
+{
+  return (stream_events & (POLLRDHUP | POLLHUP | POLLERR)) != 0 && !may_receive(session);
+}
+
+void session_settling_turn(struct session *session, short stream_events)
 {
   session->drained = ledger_is_empty(session->ledger);
-  if (session->server_is_stopping) {
+  if (session->server_is_stopping || session_is_cut_off(session, stream_events)) {
     session_ended(session);
   } else if (ledger_events_in_flight(session->ledger) <= session->never_settled || session->now.mono_us >= session->deadline_us) {
     end_stream(session, session->deadline_us);
@@ -279,12 +284,6 @@ static void leave_stopping_server(struct session *session)
   (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown",
                     "server is shutting down while Kafka takes nothing: the stream was closed so that the server can stop");
   session_fail(session, SESSION_POSTGRES, &problem);
-}
-
-/* The server is gone, and nobody reads the socket that would say so. */
-static bool is_cut_off(const struct session *session, short stream_events)
-{
-  return (stream_events & (POLLRDHUP | POLLHUP | POLLERR)) != 0 && !may_receive(session);
 }
 
 static void leave_lost_server(struct session *session)
@@ -318,7 +317,7 @@ void session_stream_turn(struct session *session, short stream_events)
   if (session->phase == PHASE_STREAMING && session->server_is_stopping && session->hand != HAND_EMPTY) {
     leave_stopping_server(session);
   }
-  if (session->phase == PHASE_STREAMING && is_cut_off(session, stream_events)) {
+  if (session->phase == PHASE_STREAMING && session_is_cut_off(session, stream_events)) {
     leave_lost_server(session);
   }
   if (session->phase != PHASE_STREAMING) {

@@ -168,7 +168,7 @@ static enum verdict refuse_missing_publication(struct pg_stream *stream, struct 
 static enum verdict pg_stream_start(struct stream *base, Lsn start, struct problem *problem)
 {
   struct pg_stream *stream = pg_stream_of(base);
-  PGresult *result;
+  PGresult *result = NULL;
   enum verdict verdict;
 
   if (stream->step == STEP_READY) {
