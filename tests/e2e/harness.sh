@@ -58,6 +58,13 @@ assert_same_file() {
   cmp "$2" "$3" >"$RUN/cmp.out" 2>&1 || fail "$1: $(cat "$RUN/cmp.out")"$'\n'"$(diff -a "$2" "$3" | cut -c 1-200 | head -n 20)"
 }
 
+# patience N: N, or ten times as much where the relay is under memcheck (RELAY_UNDER), for limits that are about its own speed.
+patience() {
+  local times=1
+  [ -z "${RELAY_UNDER:-}" ] || times=10
+  echo $(($1 * times))
+}
+
 # await WHAT SECONDS COMMAND...
 await() {
   local what=$1

@@ -10,7 +10,7 @@
 own_broker
 topic=outbox.event.$T
 topic_create "$topic" 3
-relay_set DELIVERY_DRAIN_TIMEOUT_MS 2000
+relay_set DELIVERY_DRAIN_TIMEOUT_MS "$(patience 2000)"
 relay_init
 relay_start
 pg "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) SELECT '$T', 'k' || i % 9, 'E', to_json(i) FROM generate_series(1, 2000) i"
@@ -35,7 +35,7 @@ await 'an event in flight' 20 in_flight
 began=$EPOCHREALTIME
 relay_stop
 ended=$EPOCHREALTIME
-assert_number 'seconds until the end with Kafka down' "$(awk "BEGIN { print $ended - $began }")" '<=' 6
+assert_number 'seconds until the end with Kafka down' "$(awk "BEGIN { print $ended - $began }")" '<=' "$(patience 6)"
 assert_eq 'drained with Kafka down' false "$(relay_log relay 'select(has("drained")) | .drained' | tail -n 1)"
 broker_is up
 relay_start
@@ -52,4 +52,4 @@ kill -TERM "${RELAY_PID[relay]}"
 began=$EPOCHREALTIME
 relay_ends relay 5
 ended=$EPOCHREALTIME
-assert_number 'seconds after the second signal' "$(awk "BEGIN { print $ended - $began }")" '<=' 1
+assert_number 'seconds after the second signal' "$(awk "BEGIN { print $ended - $began }")" '<=' "$(patience 1)"

@@ -24,9 +24,9 @@ assert_match 'the command that mends it' "kafka-topics.*--create.*$late" "$(jq -
 assert_eq 'readiness' 503 "$(relay_get_status /readyz)"
 assert_eq 'a poison event' 0 "$(relay_get /metrics | awk '/^cdc_relay_poison_events_total/ { sum += $NF } END { print sum + 0 }')"
 topic_create "$late" 1
-await_records "$late" 2 90 | cut -d '|' -f 2 | awk '!seen[$0]++' | paste -sd , >values
-assert_eq 'late values, repetitions aside' '"late 1","late 2"' "$(cat values)"
+# Not so many records: the one that was held was tried alone, and comes once more.
+await 'confirmation of all' 90 slot_has_confirmed "$(wal_end)"
 await_state streaming relay 30
-assert_eq 'other values, repetitions aside' '1 2' "$(await_records "$topic" 2 30 | cut -d '|' -f 2 | awk '!seen[$0]++' | paste -sd ' ')"
-await 'confirmation of all' 20 slot_has_confirmed "$(wal_end)"
+assert_eq 'late values, repetitions aside' '"late 1","late 2"' "$(read_topic "$late" | cut -d '|' -f 2 | awk '!seen[$0]++' | paste -sd ,)"
+assert_eq 'other values, repetitions aside' '1 2' "$(read_topic "$topic" | cut -d '|' -f 2 | awk '!seen[$0]++' | paste -sd ' ')"
 relay_stop
