@@ -321,7 +321,7 @@ Test(proxy_lane, a_full_lane_takes_no_more_and_a_frame_larger_than_it_passes)
 Test(proxy_lane, more_frames_in_one_read_than_it_counts_go_on_without_another_read)
 {
   enum { FRAMES = LANE_PIECES_MAX * 3 };
-  uint8_t *stream = malloc(FRAMES * 12);
+  uint8_t *stream = malloc((size_t)FRAMES * 12);
   size_t length = 0;
   int64_t again_us;
 
