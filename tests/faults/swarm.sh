@@ -108,7 +108,9 @@ begin_postgres_killed() {
   await "the end of the killed server's children" 30 are_gone "${children[@]}"
   postgres_run own
 }
+# A relay that says its status and hears nothing keeps the walsender alive, and a server that stops waits for that: no fault of either, so the line is not mute meanwhile.
 begin_postgres_restarted() {
+  proxy_say postgres thaw
   process_stop own INT 60 || fail 'PostgreSQL did not stop when asked to, fast'
   postgres_run own
 }
