@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # latency.sh - rows of one transaction each, arriving at random, on their way to an independent reader: from before the INSERT, so that the commit's fsync and the
 # reader's fetch are in it. The relay's own histogram adds the time from the commit to the broker's acknowledgement.
+#
+# A JVM makes machine code of what runs often: a cold broker was measured at four times the median of the same broker some minutes later. So small requests are
+# sent for BENCH_BROKER_WARM_SECONDS before anything is measured, and a peer that is a JVM itself gets BENCH_JVM_WARM_SECONDS of its own.
 # shellcheck disable=SC2034,SC2154
 
 # latency_begin SYSTEM SLOT TOPIC, latency_has TOPIC ROWS, latency_pid, latency_end: what differs between the relay and Debezium Server.
@@ -28,17 +31,35 @@ latency_end() {
   esac
 }
 
+# latency_writes RATE SECONDS FILE. One connection commits some 600 rows a second.
+latency_writes() {
+  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$1" "$2" $(($1 > 2000 ? 32 : 8)) >"$3" ||
+    fail_bench "the writer failed"
+}
+
+latency_warm_broker() {
+  say "warming the broker for $BENCH_BROKER_WARM_SECONDS s"
+  topic_new latency.warm
+  bench_sql -c "SELECT pg_create_logical_replication_slot('latency_slot', 'pgoutput')" >/dev/null
+  relay_start pgoutput tcp latency_slot latency.warm
+  relay_await_start
+  latency_writes 2000 "$BENCH_BROKER_WARM_SECONDS" "$RUN/warm.out"
+  process_stop relay || fail_bench "the relay did not stop"
+  slot_drop latency_slot
+  topic_tool delete latency.warm >/dev/null 2>&1 || true
+}
+
 # measure_latency SYSTEM RATE ROUND
 measure_latency() {
-  local system=$1 rate=$2 round=$3 slot=latency_slot topic setting="$2/s" ticks metric rows reader conninfo writer=$ROOT/build/release/tests/bench/bench_writer
+  local warm=$BENCH_WARM_SECONDS system=$1 rate=$2 round=$3 slot=latency_slot topic setting="$2/s" ticks metric rows reader
   topic=latency.$system.$rate.$round
-  conninfo="host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench"
   bench_sql -c 'TRUNCATE outbox'
   topic_new "$topic"
   bench_sql -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
   latency_begin "$system" "$slot" "$topic"
   # Not measured: the producer gets its id and learns of the topic with its first record, and machine code for small batches is made.
-  "$writer" "$conninfo" "$rate" "$BENCH_WARM_SECONDS" 8 >"$RUN/warm.out" || fail_bench "the writer failed"
+  [ "$system" = relay ] || warm=$BENCH_JVM_WARM_SECONDS
+  latency_writes "$rate" "$warm" "$RUN/warm.out"
   rows=$(bench_sql -c 'SELECT count(*) FROM outbox')
   wait_until 60 topic_holds "$topic" "$rows" || fail_bench "$system did not write the first $rows records"
   "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" latency "$topic" "$rows" $((BENCH_SECONDS + 90)) >"$RUN/reader.out" &
@@ -46,7 +67,7 @@ measure_latency() {
   wait_until 20 grep -q ready "$RUN/reader.out" || fail_bench "the reader did not see the first $rows records"
   [ "$system" != relay ] || relay_metrics >"$RUN/metrics.before"
   ticks=$(process_ticks "$LATENCY_PID")
-  "$writer" "$conninfo" "$rate" "$BENCH_SECONDS" 8 >"$RUN/writer.out" || fail_bench "the writer failed"
+  latency_writes "$rate" "$BENCH_SECONDS" "$RUN/writer.out"
   ticks=$(($(process_ticks "$LATENCY_PID") - ticks))
   wait "$reader" || fail_bench "the reader saw no end of the records"
   rows=$((rows + $(read_value "$RUN/writer.out" rows)))
@@ -75,6 +96,7 @@ measure_latency() {
 
 measure_latencies() {
   local round=$1 rate
+  latency_warm_broker
   for rate in $BENCH_RATES; do
     measure_latency relay "$rate" "$round"
     if [ "$BENCH_PEERS" = yes ] && [ "$rate" != 5000 ]; then

@@ -48,6 +48,8 @@ usage() {
   --publish          also writes docs/benchmarks.md and its plots
   --rounds N         how often each measurement is repeated; 3 by default, with the median and the spread reported
   --events N         rows of a backlog; 200000 by default
+  --rates LIST       events per second whose latency is measured: '100 1000 5000'
+  --seconds N        of writing at each rate; 60 by default
   --only LIST        some of drain,memory,start,latency,growth
   --match GLOB       only the drains whose name fits: 'pgoutput tcp 1', '* unix 100', '* all'
   --set PATH=VALUE   given to the relay: --set kafka.linger.ms=5
@@ -61,6 +63,8 @@ BENCH_EVENTS=200000
 BENCH_ROWS=1000000 # of the one large transaction
 BENCH_SECONDS=60   # of writing at each rate
 BENCH_WARM_SECONDS=5
+BENCH_JVM_WARM_SECONDS=30
+BENCH_BROKER_WARM_SECONDS=90
 BENCH_RATES='100 1000 5000'
 BENCH_STARTS=5 # a round
 BENCH_OUTAGE_MINUTES=2
@@ -77,7 +81,7 @@ bench_arguments() {
   while [ $# != 0 ]; do
     case $1 in
       --quick)
-        BENCH_KIND=quick BENCH_ROUNDS=1 BENCH_EVENTS=60000 BENCH_ROWS=200000 BENCH_SECONDS=5 BENCH_WARM_SECONDS=2 BENCH_RATES=1000 BENCH_STARTS=3
+        BENCH_KIND=quick BENCH_ROUNDS=1 BENCH_EVENTS=60000 BENCH_ROWS=200000 BENCH_SECONDS=5 BENCH_WARM_SECONDS=2 BENCH_BROKER_WARM_SECONDS=10 BENCH_RATES=1000 BENCH_STARTS=3
         BENCH_OUTAGE_MINUTES=0 BENCH_ONLY=drain,memory,start,latency
         ;;
       --long) BENCH_KIND=long BENCH_OUTAGE_MINUTES=10 BENCH_BACKLOGS+=' 5000000' ;;
@@ -87,7 +91,7 @@ bench_arguments() {
         usage
         exit 0
         ;;
-      --rounds | --events | --only | --match | --set)
+      --rounds | --events | --rates | --seconds | --only | --match | --set)
         [ $# -gt 1 ] || {
           echo "dev: bench: $1 needs a value" >&2
           exit 2
@@ -95,6 +99,8 @@ bench_arguments() {
         case $1 in
           --rounds) BENCH_ROUNDS=$2 ;;
           --events) BENCH_EVENTS=$2 ;;
+          --rates) BENCH_RATES=$2 ;;
+          --seconds) BENCH_SECONDS=$2 ;;
           --only) BENCH_ONLY=$2 ;;
           --match) BENCH_MATCH=$2 ;;
           --set) BENCH_SET+=(--set "$2") ;;
@@ -110,6 +116,10 @@ bench_arguments() {
   done
   if [[ ! $BENCH_ROUNDS =~ ^[1-9][0-9]?$ || ! $BENCH_EVENTS =~ ^[1-9][0-9]{3,7}$ ]]; then
     echo "dev: bench: --rounds is a number from 1 to 99, --events one of at least 1000" >&2
+    exit 2
+  fi
+  if [[ ! $BENCH_SECONDS =~ ^[1-9][0-9]{0,3}$ || ! $BENCH_RATES =~ ^[1-9][0-9]{0,5}(\ [1-9][0-9]{0,5})*$ ]]; then
+    echo "dev: bench: --rates are numbers, in quotes and a space apart, --seconds is a number from 1 to 9999" >&2
     exit 2
   fi
 }

@@ -6,11 +6,11 @@
  *   IDLE     something, slowly             IDLE      socket
  *   IDLE     something, the 16th quick     BEHIND    as below
  *            wake-up in a row, or lag
- *   BEHIND   something                     BEHIND    timer: until a lump is there at the rate of this read, 100 to 500 us
+ *   BEHIND   something                     BEHIND    timer, PACE_PAUSE_US
  *   BEHIND   nothing                       IDLE      socket
- *   BEHIND   nothing, but lag is known     BEHIND    timer, 500 us; the 20th in a row: IDLE
+ *   BEHIND   nothing, but lag is known     BEHIND    timer; the 20th in a row: IDLE
  *
- * Too short a pause wakes too often; too long a one fills the socket and stops the walsender, the sooner the faster it is. That a pause brings nothing now and then
+ * Too short a pause wakes too often; too long a one fills the socket (a Unix socket holds 36 kB of small rows) and stops the walsender. That a pause brings nothing now and then
  * while there is a backlog only means that the walsender had no processor; one that decodes other tables' changes is behind and silent for longer, and its next
  * message should find us at the socket.
  */
@@ -34,22 +34,8 @@ static void note_wake_up(struct pace *pace, bool lag_is_known, int64_t now_us)
   }
 }
 
-/* How long a lump takes to arrive if it comes as these bytes came in these microseconds. */
-static int64_t pause_us(uint64_t bytes, int64_t elapsed_us)
-{
-  int64_t lump_us = PACE_PAUSE_US;
-
-  if (bytes > 0 && elapsed_us < (int64_t)PACE_PAUSE_US * 1000) {
-    lump_us = elapsed_us * PACE_LUMP_BYTES / (int64_t)(bytes < INT32_MAX ? bytes : INT32_MAX);
-  }
-  lump_us = lump_us < PACE_PAUSE_US ? lump_us : PACE_PAUSE_US;
-  return lump_us > PACE_PAUSE_MIN_US ? lump_us : PACE_PAUSE_MIN_US;
-}
-
 enum pace_wait pace_on_read(struct pace *pace, uint64_t bytes, bool lag_is_known, int64_t now_us, int64_t *ret_deadline_us)
 {
-  int64_t elapsed_us = now_us - pace->last_read_us;
-
   pace->empty_pauses = bytes > 0 ? 0 : pace->empty_pauses + 1;
   if (bytes == 0 && (!pace->is_behind || !lag_is_known || pace->empty_pauses >= PACE_EMPTY_PAUSES)) {
     pace->is_behind = false;
@@ -63,6 +49,6 @@ enum pace_wait pace_on_read(struct pace *pace, uint64_t bytes, bool lag_is_known
   if (!pace->is_behind) {
     return PACE_SOCKET;
   }
-  *ret_deadline_us = now_us + pause_us(bytes, elapsed_us);
+  *ret_deadline_us = now_us + PACE_PAUSE_US;
   return PACE_TIMER;
 }

@@ -4,7 +4,7 @@
  *             several quick wake-ups in a row, or lag is known
  *   IDLE  ------------------------------------------------------>  BEHIND
  *   wait at the socket,                                            wait on a timer, never at the socket,
- *   read at once        <------------------------------------------  for about as long as one lump takes to arrive
+ *   read at once        <------------------------------------------  for PACE_PAUSE_US
  *                           a pause brought nothing
  *                           (with known lag: several in a row)
  *
@@ -18,10 +18,7 @@
 #include <stdint.h>
 
 enum {
-  PACE_PAUSE_US = 500,     /* at most, and the first one */
-  PACE_PAUSE_MIN_US = 100, /* at least */
-  PACE_LUMP_BYTES =
-      16384,              /* so much is read at once: well below what a socket holds, or the walsender would stand still (a Unix socket: 36 kB of small rows) */
+  PACE_PAUSE_US = 500,
   PACE_QUICK_US = 300,    /* a wake-up that comes so soon after the last one is a quick one */
   PACE_QUICK_READS = 16,  /* so many in a row mean that we are behind; one transaction of one event alone makes up to three */
   PACE_EMPTY_PAUSES = 20, /* with known lag: so many in a row that brought nothing end it */
