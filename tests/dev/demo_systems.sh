@@ -64,6 +64,7 @@ demo_system_consumer() {
 demo_call() {
   local url="http://127.0.0.1:${DEMO_PORT[$1]}$3" arguments=(-sS --max-time 20 -X "$2")
   [ -z "${4:-}" ] || arguments+=(-H 'Content-Type: application/json' -d "$4")
+  # shellcheck disable=SC2016
   echo "  ${DIM}curl -X $2 $url${4:+ -H 'Content-Type: application/json' -d '$4'}${PLAIN}"
   ANSWER=$(curl "${arguments[@]}" -w '\n%{http_code}' "$url") || demo_gives_up "$2 $url was to be answered"
   echo "  ${GREEN}${ANSWER##*$'\n'}${PLAIN} ${ANSWER%$'\n'*}"
@@ -74,7 +75,7 @@ demo_call() {
 demo_system_records() {
   local total=$((DEMO_SEEN + $1))
   wait_until 40 demo_has_records $total || demo_gives_up "$1 records were to arrive"
-  cat "$RUN"/*.records | jq -s -r --argjson seen $DEMO_SEEN --arg green "$GREEN" --arg dim "$DIM" --arg plain "$PLAIN" '
+  cat "$RUN"/*.records | jq -s -r --argjson seen "$DEMO_SEEN" --arg green "$GREEN" --arg dim "$DIM" --arg plain "$PLAIN" '
     def shown: [range(0; length; 2) as $i | select(.[$i] | test("^(id|eventType|correlationId|causationId|dlt\\.(attempts|error\\.message))$")) | "\(.[$i])=\(.[$i + 1])"] | join("  ");
     sort_by(.arrived)[$seen:][] |
     "  \($green)record\($plain) \(.topic) partition \(.partition) offset \(.offset)  \($dim)key\($plain) \(.key)",
