@@ -6,8 +6,8 @@
  *   both                         a mistake: one of them would be ignored, and nobody could say which
  *   neither                      the fallback; without one a mistake
  *
- * Then the reader of its kind, the same for a value from anywhere. Mistakes quote the value, but never one of a kind that may hold a secret. Where a value came from is
- * not kept: the environment says it again when it is printed.
+ * Then the reader of its kind, the same for a value from anywhere. Mistakes quote the value, but never one of a kind that may hold a secret. Where a value came
+ * from is not kept: the environment says it again when it is printed.
  */
 #include "variable.h"
 
