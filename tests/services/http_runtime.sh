@@ -5,7 +5,7 @@
 # tags: quick asan
 POSTGRES=own
 OWN_POSTGRES=()
-KAFKA=${KAFKA:-none} # a service has nothing to do with it
+
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 
