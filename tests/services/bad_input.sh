@@ -7,7 +7,7 @@
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 
 system_new orders
-pg_read <"$ROOT/sql/membership.sql" >>"$RUN/system.log" 2>&1 || fail "sql/membership.sql: $(cat "$RUN/system.log")"
+system_tables membership
 relay_init
 relay_start
 service_start order-service

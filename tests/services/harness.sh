@@ -22,11 +22,12 @@ declare -A SERVICE_PORT SERVICE_PID
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # The system
 
-# system_new SYSTEM
+# system_new SYSTEM: its relay is the scenario's. A second system's tables may be there too: system_tables.
 system_new() {
   local topic partitions
   SYSTEM=$1
-  pg_read <"$ROOT/sql/$SYSTEM.sql" >"$RUN/system.log" 2>&1 || fail "sql/$SYSTEM.sql could not be applied: $(cat "$RUN/system.log")"
+  system_tables inbox
+  system_tables "$1"
   while read -r topic partitions; do
     topic_is_there "$topic" "$partitions"
   done < <(system_topics)
@@ -39,6 +40,11 @@ system_new() {
   relay_set KAFKA_BOOTSTRAP_SERVERS "$KAFKA"
   relay_set ADMIN_LISTEN 127.0.0.1:0
   relay_set LOG_FORMAT json
+}
+
+# system_tables SCRIPT: sql/SCRIPT.sql
+system_tables() {
+  pg_read <"$ROOT/sql/$1.sql" >"$RUN/$1.sql.log" 2>&1 || fail "sql/$1.sql could not be applied: $(cat "$RUN/$1.sql.log")"
 }
 
 # system_topics: lines NAME PARTITIONS
@@ -63,13 +69,15 @@ relay_has_all() {
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # Services
 
-# service_launch NAME [VARIABLE=VALUE...]: on the port that it had before, or a free one; waits for nothing.
+# service_launch NAME [VARIABLE=VALUE...]: on the port that it had before, or a free one; waits for nothing. In PostgreSQL it is a member of its own role, with the
+# rights that its system's script gives that role, and no others.
 service_launch() {
-  local name=$1
+  local name=$1 role=${1//-/_}
   shift
+  pg "DO \$\$ BEGIN CREATE ROLE ${role}_1 LOGIN IN ROLE $role; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END \$\$"
   SERVICE_PORT[$name]=${SERVICE_PORT[$name]:-$(port_new)}
   process_spawn "$name" TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
-    DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB" HTTP_LISTEN="127.0.0.1:${SERVICE_PORT[$name]}" "$@" "$BUILD/producers/$name"
+    DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=${role}_1 dbname=$DB" HTTP_LISTEN="127.0.0.1:${SERVICE_PORT[$name]}" "$@" "$BUILD/producers/$name"
   SERVICE_PID[$name]=$process_pid
 }
 

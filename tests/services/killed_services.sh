@@ -7,7 +7,7 @@
 
 system_new orders
 # Both systems share a database here and have a relay each.
-pg_read <"$ROOT/sql/membership.sql" >>"$RUN/system.log" 2>&1 || fail "sql/membership.sql: $(cat "$RUN/system.log")"
+system_tables membership
 relay_init
 relay_start
 service_start order-service
