@@ -49,7 +49,7 @@ system_tables() {
 
 # system_topics: lines NAME PARTITIONS
 system_topics() {
-  jq -r '.topics[] | "\(.name) \(.partitions)"' "$ROOT/producers/$SYSTEM/topics.json"
+  jq -r '.[] | "\(.name) \(.partitions)"' "$ROOT/producers/$SYSTEM/topics.json"
 }
 
 # topic_is_there TOPIC PARTITIONS: made by us, or by a scenario before.
@@ -151,14 +151,16 @@ of_answer() {
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # Events, as kcat finds them
 
-# events TOPIC [CORRELATION-ID]: those of this scenario, or of one call, one JSON document a line.
-events() {
+# records TOPIC [CORRELATION-ID]: those of this scenario, or of one call, as `kcat -J` prints them.
+records() {
   timeout 60 kcat -C -b "$KAFKA" -q -e -J -o beginning -X fetch.wait.max.ms=10 -t "$1" | jq -c --arg mine "$MINE." --arg call "${2:-}" '
-    (.headers // []) as $h
-    | {topic, key, partition, offset, headers: ([range(0; $h | length; 2) | {key: $h[.], value: $h[. + 1]}] | from_entries), value: .payload}
-    | select((.headers.correlationId // "") | startswith($mine))
-    | select($call == "" or .headers.correlationId == $call)
-    | . + {body: (.value | fromjson)}'
+    . as $record | (.headers // []) | .[(index("correlationId") // length) + 1] // "" | select(startswith($mine)) | select($call == "" or . == $call) | $record'
+}
+
+# events TOPIC [CORRELATION-ID]: the same, as {topic, key, partition, offset, headers: {...}, body: {...}, value}.
+events() {
+  records "$@" | jq -c '(.headers as $h | [range(0; $h | length; 2) | {key: $h[.], value: $h[. + 1]}] | from_entries) as $headers
+    | {topic, key, partition, offset, $headers, value: .payload, body: (.payload | fromjson)}'
 }
 
 # event TOPIC: the one event of the last call, in EVENT. Every other number is a failure; that no second one follows is for the scenario's end to see.
@@ -196,14 +198,16 @@ event_is() {
   assert_eq "body of: $CALL" "$(jq -cS . <<<"$4")" "$(jq -cS --arg known "eventId $EVENT_TIMES" '.body | with_entries(select(.key as $k | $known | split(" ") | index($k) | not))' <<<"$EVENT")"
 }
 
-# events_are COUNT: of this scenario, in all topics of the system, when all that was committed has been published.
+# events_are COUNT: of this scenario, in all topics of the system, when all that was committed has been published; and all of them are what docs/events/ says.
 events_are() {
-  local topic count=0
+  local topic
   relay_has_all
+  : >"$RUN/all.records"
   while read -r topic _; do
-    count=$((count + $(events "$topic" | wc -l)))
+    records "$topic" >>"$RUN/all.records"
   done < <(system_topics)
-  assert_eq 'events in all topics' "$1" "$count"
+  assert_eq 'events in all topics' "$1" "$(wc -l <"$RUN/all.records")"
+  "$ROOT/tests/tools/check_events" <"$RUN/all.records" >"$RUN/check_events" || fail "events are not as they are documented: $(cat "$RUN/check_events")"
 }
 
 # rows_are COUNT TABLE
