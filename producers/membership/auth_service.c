@@ -27,7 +27,8 @@
 
 #define SOURCE "auth-service"
 
-enum { PROVIDER_MAX_CHARACTERS = 50, CODE_MAX_CHARACTERS = 200, NICKNAME_MAX_CHARACTERS = 50, TEXT_MAX_BYTES = 4 * 200 + 1, MEMBER_ID_MAX_DIGITS = 19 };
+enum { PROVIDER_MAX_CHARACTERS = 50, CODE_MAX_CHARACTERS = 200, PERSON_MAX_BYTES = 50, NICKNAME_MAX_CHARACTERS = 50, MEMBER_ID_MAX_DIGITS = 19 };
+#define STANDIN_DOMAIN "@oauth.example"
 
 static const struct outbox_table member_outbox = {
     .insert =
@@ -69,10 +70,11 @@ struct service {
 
 struct call {
   struct exchange *exchange;
-  const char *member_id;                              /* of the path */
-  const char *provider;                               /* of a login */
-  char person[TEXT_MAX_BYTES], email[TEXT_MAX_BYTES]; /* of a login: empty e-mail: none */
-  const char *new_nickname, *new_email;               /* of a change; NULL: stays */
+  const char *member_id;                                /* of the path */
+  const char *provider;                                 /* of a login */
+  char person[PERSON_MAX_BYTES + 1];                    /* of a login */
+  char email[PERSON_MAX_BYTES + sizeof STANDIN_DOMAIN]; /* of a login; empty: none */
+  const char *new_nickname, *new_email;                 /* of a change; NULL: stays */
   char event_id[UUID_SIZE];
 };
 
@@ -132,12 +134,12 @@ static const char *const standin_words[] = {"answers", "refuses", "away", NULL};
 static bool standin_identify(const char *code, struct call *call)
 {
   size_t length = strcspn(code, ":");
-  if (length == 0 || length > NICKNAME_MAX_CHARACTERS || strncmp(code, "invalid", strlen("invalid")) == 0) {
+  if (length == 0 || length > PERSON_MAX_BYTES || strncmp(code, "invalid", strlen("invalid")) == 0) {
     return false;
   }
   (void)snprintf(call->person, sizeof call->person, "%.*s", (int)length, code);
   if (strspn(call->person, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length) {
-    (void)snprintf(call->email, sizeof call->email, "%s@oauth.example", call->person);
+    (void)snprintf(call->email, sizeof call->email, "%s" STANDIN_DOMAIN, call->person);
   }
   return true;
 }
