@@ -109,7 +109,7 @@ static enum verdict bury_in_outbox(struct burial *burial, const struct dead_lett
     return VERDICT_OK;
   }
   failure->problem = outcome.problem;
-  failure->is_of_database = true;
+  failure->is_of_database = failure_is_of_connection(outcome.sqlstate);
   memcpy(failure->sqlstate, outcome.sqlstate, sizeof(failure->sqlstate));
   memcpy(failure->constraint, outcome.constraint, sizeof(failure->constraint));
   return fail(failure, VERDICT_RETRY);

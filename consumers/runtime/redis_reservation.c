@@ -10,6 +10,7 @@
  */
 #include "redis_reservation.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -54,7 +55,9 @@ static enum verdict broken(struct redis_reservation *reservation, struct problem
 
 static const char *why_broken(const struct redis_reservation *reservation)
 {
-  return reservation->context->errstr[0] != '\0' ? reservation->context->errstr : "no answer in time";
+  bool is_late = reservation->context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+
+  return is_late || reservation->context->errstr[0] == '\0' ? "no answer in time" : reservation->context->errstr;
 }
 
 struct redis_reservation *redis_reservation_new(const struct redis_settings *settings, const char *consumer)
@@ -169,11 +172,12 @@ static enum verdict connect_to_redis(struct redis_reservation *reservation, stru
 /* `<consumer>:<event id>` */
 static enum verdict make_key(const struct redis_reservation *reservation, const char *event_id, char ret_key[REDIS_KEY_MAX_BYTES + 1], struct problem *problem)
 {
-  if (strlen(reservation->consumer) + 1 + strlen(event_id) > REDIS_KEY_MAX_BYTES) {
+  int length = snprintf(ret_key, REDIS_KEY_MAX_BYTES + 1, "%s:%s", reservation->consumer, event_id);
+
+  if (length < 0 || length > REDIS_KEY_MAX_BYTES) {
     return problem_set(problem, VERDICT_POISON, EXIT_POISON, "bad_id", "event id is too long for a key in redis (limit: %d bytes with the consumer's name)",
                        REDIS_KEY_MAX_BYTES);
   }
-  (void)snprintf(ret_key, REDIS_KEY_MAX_BYTES + 1, "%s:%s", reservation->consumer, event_id);
   return VERDICT_OK;
 }
 
