@@ -15,7 +15,7 @@ COUNTING_GROUP=$T
 declare -A CONSUMER_PID CONSUMER_PORT CONSUMER_LOG
 
 counting_tables() {
-  pg 'ALTER TABLE outbox_binary ADD COLUMN IF NOT EXISTS event_id text, ADD COLUMN IF NOT EXISTS partition integer' \
+  pg 'ALTER TABLE outbox_binary ADD COLUMN IF NOT EXISTS event_id text, ADD COLUMN IF NOT EXISTS partition integer, ALTER COLUMN type DROP NOT NULL' \
     "CREATE TABLE counted (seq bigserial, event_id text, n bigint CHECK (n >= 0), topic text, partition integer, \"offset\" bigint, key text, attempt integer)" \
     "CREATE TABLE inbox (consumer text, event_id text, topic text, partition integer, \"offset\" bigint, handled_at timestamptz DEFAULT now(), PRIMARY KEY (consumer, event_id))"
 }
