@@ -35,11 +35,7 @@ enum {
   CONSUMER_JSON_DEPTH_MAX = 32,
 };
 
-/* As it came; a name may come more than once. */
-struct event_header {
-  const char *name;
-  struct span value;
-};
+struct record;
 
 /* A record as a handler sees it. All borrowed until the handler returns. */
 struct event {
@@ -49,8 +45,7 @@ struct event {
   int64_t timestamp_ms;
   struct span key;
   struct span value;
-  const struct event_header *headers;
-  size_t header_count;
+  const struct record *record; /* as it came, with its headers: record.h */
   const char *id;   /* header id, else the body's eventId, else what the subscription's `natural_id` makes; never empty */
   const char *type; /* header eventType, else the body's eventType, else "" */
   const json_t *body; /* an object; NULL where the subscription takes bytes as they are */
