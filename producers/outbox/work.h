@@ -31,6 +31,7 @@
 
 enum {
   WORK_ATTEMPTS_MAX = 6,     /* of a unit of work that failed for a reason that passes */
+  WORK_RETRY_TIME_MAX_MS = 5000, /* since the first began; no attempt begins later */
   WORK_PARAMETERS_MAX = 24,  /* of one statement */
   WORK_STATEMENTS_MAX = 256, /* prepared ones of a connection */
   WORK_QUEUED_MAX_BYTES = 1048576, /* so much is queued, then sent without being asked for */
@@ -58,12 +59,12 @@ static inline struct parameter parameter_bytes(struct span bytes)
   return (struct parameter){.value = bytes, .is_binary = true};
 }
 
-/* Queues a statement. What it answers does not matter; an error of it shows at the next round trip. Copies the parameters. */
+/* Queues a statement (no COPY, and nothing that ends the transaction). What it answers does not matter; an error of it shows at the next round trip. Copies the parameters. */
 void work_queue(struct work *work, const struct statement *statement, size_t count, const struct parameter *parameters);
 /* Queues, sends all that is queued, and waits. NULL: it or something before failed, and the function should return WORK_FAILED. The result is borrowed until the unit's end. */
 const PGresult *work_query(struct work *work, const struct statement *statement, size_t count, const struct parameter *parameters);
 
-/* The same with texts (const char *, NULL for SQL's NULL) as arguments. */
+/* The same with texts (const char *, NULL for SQL's NULL) as arguments, which may be none. */
 #define work_do(work, statement, ...)  work_queue_texts((work), (statement), sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
 #define work_ask(work, statement, ...) work_query_texts((work), (statement), sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
 void work_queue_texts(struct work *work, const struct statement *statement, size_t count, const char *const *texts);
@@ -90,7 +91,8 @@ struct work_outcome {
 
 /*
  * OK: the function said COMMIT and it is, or ROLLBACK. POISON: the server refused the data (SQLSTATE classes 22 and 23). FATAL: it refused something else (privilege,
- * syntax, missing table). RETRY: the database is away, or the reason that passes did not pass in WORK_ATTEMPTS_MAX attempts.
+ * syntax, missing table), or refuses us. RETRY: the database is away, or the reason that passes did not pass in WORK_ATTEMPTS_MAX attempts or in
+ * WORK_RETRY_TIME_MAX_MS, or it is unknown whether COMMIT happened, which is never tried again. One unit of work at a time on a database.
  */
 enum verdict MUST_CHECK work_run(struct database *database, WorkFunction function, void *context, struct work_outcome *ret_outcome);
 
@@ -104,7 +106,7 @@ enum verdict MUST_CHECK work_sync(struct work *work, struct work_outcome *ret_ou
 enum verdict MUST_CHECK work_commit(struct work *work, struct work_outcome *ret_outcome);
 void work_rollback(struct work *work);
 
-/* What a SQLSTATE means to a unit of work: RETRY (08, 40, 53, 55P03, 57, 58, XX), POISON (22, 23), else FATAL. NULL or empty: RETRY. Pure. */
+/* What a SQLSTATE means to a unit of work: RETRY (08, 40, 53, 55P03, 57, 58, XX, 25006, 25P03, 25P04), POISON (22, 23), else FATAL. NULL or empty: RETRY. Pure. */
 enum verdict work_verdict_of(const char *sqlstate);
 
 #endif
