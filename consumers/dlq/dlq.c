@@ -172,22 +172,22 @@ static enum verdict go_through(struct dlq *dlq, struct problem *problem)
   const struct options *options = dlq->options;
 
   while (options->limit == 0 || (int64_t)dlq->chosen < options->limit) {
-    rd_kafka_message_t *message;
+    struct fetched *fetched;
     struct letter letter;
-    enum verdict verdict = walk_next(dlq->walk, &message, problem);
+    enum verdict verdict = walk_next(dlq->walk, &fetched, problem);
     bool is_done;
 
-    if (verdict != VERDICT_OK || message == NULL) {
+    if (verdict != VERDICT_OK || fetched == NULL) {
       return verdict;
     }
     arena_reset(&dlq->arena);
-    letter_read(&letter, message, &dlq->arena);
-    is_done = walk_is_done(dlq->walk, message->partition, message->offset);
+    letter_read(&letter, &fetched->record, &dlq->arena);
+    is_done = walk_is_done(dlq->walk, letter.record.partition, letter.record.offset);
     if (is_wanted(options, &letter, is_done)) {
       dlq->chosen++;
       verdict = handle(dlq, &letter, is_done, problem);
     }
-    rd_kafka_message_destroy(message);
+    fetched_free(fetched);
     if (verdict != VERDICT_OK) {
       return verdict;
     }

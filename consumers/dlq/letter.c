@@ -13,26 +13,6 @@
 #include "redrive.h"
 #include "utf8.h"
 
-static void read_headers(struct record *record, rd_kafka_message_t *message, struct arena *arena)
-{
-  rd_kafka_headers_t *headers;
-  struct record_header *copies;
-  const char *name;
-  const void *value;
-  size_t length;
-  size_t count = 0;
-
-  if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return;
-  }
-  copies = arena_array(arena, rd_kafka_header_cnt(headers), sizeof(*copies));
-  for (; rd_kafka_header_get_all(headers, count, &name, &value, &length) == RD_KAFKA_RESP_ERR_NO_ERROR; count++) {
-    copies[count] = (struct record_header){.name = name, .value = span_of(value, length)};
-  }
-  record->headers = copies;
-  record->header_count = count;
-}
-
 static void read_id(struct letter *letter)
 {
   const struct record_header *header = record_find_header(&letter->record, "id");
@@ -52,26 +32,12 @@ static void read_id(struct letter *letter)
   json_decref(body);
 }
 
-void letter_read(struct letter *letter, rd_kafka_message_t *message, struct arena *arena)
+void letter_read(struct letter *letter, const struct record *record, struct arena *arena)
 {
-  rd_kafka_timestamp_type_t type;
-  int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
-
-  *letter = (struct letter){.record = {
-                                .topic = rd_kafka_topic_name(message->rkt),
-                                .partition = message->partition,
-                                .offset = message->offset,
-                                .timestamp_ms = timestamp_ms,
-                                .time = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? RECORD_TIME_NONE
-                                        : type == RD_KAFKA_TIMESTAMP_CREATE_TIME ? RECORD_TIME_CREATED
-                                                                                 : RECORD_TIME_APPENDED,
-                                .key = span_of(message->key, message->key_len),
-                                .value = span_of(message->payload, message->len),
-                            }};
-  read_headers(&letter->record, message, arena);
-  dead_letter_read(&letter->record, arena, &letter->story);
+  *letter = (struct letter){.record = *record};
+  dead_letter_read(record, arena, &letter->story);
   read_id(letter);
-  letter->redrives = redrive_count(&letter->record);
+  letter->redrives = redrive_count(record);
 }
 
 bool letter_is_chosen(const struct letter *letter, const struct letter_filter *filter)

@@ -4,7 +4,6 @@
 #ifndef LETTER_H
 #define LETTER_H
 
-#include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,8 +22,7 @@ struct letter {
   uint32_t redrives;       /* before this failure */
 };
 
-/* `message` is a record and no error. */
-void letter_read(struct letter *letter, rd_kafka_message_t *message, struct arena *arena);
+void letter_read(struct letter *letter, const struct record *record, struct arena *arena);
 
 struct letter_filter {
   const char *id; /* NULL: any; so the other texts */

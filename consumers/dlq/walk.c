@@ -211,7 +211,7 @@ static bool take(struct walk *walk, const rd_kafka_message_t *record)
   return true;
 }
 
-enum verdict walk_next(struct walk *walk, rd_kafka_message_t **ret_record, struct problem *problem)
+enum verdict walk_next(struct walk *walk, struct fetched **ret_fetched, struct problem *problem)
 {
   int64_t deadline_us = moment_now().mono_us + INT64_C(1000) * WALK_SILENCE_TIMEOUT_MS;
 
@@ -227,7 +227,7 @@ enum verdict walk_next(struct walk *walk, rd_kafka_message_t **ret_record, struc
     }
     if (record->err == RD_KAFKA_RESP_ERR_NO_ERROR || record->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       if (record->partition >= 0 && record->partition < walk->lane_count && take(walk, record)) {
-        *ret_record = record;
+        *ret_fetched = fetched_new(record);
         return VERDICT_OK;
       }
     } else if (record->err != RD_KAFKA_RESP_ERR__TRANSPORT && record->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
@@ -238,7 +238,7 @@ enum verdict walk_next(struct walk *walk, rd_kafka_message_t **ret_record, struc
       return verdict;
     }
   }
-  *ret_record = NULL;
+  *ret_fetched = NULL;
   return VERDICT_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fetched.h"
 #include "verdict.h"
 
 enum {
@@ -27,8 +28,8 @@ struct walk;
 enum verdict MUST_CHECK walk_open(rd_kafka_conf_t *conf, const char *topic, const char *group, bool from_beginning, struct walk **ret_walk, struct problem *problem);
 void walk_close(struct walk *walk); /* takes NULL */
 
-/* OK: the next record, the caller's until rd_kafka_message_destroy(); NULL at the end. Order holds within a partition. Blocks. */
-enum verdict MUST_CHECK walk_next(struct walk *walk, rd_kafka_message_t **ret_record, struct problem *problem);
+/* OK: the next record, the caller's until fetched_free(); NULL at the end. Order holds within a partition. Blocks. */
+enum verdict MUST_CHECK walk_next(struct walk *walk, struct fetched **ret_fetched, struct problem *problem);
 
 bool walk_is_done(const struct walk *walk, int32_t partition, int64_t offset);
 /* Remembers it, for walk_commit(). False: there is no room left to remember it, see done.h. */

@@ -63,7 +63,7 @@ typedef enum verdict (*ConsumerHandler)(const struct event *event, struct work *
 
 /* The event is of no interest: counted so. */
 void consumer_ignored(struct consumption *consumption);
-/* Queues an event in the same transaction. */
+/* Queues an event in the same transaction. Without an origin of its own it gets the incoming event's. */
 void consumer_publish(struct consumption *consumption, const struct outbox_event *event);
 /* The program's own state, as consumer->state says. */
 void *consumer_state(struct consumption *consumption);
@@ -107,11 +107,11 @@ struct consumer {
   const char *listen; /* HTTP_LISTEN by default */
   const struct subscription *subscriptions;
   struct retry_policy retry;
-  const char *dead_letter_suffix;
+  const char *dead_letter_suffix; /* NULL: nothing is ever given up; for who reads dead letters */
   struct { uint32_t events; int64_t wait_ms; } batch; /* {1, 0}: single events */
   const struct outbox_table *outbox;  /* of what it publishes; NULL: outbox_default */
-  const char *inbox_table;            /* `notification.inbox` */
-  enum idempotence idempotence;       /* IDEMPOTENCY by default; HANDLER is not for a setting to change */
+  enum idempotence idempotence;       /* INBOX and REDIS: what IDEMPOTENCY is by default; HANDLER: there is no choice and no inbox */
+  const char *inbox_table;            /* `notification.inbox`; NULL with HANDLER */
   const char *events_metric;          /* a counter of that name, by type and outcome, beside events_consumed_total; NULL: none */
   const struct variable *variables;
   void *state;
@@ -120,6 +120,10 @@ struct consumer {
   void (*stop)(void *state);
 };
 
+/*
+ * The program: arguments, settings, pages, loop, signals. Returns the exit code: 0; 2 for wrong usage or settings, all listed, or an address that is taken; 6 where Kafka
+ * refuses this member for good.
+ */
 int consumer_main(const struct consumer *consumer, int argc, char **argv);
 
 #endif

@@ -3,10 +3,11 @@
  *
  *   id           header `id`, else the body's `eventId`, else what the subscription's natural_id makes, else `<topic>/<partition>/<offset>`
  *   type         header `eventType`, else the body's `eventType`, else ""
- *   origin       correlation id: header `correlationId`, else the body's, else the event's id. Causation id: the event's id. Trace: a child of header `traceparent`
+ *   origin       correlation id: header `correlationId`, else the body's, else the event's id; causation id: the event's id (both cut to what an origin holds);
+ *                trace: a child of header `traceparent`
  *
- * A header without a value and a member that is null or "" count as missing, so that records of old publishers, which have no headers, are events like any other.
- * Of a header that is there more than once the last counts.
+ * A header without a value and a member that is null or "" count as missing, so that records of old publishers, which have no headers, are events like any
+ * other. Of a header that is there more than once the last counts.
  */
 #ifndef CONSUMER_EVENT_READER_H
 #define CONSUMER_EVENT_READER_H
@@ -40,11 +41,12 @@ struct event_reader {
 };
 
 /*
- * Reads `record`, borrowed for as long as reader->event is used; `attempt` is 1, and the caller's to raise. OK: the event is whole.
+ * Reads `record`, borrowed for as long as reader->event is used; `attempt` is 1, and the caller's to raise. OK: the event is whole. RETRY: out of memory.
  *
- * POISON: it can be none: the value is no JSON object or deeper than CONSUMER_JSON_DEPTH_MAX; id, eventId or type is longer than its limit, holds a control character, is
- * not UTF-8 or is of another kind than a text (or, eventId, a whole number). problem->text says what, without a byte of the value; problem->cause is one of `not_json`,
- * `too_deep`, `bad_id`, `bad_type`. The event can be dead-lettered and logged even so: id is what is left of the list above, type may be "", body is NULL.
+ * POISON: it can be none: the value is no JSON object or deeper than CONSUMER_JSON_DEPTH_MAX; id, eventId or type is longer than its limit, holds a control
+ * character, is not UTF-8 or is of another kind than a text (or, eventId, a whole number). problem->text says what, without a byte of the value;
+ * problem->cause is one of `not_json`, `too_deep`, `bad_id`, `bad_type`. The event can be dead-lettered and logged even so: its id is what was read of it
+ * before, else its place; its type may be "", its body is NULL.
  */
 enum verdict MUST_CHECK event_reader_read(struct event_reader *reader, const struct record *record, const struct subscription *subscription,
                                           struct problem *problem);

@@ -7,14 +7,17 @@
  *
  * The database's word counts before the handler's, since a handler returns FATAL for whatever the database refused:
  *
- *   08 40 53 57 58 XX     connection, serialization, resources, operator, system, damage                        TRANSIENT
- *   25P03 25006 26 28 3D 3F 55006 55P03 0A000 42501 42P01   session ended, read-only standby, lost prepared statement, login, database, schema, locks, pooler, grants, table   TRANSIENT
- *   23503 23505 23P01     a row that another transaction may still bring or take away                            UNKNOWN
- *   22, the rest of 23    the data                                                                               PERMANENT
- *   all others            a fault of the program's SQL, most likely                                              UNKNOWN
- *   23505 of the inbox    somebody handles the same event now; the next attempt sees it                          TRANSIENT
+ *   08 40 53 57 58 XX     connection, serialization, resources, operator, system, the server itself            TRANSIENT
+ *   26 28 3D 3F            prepared statement lost by a pooler, login, no such database, no such schema           TRANSIENT
+ *   25P03 25P04 25006      session or transaction ended by a limit, read-only standby                             TRANSIENT
+ *   55006 55P03            object in use, lock not available                                                      TRANSIENT
+ *   0A000 42501 42P01      plan that a migration changed, no privilege, no such table                             TRANSIENT
+ *   23505 of the inbox     somebody handled the same event just now: the next attempt sees it                     TRANSIENT
+ *   23503 23505 23P01      a row that another transaction may still bring or take away                            UNKNOWN
+ *   22, the rest of 23     the data                                                                               PERMANENT
+ *   all others             a fault of the program's SQL, most likely                                              UNKNOWN
  *
- *   no SQLSTATE           RETRY, WAIT: TRANSIENT. POISON: PERMANENT. FATAL: UNKNOWN
+ *   no SQLSTATE            RETRY, WAIT: TRANSIENT. POISON: PERMANENT. FATAL: UNKNOWN
  */
 #ifndef CONSUMER_FAILURE_H
 #define CONSUMER_FAILURE_H

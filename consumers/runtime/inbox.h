@@ -4,9 +4,9 @@
  *     CREATE TABLE notification.inbox (consumer text, event_id text, topic text, partition integer, "offset" bigint, handled_at timestamptz DEFAULT now(),
  *                                      PRIMARY KEY (consumer, event_id))      sql/inbox.sql makes one
  *
- * A row that does not come in was there: the event is a duplicate. Of two consumers that have the same event in hand at once (one was stopped, its partition given away,
- * and goes on) the second waits for the first one's transaction, and is told the truth afterwards. Rows come in in the order of their ids, so that two batches with
- * the same events do not wait for each other.
+ * A row that does not come in was there: the event is a duplicate. Of two consumers that have the same event in hand at once (one was stopped, its partition
+ * given away, and goes on) the second waits for the first one's transaction, and is told the truth afterwards. Rows come in in the order of their ids, so that
+ * two batches with the same events do not wait for each other.
  */
 #ifndef CONSUMER_INBOX_H
 #define CONSUMER_INBOX_H
@@ -35,14 +35,14 @@ struct inbox {
 };
 
 /*
- * `table`: `schema.name` or `name`, of small letters, digits and `_`; `consumer` is borrowed. FATAL: the table's name is none. Statement names are the same for all
- * inboxes: one inbox in a program.
+ * `table`: `schema.name` or `name`, of small letters, digits and `_`; `consumer` is borrowed. FATAL: the table's name is none. Statement names are the same
+ * for all inboxes: one inbox in a program.
  */
 enum verdict MUST_CHECK inbox_init(struct inbox *inbox, const char *table, const char *consumer, struct problem *problem);
 
 /*
- * Writes the rows of `count` events (1 to CONSUMER_BATCH_MAX) and says of each whether it is new; of events with the same id in one batch the first may be. One round
- * trip, together with what is queued. False: the unit of work failed.
+ * Writes the rows of `count` events (1 to CONSUMER_BATCH_MAX) and says of each whether it is new; of events with the same id in one batch the first may be.
+ * One round trip, together with what is queued. False: the unit of work failed.
  */
 bool MUST_CHECK inbox_claim(const struct inbox *inbox, struct work *work, const struct event *const *events, size_t count, struct arena *arena,
                             bool *ret_is_new);

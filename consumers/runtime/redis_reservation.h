@@ -7,8 +7,8 @@
  *   key `<consumer>:<event id>`    absent --take--> token --done--> DONE        with a time to live at each step
  *                                     ^---release---/  (of one's own token only)
  *
- * One connection, blocking, of one thread; opened when it is first needed and again after it broke. What Redis cannot do now is RETRY and never anything else. The
- * process ignores SIGPIPE. No TLS.
+ * One connection, blocking, of one thread; opened when it is first needed and again after it broke. What Redis cannot do now is RETRY and never anything else.
+ * The process ignores SIGPIPE. No TLS.
  */
 #ifndef CONSUMER_REDIS_RESERVATION_H
 #define CONSUMER_REDIS_RESERVATION_H
@@ -45,8 +45,8 @@ enum reservation {
 };
 
 /*
- * `token` (uuid_new) is one per event in hand, the same at each attempt: a reservation whose answer was lost is recognised as ours. OK with the answer, or RETRY. POISON:
- * the key would be longer than REDIS_KEY_MAX_BYTES.
+ * `token` (uuid_new) is one per event in hand, the same at each attempt: a reservation whose answer was lost is recognised as ours. OK with the answer, or
+ * RETRY. POISON: the key would be longer than REDIS_KEY_MAX_BYTES.
  */
 enum verdict MUST_CHECK redis_reservation_take(struct redis_reservation *reservation, const char *event_id, const char token[UUID_SIZE],
                                                enum reservation *ret_reservation, struct problem *problem);
