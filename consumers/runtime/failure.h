@@ -7,7 +7,7 @@
  *
  * The database's word counts before the handler's, since a handler returns FATAL for whatever the database refused:
  *
- *   08 40 53 57 58 XX     connection, serialization, resources, operator, system, the server itself            TRANSIENT
+ *   08 40 53 57 58 XX      connection, serialization, resources, operator, system, the server itself             TRANSIENT
  *   26 28 3D 3F            prepared statement lost by a pooler, login, no such database, no such schema           TRANSIENT
  *   25P03 25P04 25006      session or transaction ended by a limit, read-only standby                             TRANSIENT
  *   55006 55P03            object in use, lock not available                                                      TRANSIENT

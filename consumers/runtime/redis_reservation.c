@@ -169,11 +169,12 @@ static enum verdict connect_to_redis(struct redis_reservation *reservation, stru
 /* `<consumer>:<event id>` */
 static enum verdict make_key(const struct redis_reservation *reservation, const char *event_id, char ret_key[REDIS_KEY_MAX_BYTES + 1], struct problem *problem)
 {
-  if (strlen(reservation->consumer) + 1 + strlen(event_id) > REDIS_KEY_MAX_BYTES) {
+  int length = snprintf(ret_key, REDIS_KEY_MAX_BYTES + 1, "%s:%s", reservation->consumer, event_id);
+
+  if (length < 0 || length > REDIS_KEY_MAX_BYTES) {
     return problem_set(problem, VERDICT_POISON, EXIT_POISON, "bad_id", "event id is too long for a key in redis (limit: %d bytes with the consumer's name)",
                        REDIS_KEY_MAX_BYTES);
   }
-  (void)snprintf(ret_key, REDIS_KEY_MAX_BYTES + 1, "%s:%s", reservation->consumer, event_id);
   return VERDICT_OK;
 }
 
