@@ -107,7 +107,7 @@ static enum attempt_database enter_failure(struct processing *processing, struct
 
 enum attempt_database attempt_run(struct processing *processing, struct burial *burial, struct slot *slot, size_t count, uint64_t *chance)
 {
-  struct fetched *fetched[CONSUMER_BATCH_MAX];
+  struct fetched *fetched[CONSUMER_BATCH_MAX] = {NULL};
   uint32_t attempt = slot->lane.head.attempts + 1;
   struct failure failure;
 
@@ -119,7 +119,7 @@ enum attempt_database attempt_run(struct processing *processing, struct burial *
     return enter_failure(processing, burial, slot, count, &failure, chance);
   }
   if (count == 1) {
-    tell(processing, LOG_DEBUG, "event_done", fetched[0], attempt, NULL, -1);
+    tell(processing, LOG_DEBUG, "event_done", lane_at(&slot->lane, 0)->message, attempt, NULL, -1);
   }
   for (size_t i = 0; i < count; i++) {
     fetched_free(lane_done(&slot->lane));
