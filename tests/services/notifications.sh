@@ -151,7 +151,8 @@ redis() {
   redis-cli -h 127.0.0.1 -p "$redis_port" "$@"
 }
 await redis 10 redis ping
-by_redis=("${sender[@]}" NOTIFICATION_FAIL_PREFIX=- IDEMPOTENCY=redis "REDIS_URL=redis://127.0.0.1:$redis_port/0" IDEMPOTENCY_TTL_S=12)
+by_redis=("${sender[@]}" NOTIFICATION_FAIL_PREFIX=- IDEMPOTENCY=redis "REDIS_URL=redis://127.0.0.1:$redis_port/0" IDEMPOTENCY_TTL_S=25
+  KAFKA_SESSION_TIMEOUT_MS=6000 KAFKA_HEARTBEAT_INTERVAL_MS=1000)
 # The row cannot come in, so that the event is reserved and not done.
 pg 'BEGIN; LOCK TABLE notification.notification IN EXCLUSIVE MODE; SELECT pg_sleep(60)' >"$RUN/lock.log" 2>&1 &
 lock=$!
@@ -180,7 +181,7 @@ assert_eq 'notices of the event that was reserved' 0 "$(sent "$lost")"
 is_free() {
   ! is_reserved
 }
-await 'the end of the reservation' 30 is_free
+await 'the end of the reservation' 40 is_free
 consumer_stop notification-service
 consumer_start notification-service "${by_redis[@]}" GROUP_ID="$MINE-rewound"
 await 'the notification that was lost' 30 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$lost'"
