@@ -39,7 +39,7 @@ static void tell(const struct processing *processing, enum log_level level, cons
             delay_ms >= 0 ? log_int("retry_in_ms", delay_ms) : log_text("retry_in_ms", NULL));
 }
 
-static void postpone(const struct processing *processing, struct slot *slot, const struct failure *failure, bool is_counted, int64_t delay_ms)
+static void postpone(const struct processing *processing, struct slot *slot, const char *what, const struct failure *failure, bool is_counted, int64_t delay_ms)
 {
   struct lane *lane = &slot->lane;
   const struct fetched *fetched = lane_at(lane, 0)->message;
@@ -48,16 +48,16 @@ static void postpone(const struct processing *processing, struct slot *slot, con
 
   instrument_add(processing->figures->retries, 1, fetched->record.topic, failure_class_name(failure->class));
   if (!is_told) {
-    tell(processing, LOG_WARN, "attempt_failed", fetched, lane->head.attempts + 1, failure, delay_ms);
+    tell(processing, LOG_WARN, what, fetched, lane->head.attempts + 1, failure, delay_ms);
     lane->head.told_us = now.mono_us;
   }
   lane_postpone(lane, is_counted, now.mono_us + delay_ms * US_PER_MS + 1, now.wall_us);
   slot->is_waiting_for_database = failure->is_of_database && !is_counted;
 }
 
-static void postpone_transient(const struct processing *processing, struct slot *slot, const struct failure *failure, uint64_t *chance)
+static void postpone_transient(const struct processing *processing, struct slot *slot, const char *what, const struct failure *failure, uint64_t *chance)
 {
-  postpone(processing, slot, failure, false, retry_transient_delay_ms(slot->lane.head.transients + 1, chance_next(chance)));
+  postpone(processing, slot, what, failure, false, retry_transient_delay_ms(slot->lane.head.transients + 1, chance_next(chance)));
 }
 
 static enum attempt_database bury(struct processing *processing, struct burial *burial, struct slot *slot, const struct failure *failure, uint64_t *chance)
@@ -66,7 +66,7 @@ static enum attempt_database bury(struct processing *processing, struct burial *
   struct failure refusal;
 
   if (burial_run(burial, fetched, &slot->lane.head, failure, &refusal) != VERDICT_OK) {
-    postpone_transient(processing, slot, &refusal, chance);
+    postpone_transient(processing, slot, "dead_letter_failed", &refusal, chance);
     return refusal.is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;
   }
   instrument_add(processing->figures->dead_letters, 1, fetched->record.topic, failure_class_name(failure->class));
@@ -83,7 +83,7 @@ static enum attempt_database enter_failure(struct processing *processing, struct
   int64_t delay_ms;
 
   if (failure->class == FAILURE_TRANSIENT || processing->consumer->dead_letter_suffix == NULL) {
-    postpone_transient(processing, slot, failure, chance);
+    postpone_transient(processing, slot, "attempt_failed", failure, chance);
     return failure->is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;
   }
   if (count > 1) {
@@ -98,7 +98,7 @@ static enum attempt_database enter_failure(struct processing *processing, struct
   if (failure->class == FAILURE_UNKNOWN) {
     delay_ms = retry_delay_ms(&processing->consumer->retry, head->failures + 1, chance_next(chance));
     if (delay_ms != RETRY_GIVE_UP) {
-      postpone(processing, slot, failure, true, delay_ms);
+      postpone(processing, slot, "attempt_failed", failure, true, delay_ms);
       return ATTEMPT_DATABASE_UNKNOWN;
     }
   }

@@ -93,6 +93,7 @@ static enum verdict fail(struct failure *failure, enum verdict verdict)
   return verdict;
 }
 
+/* POISON: the table has other limits than we know of. */
 static enum verdict bury_in_outbox(struct burial *burial, const struct dead_letter *letter, struct failure *failure)
 {
   struct parameter parameters[DEAD_LETTER_PARAMETERS];
@@ -109,10 +110,10 @@ static enum verdict bury_in_outbox(struct burial *burial, const struct dead_lett
     return VERDICT_OK;
   }
   failure->problem = outcome.problem;
-  failure->is_of_database = true;
+  failure->is_of_database = failure_is_of_connection(outcome.sqlstate);
   memcpy(failure->sqlstate, outcome.sqlstate, sizeof(failure->sqlstate));
   memcpy(failure->constraint, outcome.constraint, sizeof(failure->constraint));
-  return fail(failure, VERDICT_RETRY);
+  return fail(failure, verdict == VERDICT_POISON ? VERDICT_POISON : VERDICT_RETRY);
 }
 
 static void on_report(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
@@ -232,6 +233,7 @@ enum verdict burial_run(struct burial *burial, const struct fetched *fetched, co
       .first_failure_us = head->first_failed_us != 0 ? head->first_failed_us : now_us,
       .last_failure_us = now_us,
   };
+  enum verdict verdict = VERDICT_POISON;
   struct dead_letter letter;
 
   *ret_failure = (struct failure){0};
@@ -241,5 +243,8 @@ enum verdict burial_run(struct burial *burial, const struct fetched *fetched, co
     return fail(ret_failure, VERDICT_RETRY);
   }
   dead_letter_build(&letter, &fetched->record, processing_event(processing, 0), &cause, topic, partitions_of(burial, topic), &processing->arena);
-  return dead_letter_fits_outbox(&letter, NULL) ? bury_in_outbox(burial, &letter, ret_failure) : bury_by_producer(burial, &letter, ret_failure);
+  if (dead_letter_fits_outbox(&letter, NULL)) {
+    verdict = bury_in_outbox(burial, &letter, ret_failure);
+  }
+  return verdict == VERDICT_POISON ? bury_by_producer(burial, &letter, ret_failure) : verdict;
 }

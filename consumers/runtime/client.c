@@ -5,6 +5,7 @@
  *   range, no cooperative-sticky           that one loses assignments; static membership (GROUP_INSTANCE_ID) makes restarts cheap instead
  *   revoked partitions are resumed first   a pause outlives the assignment, and a partition that came back would stay silent for ever
  *   close has a limit                      it can wait for ever for a partition that was lost
+ *   its queue is consumed, not served      records that were fetched lie in it, and the call that only serves callbacks aborts at the first
  *   a lost assignment commits nothing      others work on it already
  *
  * An error of a partition, of a topic or of the cluster is told once a minute (`kafka_trouble`); librdkafka's own lines of debug level and below are let through at
@@ -324,7 +325,11 @@ bool client_close(struct client *client)
     rd_kafka_error_destroy(error);
   }
   while (rd_kafka_consumer_closed(client->kafka) == 0 && moment_now().mono_us < deadline_us) {
-    (void)rd_kafka_queue_poll_callback(queue, 50);
+    rd_kafka_message_t *message = rd_kafka_consume_queue(queue, 50);
+
+    if (message != NULL) {
+      rd_kafka_message_destroy(message);
+    }
   }
   if (rd_kafka_consumer_closed(client->kafka) == 0) {
     return false;

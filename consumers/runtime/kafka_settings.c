@@ -220,6 +220,6 @@ void kafka_settings_print(const struct kafka_settings *settings, FILE *out)
   for (size_t i = 0; i < settings->count; i++) {
     const struct kafka_setting *setting = &settings->settings[i];
 
-    (void)fprintf(out, "%s=%s (%s)\n", setting->variable, setting->is_secret ? "***" : setting->value, setting->is_from_file ? "file" : "environment");
+    (void)fprintf(out, "%s=%s  # %s\n", setting->variable, setting->is_secret ? "***" : setting->value, setting->is_from_file ? "file" : "environment");
   }
 }

@@ -79,6 +79,12 @@ bool processing_probe(struct processing *processing)
   return is_there;
 }
 
+bool failure_is_of_connection(const char *sqlstate)
+{
+  return sqlstate[0] == '\0' || strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0 || strncmp(sqlstate, "28", 2) == 0 ||
+         strcmp(sqlstate, "25006") == 0 || strcmp(sqlstate, "53300") == 0;
+}
+
 const struct subscription *processing_subscription(const struct processing *processing, const char *topic)
 {
   const struct subscription *subscription = processing->consumer->subscriptions;

@@ -45,11 +45,14 @@ bool processing_probe(struct processing *processing);
 struct failure {
   enum failure_class class;
   bool is_unreadable;  /* the record is no event */
-  bool is_of_database; /* of the connection or the server, not of this event */
+  bool is_of_database; /* it cannot be reached or takes nobody: nothing that this event could do */
   struct problem problem;
   char sqlstate[6];
   char constraint[64];
 };
+
+/* Whether what failed with this SQLSTATE (empty: none, the connection broke) failed because the database is away. Pure. */
+bool failure_is_of_connection(const char *sqlstate);
 
 /* The subscription that a record came by; never NULL for a record that Kafka gave us. */
 const struct subscription *processing_subscription(const struct processing *processing, const char *topic);

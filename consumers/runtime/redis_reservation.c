@@ -10,6 +10,7 @@
  */
 #include "redis_reservation.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -54,7 +55,9 @@ static enum verdict broken(struct redis_reservation *reservation, struct problem
 
 static const char *why_broken(const struct redis_reservation *reservation)
 {
-  return reservation->context->errstr[0] != '\0' ? reservation->context->errstr : "no answer in time";
+  bool is_late = reservation->context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+
+  return is_late || reservation->context->errstr[0] == '\0' ? "no answer in time" : reservation->context->errstr;
 }
 
 struct redis_reservation *redis_reservation_new(const struct redis_settings *settings, const char *consumer)

@@ -73,7 +73,7 @@ static enum verdict fail(struct failure *failure, enum verdict verdict, const ch
 static enum verdict fail_by_database(struct failure *failure, enum verdict verdict, const struct work_outcome *outcome)
 {
   failure->problem = outcome->problem;
-  failure->is_of_database = true;
+  failure->is_of_database = failure_is_of_connection(outcome->sqlstate);
   return fail(failure, verdict, outcome->sqlstate, outcome->constraint);
 }
 
