@@ -1,8 +1,8 @@
 /*
  * crowd.h - the connections of clients, and how long each may take to say what it wants. Safe from any thread.
  *
- * libmicrohttpd's own timeout counts silence: a client that sends a byte now and then would stay for ever. Here a connection has HTTP_IDLE_TIMEOUT_S for a whole
- * request, counted from its opening or from its last answer; then its socket is shut down, and libmicrohttpd clears it away.
+ * libmicrohttpd's own timeout counts silence: a client that sends a byte now and then would stay for ever. Here a connection has HTTP_IDLE_TIMEOUT_S for a
+ * whole request, counted from its opening or from its last answer; then its socket is shut down, and libmicrohttpd clears it away.
  */
 #ifndef HTTP_CROWD_H
 #define HTTP_CROWD_H

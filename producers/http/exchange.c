@@ -1,6 +1,6 @@
 /*
- * exchange.c - what a handler may ask of its request, and the one answer that it leaves behind. Nothing is sent here: server.c does when the handler is back, so that an
- * answer of a unit of work that is done again, or that could not commit, was never on the wire.
+ * exchange.c - what a handler may ask of its request, and the one answer that it leaves behind. Nothing is sent here: server.c does when the handler is back,
+ * so that an answer of a unit of work that is done again, or that could not commit, was never on the wire.
  */
 #include "exchange.h"
 

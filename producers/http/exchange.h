@@ -14,10 +14,10 @@
 struct exchange_priv;
 
 struct exchange {
-  void *state;                /* the service's own */
-  const json_t *body;         /* NULL: the request had none. Borrowed until the handler returns */
-  struct origin origin;       /* X-Correlation-Id or made; traceparent: a child of the request's */
-  struct database *database;  /* this worker's */
+  void *state;               /* the service's own */
+  const json_t *body;        /* NULL: the request had none. Borrowed until the handler returns */
+  struct origin origin;      /* X-Correlation-Id or made; traceparent: a child of the request's */
+  struct database *database; /* this worker's */
   struct exchange_priv *priv;
 };
 
@@ -38,11 +38,11 @@ void http_problem(struct exchange *exchange, unsigned int status, const char *fo
 bool http_fields_are_sound(struct exchange *exchange, const struct fields *fields);
 
 /*
- * Runs a unit of work that ends in the answer: `function` calls http_reply() or http_problem() and returns WORK_COMMIT or WORK_ROLLBACK. With Idempotency-Key the
- * answer is stored in the same transaction under key, route and a digest of the body: a repeated request gets the stored answer and does nothing, the same key with
- * another body, path or Authorization gets 422. Only answers below 400 that were committed are stored; where a handler calls this several times, the key is the first
- * call's. What the database refuses is answered here: 503 where it is away or the
- * conflict does not pass, 500 else; 409 for a violated unique constraint, 422 for another constraint or value, unless `function` looked first.
+ * Runs a unit of work that ends in the answer: `function` calls http_reply() or http_problem() and returns WORK_COMMIT or WORK_ROLLBACK. With Idempotency-Key
+ * the answer is stored in the same transaction under key, route and a digest of the body: a repeated request gets the stored answer and does nothing, the same
+ * key with another body, path or Authorization gets 422. Only answers below 400 that were committed are stored; where a handler calls this several times, the
+ * key is the first call's. What the database refuses is answered here: 503 where it is away or the conflict does not pass, 500 else; 409 for a violated unique
+ * constraint, 422 for another constraint or value, unless `function` looked first.
  */
 void http_transact(struct exchange *exchange, WorkFunction function, void *context);
 

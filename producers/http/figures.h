@@ -8,11 +8,11 @@
 
 struct figures {
   struct instruments *all;
-  struct instrument *requests;      /* route, method, status */
-  struct instrument *seconds;       /* route, method */
-  struct instrument *connections;   /* open */
-  struct instrument *overdue;       /* connections that were shut because no request came in time */
-  struct instrument *replayed;      /* answers repeated for an Idempotency-Key */
+  struct instrument *requests;    /* route, method, status */
+  struct instrument *seconds;     /* route, method */
+  struct instrument *connections; /* open */
+  struct instrument *overdue;     /* connections that were shut because no request came in time */
+  struct instrument *replayed;    /* answers repeated for an Idempotency-Key */
   struct instrument *pool_size;
   struct instrument *pool_in_use;
   struct instrument *pool_away;     /* whose last attempt to connect failed */

@@ -7,12 +7,12 @@
  *   UPDATE answers SET status, body              the answer, in the same transaction as what it tells about
  *   COMMIT
  *
- * So there is an answer exactly where there was an effect. The INSERT goes out with the first statements of the service and costs no round trip; that the key is taken
- * shows as a unique violation, and then, in a new unit, the table says what to repeat. Any unique violation is looked at like that: one of the service's own finds no
- * answer there and stays what it is.
+ * So there is an answer exactly where there was an effect. The INSERT goes out with the first statements of the service and costs no round trip; that the key
+ * is taken shows as a unique violation, and then, in a new unit, the table says what to repeat. Any unique violation is looked at like that: one of the
+ * service's own finds no answer there and stays what it is.
  *
- * The digest covers all that makes two requests the same: path, query, Authorization (one client's answer is not for another) and the body's bytes. The method is part of
- * the route.
+ * The digest covers all that makes two requests the same: path, query, Authorization (one client's answer is not for another) and the body's bytes. The method
+ * is part of the route.
  */
 #include "idempotency.h"
 
@@ -192,7 +192,8 @@ static enum work_end look(struct work *work, void *context)
     bool has_body = !PQgetisnull(found, 0, 1);
     char *text = has_body ? strdup(PQgetvalue(found, 0, 1)) : NULL;
 
-    exchange_reply_text(transaction->exchange, (unsigned int)strtoul(PQgetvalue(found, 0, 0), NULL, 10), "application/json", text, text != NULL ? strlen(text) : 0);
+    exchange_reply_text(transaction->exchange, (unsigned int)strtoul(PQgetvalue(found, 0, 0), NULL, 10), "application/json", text,
+                        text != NULL ? strlen(text) : 0);
     transaction->exchange->priv->answer.is_replayed = true;
   }
   return WORK_ROLLBACK;
@@ -258,7 +259,8 @@ static bool answer_again(struct transaction *transaction)
 void http_transact(struct exchange *exchange, WorkFunction function, void *context)
 {
   struct exchange_priv *priv = exchange->priv;
-  struct transaction transaction = {.exchange = exchange, .function = function, .context = context, .idempotency = priv->site->idempotency, .key = priv->idempotency_key};
+  struct transaction transaction = {
+      .exchange = exchange, .function = function, .context = context, .idempotency = priv->site->idempotency, .key = priv->idempotency_key};
   struct work_outcome outcome;
   enum verdict verdict;
 

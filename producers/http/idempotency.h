@@ -31,6 +31,7 @@ void idempotency_free(struct idempotency *idempotency); /* takes NULL */
 bool idempotency_key_is_sound(const char *key);
 
 /* Removes answers older than `ttl_s`, in small transactions; *ret_removed counts them in any case. Blocks; one caller at a time. */
-enum verdict MUST_CHECK idempotency_sweep(struct idempotency *idempotency, struct database *database, int64_t ttl_s, size_t *ret_removed, struct problem *problem);
+enum verdict MUST_CHECK idempotency_sweep(struct idempotency *idempotency, struct database *database, int64_t ttl_s, size_t *ret_removed,
+                                          struct problem *problem);
 
 #endif

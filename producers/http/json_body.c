@@ -1,6 +1,6 @@
 /*
- * json_body.c - depth first: jansson descends up to 2048 levels, which is more than a request needs and than those who walk through the document like. A first look at
- * the brackets outside of strings tells the depth before any memory is taken.
+ * json_body.c - depth first: jansson descends up to 2048 levels, which is more than a request needs and than those who walk through the document like. A first
+ * look at the brackets outside of strings tells the depth before any memory is taken.
  */
 #include "json_body.h"
 
@@ -105,7 +105,8 @@ json_t *json_body_read(struct span body, char ret_mistake[JSON_BODY_MISTAKE_SIZE
   }
   document = json_loadb(body.data, body.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
   if (document == NULL) {
-    (void)snprintf(ret_mistake, JSON_BODY_MISTAKE_SIZE, "the body is no JSON that is understood here, at line %d, column %d: %s", error.line, error.column, error.text);
+    (void)snprintf(ret_mistake, JSON_BODY_MISTAKE_SIZE, "the body is no JSON that is understood here, at line %d, column %d: %s", error.line, error.column,
+                   error.text);
   }
   return document;
 }

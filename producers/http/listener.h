@@ -11,7 +11,10 @@
 
 enum { LISTENER_BACKLOG = 1024 };
 
-/* OK: bound and listening; the port in use in *ret_port, which the kernel chose where 0 was asked for. FATAL: taken, not ours, not allowed. May wait for a resolver. */
+/*
+ * OK: bound and listening; the port in use in *ret_port, which the kernel chose where 0 was asked for. FATAL: taken, not ours, not allowed. May wait for
+ * a resolver.
+ */
 enum verdict MUST_CHECK listener_open(const struct address *address, int *ret_fd, uint16_t *ret_port, struct problem *problem);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * percent.c - decodes once, from left to right: `%2541` is `%41`. What comes out goes to the database and into events, so only text passes: U+0000 would end a C
- * string early, other control characters have no business in an identifier, and PostgreSQL takes no bytes that are not UTF-8.
+ * percent.c - decodes once, from left to right: `%2541` is `%41`. What comes out goes to the database and into events, so only text passes: U+0000 would end a
+ * C string early, other control characters have no business in an identifier, and PostgreSQL takes no bytes that are not UTF-8.
  */
 #include "percent.h"
 

@@ -10,8 +10,8 @@
 #include "span.h"
 
 /*
- * Writes the text that `encoded` means and a zero behind it; `ret_text` has room for encoded.length + 1. False where it means no text: an escape that is none, a
- * control character, or bytes that are not UTF-8.
+ * Writes the text that `encoded` means and a zero behind it; `ret_text` has room for encoded.length + 1. False where it means no text: an escape that is none,
+ * a control character, or bytes that are not UTF-8.
  */
 bool percent_decode(struct span encoded, char *ret_text);
 

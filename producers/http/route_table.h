@@ -1,8 +1,8 @@
 /*
  * route_table.h - which route a method and a path mean. Pure.
  *
- * Paths are compared segment by segment, decoded. Where several routes fit, a literal segment beats a `{name}`, the earlier segment first. `/a/` is not `/a`, and an
- * empty segment fits no `{name}`.
+ * Paths are compared segment by segment, decoded. Where several routes fit, a literal segment beats a `{name}`, the earlier segment first. `/a/` is not `/a`,
+ * and an empty segment fits no `{name}`.
  */
 #ifndef HTTP_ROUTE_TABLE_H
 #define HTTP_ROUTE_TABLE_H
@@ -35,7 +35,7 @@ struct route_match {
   const struct http_route *route; /* FOUND */
   size_t value_count;
   struct route_value values[HTTP_PATH_VALUES_MAX];
-  char allow[ROUTE_ALLOW_SIZE];                           /* NO_METHOD: as the header has it */
+  char allow[ROUTE_ALLOW_SIZE];                             /* NO_METHOD: as the header has it */
   char bytes[HTTP_PATH_MAX_BYTES + ROUTE_SEGMENTS_MAX + 1]; /* the decoded segments, a zero behind each */
 };
 

@@ -10,10 +10,8 @@
 #include "site.h"
 #include "verdict.h"
 
-enum {
-  SERVER_CONNECTION_MEMORY_BYTES = 16384, /* of a connection: the request's head must fit into it, else libmicrohttpd answers 413 or 431 */
-  SERVER_DISCARD_MAX_BYTES = 16777216,    /* so much of a body that is refused is read and dropped, so that its sender gets the answer */
-};
+/* Of a connection: the head of a request must fit into it, else libmicrohttpd answers 413 or 431. */
+enum { SERVER_CONNECTION_MEMORY_BYTES = 16384 };
 
 struct server;
 

@@ -5,8 +5,9 @@
  *   HTTP_WORKERS  threads of libmicrohttpd: connections, requests, handlers
  *   sweeper       removes stored answers that are old; only with a table for them
  *
- * SIGTERM: no new connections; what is in hand, and what waits unread on connections that are open, is answered within HTTP_DRAIN_TIMEOUT_MS; then the connections are
- * closed. A handler that takes longer is left behind with its transaction, which the server rolls back: its client has no answer, and nothing happened.
+ * SIGTERM: no new connections; what is in hand, and what waits unread on connections that are open, is answered within HTTP_DRAIN_TIMEOUT_MS; then the
+ * connections are closed. A handler that takes longer is left behind with its transaction, which the server rolls back unless COMMIT was out already: its client
+ * has no answer, as when a line breaks.
  */
 #include "service.h"
 
@@ -43,14 +44,19 @@ static const char *const format_words[] = {"json", "text", NULL};               
 
 enum { OWN_VARIABLES_MAX = 8 };
 
+_Static_assert(HTTP_WORKERS_DEFAULT == 8, "the table below says it in words");
+
 static void list_variables(const struct http_service *service, struct settings *settings, struct variable ret_table[OWN_VARIABLES_MAX])
 {
   struct variable *next = ret_table;
 
   memset(ret_table, 0, OWN_VARIABLES_MAX * sizeof(*ret_table));
   *next++ = (struct variable){.name = "DATABASE_URL", .kind = VARIABLE_POSTGRES, .target = &settings->database_url, .help = "the database to write to"};
-  *next++ = (struct variable){
-      .name = "HTTP_LISTEN", .kind = VARIABLE_ADDRESS, .target = &settings->listen, .fallback = service->listen, .help = "where clients find the service; port 0: one that is free"};
+  *next++ = (struct variable){.name = "HTTP_LISTEN",
+                              .kind = VARIABLE_ADDRESS,
+                              .target = &settings->listen,
+                              .fallback = service->listen,
+                              .help = "where clients find the service; port 0: one that is free"};
   *next++ = (struct variable){.name = "HTTP_WORKERS",
                               .kind = VARIABLE_NUMBER,
                               .target = &settings->workers,
@@ -73,8 +79,12 @@ static void list_variables(const struct http_service *service, struct settings *
                               .fallback = "info",
                               .help = "lines below are dropped",
                               .choices = level_words};
-  *next++ = (struct variable){
-      .name = "LOG_FORMAT", .kind = VARIABLE_CHOICE, .target = &settings->log_format, .fallback = "json", .help = "how a line is written", .choices = format_words};
+  *next++ = (struct variable){.name = "LOG_FORMAT",
+                              .kind = VARIABLE_CHOICE,
+                              .target = &settings->log_format,
+                              .fallback = "json",
+                              .help = "how a line is written",
+                              .choices = format_words};
 }
 
 static void print_help(const struct http_service *service, const struct variable *variables)
@@ -180,7 +190,8 @@ static int run(struct site *site, const struct settings *settings, const sigset_
   uint16_t port = 0;
   int fd = -1;
 
-  if (listener_open(&settings->listen, &fd, &port, &problem) != VERDICT_OK || server_open(site, fd, (unsigned int)settings->workers, &server, &problem) != VERDICT_OK) {
+  if (listener_open(&settings->listen, &fd, &port, &problem) != VERDICT_OK ||
+      server_open(site, fd, (unsigned int)settings->workers, &server, &problem) != VERDICT_OK) {
     log_event(&site->log, LOG_ERROR, problem.cause, log_text("reason", problem.text), log_text("hint", problem.hint[0] != '\0' ? problem.hint : NULL));
     return (int)problem.code;
   }
@@ -202,7 +213,8 @@ static int run(struct site *site, const struct settings *settings, const sigset_
 
 static int run_site(const struct http_service *service, const struct settings *settings)
 {
-  struct site site = {.service = service, .log = {.level = (enum log_level)settings->log_level, .format = (enum log_format)settings->log_format, .fd = STDERR_FILENO}};
+  struct site site = {.service = service,
+                      .log = {.level = (enum log_level)settings->log_level, .format = (enum log_format)settings->log_format, .fd = STDERR_FILENO}};
   sigset_t signals;
   int code;
 

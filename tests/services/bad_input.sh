@@ -38,7 +38,7 @@ long=$(printf 'x%.0s' {1..1000})
 
 # Not JSON at all, or not what it says it is.
 while IFS='|' read -r service path; do
-  for body in '{' '[' 'x' '{"a":}' '{"a": 1,}' "{'a': 1}" '{"a": 1} x' 'nul' '"' '{"a": "\ud800"}' '{"a": 01}' '{"a": NaN}' '{"a": 1, "a": 2'; do
+  for body in '{' '[' 'x' '{"a":}' '{"a": 1,}' "{'a': 1}" '{"a": 1} x' 'nul' '"' '{"a": "\ud800"}' '{"a": 01}' '{"a": NaN}' '{"a": 1, "a": 2' '{"customerId": "a\u0000b"}' '{"a": 99999999999999999999}'; do
     refused 400 - "$service" POST "$path" "$body"
   done
   refused 400 - "$service" POST "$path" "$(printf '{"a": "\xff\xfe"}')"
@@ -70,9 +70,9 @@ members() { # SERVICE PATH BODY; then lines MEMBER VALUE...
   done
 }
 members order-service /api/orders "$order" <<MEMBERS
-customerId    [null, 1, true, [], {}, "", "   ", "$long", "a\u0000b"]
+customerId    [null, 1, true, [], {}, "", "   ", "$long"]
 customerEmail [null, 1, [], "", "nobody", "@example.com", "user@", "a@b@c", "a b@example.com", "a@exa mple.com", "a\n@example.com", "$long@example.com"]
-totalAmount   [null, "12900", "12,900", true, [], {}, 0, -1, 0.001, 1e300, 12345678901234567890]
+totalAmount   [null, "12900", "12,900", true, [], {}, 0, -1, 0.001, 1e300, 1234567890123456]
 currency      [null, 1, "", "krw", "KR", "KRWW", "XXY", "₩", "US\$"]
 MEMBERS
 members product-service /api/products "$product" <<MEMBERS
@@ -82,7 +82,7 @@ currency      [null, 7, "", "won", "ABC1"]
 stockQuantity [null, "1", -1, 1.5, 1e10, 99999999999, true]
 MEMBERS
 members auth-service /api/auth/oauth/login "$login" <<MEMBERS
-provider      [null, 1, [], "", " ", "$long", "a\u0000b"]
+provider      [null, 1, [], "", " ", "$long"]
 code          [null, 1, {}, "", "$long"]
 MEMBERS
 refused 400 customerId order-service POST /api/orders '{}'
@@ -94,7 +94,7 @@ for id in 00000000-0000-4000-8000-000000000000 1 %27%20OR%201=1-- ..%2f..%2fetc%
   [[ $STATUS == 40[04] || $STATUS == 41[04] || $STATUS == 431 ]] || fail "$CALL: $STATUS $ANSWER"
 done
 for member in previousStatus currentStatus; do
-  for value in null '"20"' 20.0 -1 true '[]' 1e3 99999999999999999999; do
+  for value in null '"20"' 20.0 -1 true '[]' 1e3 99999999999; do
     refused 400 "$member" order-service POST /api/orders/00000000-0000-4000-8000-000000000000/status \
       "$(jq -c --arg value "$value" '.' <<<'{"customerId": "user-1001", "customerEmail": "user1001@example.com", "previousStatus": 20, "currentStatus": 25}' |
         sed -E "s/\"$member\":[0-9]+/\"$member\":$value/")"
@@ -148,7 +148,7 @@ count=0
 for text in "'; DROP TABLE orders.customer_order; --" "' OR '1'='1" "\$1" "\$\$; SELECT pg_sleep(10); \$\$" '%s%n%x' "\\'; --" "Robert'); DELETE FROM outbox;--" '${jndi:ldap://x}' '<script>' "line
 break" 'ünï😀' '{"a": 1}'; do
   body=$(jq -nc --arg text "$text" '{customerId: $text, customerEmail: "o'"'"'--;drop@example.com", totalAmount: 1, currency: "KRW"}')
-  call order-service POST /api/orders "$body" -H "Idempotency-Key: $MINE.$((count + 1))'; DROP TABLE orders.request_answer; --"
+  call order-service POST /api/orders "$body" -H "Idempotency-Key: $MINE.$((count + 1))';DROP/**/TABLE/**/orders.request_answer;--"
   answered 201
   event order.created.v1
   assert_eq 'customerId in Kafka' "$text" "$(of_event .body.customerId)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The database goes away under the services and comes back: requests are answered 503 meanwhile, with Retry-After, nobody has to be started again, and what was answered
-# 201 before, between and after is there once, with its event. Wrong input is still told so.
+# 201 before, between and after is there once, with its event.
 # tags: real-kafka slow
 # shellcheck disable=SC2034
 POSTGRES=own OWN_POSTGRES=()
@@ -25,7 +25,6 @@ for mode in INT QUIT; do # a fast shutdown, an immediate one
   service_lives order-service || fail 'order-service has ended'
   ! service_is_ready order-service || fail 'order-service says it is ready, without a database'
   curl -sf --max-time 5 -o /dev/null "http://127.0.0.1:${SERVICE_PORT[order-service]}/livez" || fail 'order-service says it is dead, without a database'
-  refused 400 totalAmount order-service POST /api/orders '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "totalAmount": -1, "currency": "KRW"}'
   postgres_run own
   await 'an order after the database is back' 30 order_is_taken
   # What was refused may be asked again with the same key.
@@ -36,7 +35,8 @@ for mode in INT QUIT; do # a fast shutdown, an immediate one
 done
 await_state streaming
 rows_are 5 orders.customer_order
-events_are 5
+relay_has_all
+# A server that goes away has not been told of all that Kafka has, so that the relay may publish it again: the same event, by its id.
 pg 'SELECT order_id FROM orders.customer_order' | LC_ALL=C sort >"$RUN/rows"
-events order.created.v1 | jq -r .key | LC_ALL=C sort >"$RUN/events"
+events order.created.v1 | jq -r '"\(.headers.id) \(.key)"' | LC_ALL=C sort -u | cut -d ' ' -f 2 | LC_ALL=C sort >"$RUN/events"
 assert_same_file 'orders and their events' "$RUN/rows" "$RUN/events"

@@ -28,8 +28,9 @@ static enum work_end write_note(struct work *work, void *context)
   }
   work_do(work, &insert, note->id, note->name, note->text);
   body = json_pack("{s:s, s:s, s:s}", "id", note->id, "name", note->name, "text", note->text);
-  outbox_publish(work, &outbox_default, name_of_service,
-                 &(struct outbox_event){.topic = "echo", .key = note->id, .type = "NoteWritten", .id = note->id, .origin = &note->exchange->origin, .body = body});
+  outbox_publish(
+      work, &outbox_default, name_of_service,
+      &(struct outbox_event){.topic = "echo", .key = note->id, .type = "NoteWritten", .id = note->id, .origin = &note->exchange->origin, .body = body});
   http_reply(note->exchange, 201, body);
   return WORK_COMMIT;
 }
@@ -126,13 +127,20 @@ static void tell_request(struct exchange *exchange)
   const char *agent = http_request_header(exchange, "user-agent");
 
   http_reply(exchange, 200,
-             json_pack("{s:s, s:s, s:s*, s:s*, s:s, s:s, s:O*}", "value", http_path_value(exchange, "value"), "address", http_client_address(exchange), "query", query, "agent",
-                       agent, "correlationId", exchange->origin.correlation_id, "traceparent", exchange->origin.traceparent, "body", exchange->body));
+             json_pack("{s:s, s:s, s:s*, s:s*, s:s, s:s, s:O*}", "value", http_path_value(exchange, "value"), "address", http_client_address(exchange), "query",
+                       query, "agent", agent, "correlationId", exchange->origin.correlation_id, "traceparent", exchange->origin.traceparent, "body",
+                       exchange->body));
 }
 
 static const struct http_route routes[] = {
-    {"POST", "/notes", post_note},       {"GET", "/notes/{name}", get_note},   {"DELETE", "/notes/{name}", remove_note}, {"POST", "/login", login},
-    {"POST", "/broken", break_down},     {"POST", "/silent", say_nothing},     {"GET", "/echo/{value}", tell_request},   {"POST", "/echo/{value}", tell_request},
+    {"POST", "/notes", post_note},
+    {"GET", "/notes/{name}", get_note},
+    {"DELETE", "/notes/{name}", remove_note},
+    {"POST", "/login", login},
+    {"POST", "/broken", break_down},
+    {"POST", "/silent", say_nothing},
+    {"GET", "/echo/{value}", tell_request},
+    {"POST", "/echo/{value}", tell_request},
     {0},
 };
 

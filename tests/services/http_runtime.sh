@@ -1,73 +1,14 @@
 #!/usr/bin/env bash
-# What a service of producers/http promises to its clients, asked of a small one (echo_service.c): wrong requests are refused in words and leave nothing behind, many
-# clients are served at once, a slow one is not waited for, a database that goes away comes back without a restart, a repeated request takes effect once, and SIGTERM lets a
+# What a service of producers/http promises to its clients, asked of a small one (echo_service.c): wrong requests are refused in words and leave nothing
+# behind, many clients are served at once, a database that goes away comes back without a restart, a repeated request takes effect once, and SIGTERM lets a
 # request end.
 # tags: quick asan
 POSTGRES=own
 OWN_POSTGRES=()
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
-
-PROGRAM=$BUILD/tests/services/echo_service
-
-# service_start NAME [VARIABLE=VALUE...]: starts it and waits until it listens; sets PORT, PID and LOG.
-service_start() {
-  local name=$1
-  shift
-  process_spawn "$name" TERM env -i PATH="$PATH" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
-    DATABASE_URL="postgresql://echo@127.0.0.1:$PG_PORT/$DB" HTTP_LISTEN=127.0.0.1:0 "$@" "$PROGRAM"
-  PID=$process_pid
-  LOG=$RUN/$name.log
-  await "$name listens" 10 grep -q '"event":"http_listening"' "$LOG"
-  PORT=$(jq -rR 'fromjson? | select(.event == "http_listening") | .port' "$LOG")
-}
-
-# ask METHOD PATH [CURL-ARGUMENT...]: prints the status; head and body of the answer are in $RUN/head and $RUN/body.
-ask() {
-  local method=$1 path=$2
-  shift 2
-  [ "$method" != HEAD ] || set -- --head "$@"
-  curl -sS --max-time 20 -X "$method" -D "$RUN/head" -o "$RUN/body" -w '%{http_code}' "http://127.0.0.1:$PORT$path" "$@"
-}
-
-# post PATH BODY [CURL-ARGUMENT...]
-post() {
-  local path=$1 body=$2
-  shift 2
-  ask POST "$path" -H 'Content-Type: application/json' --data-binary "$body" "$@"
-}
-
-answer_header() {
-  sed -nE "s/^$1: *(.*)\r$/\1/Ip" "$RUN/head"
-}
-
-# refused WHAT STATUS REGEX ACTUAL-STATUS: the answer is a problem document whose detail says it.
-refused() {
-  assert_eq "$1: status" "$2" "$4"
-  assert_eq "$1: type" application/problem+json "$(answer_header Content-Type)"
-  assert_eq "$1: status in the document" "$2" "$(jq .status "$RUN/body")"
-  assert_match "$1: detail" "$3" "$(jq -r .detail "$RUN/body")"
-  assert_eq "$1: whose it is" "$(answer_header X-Correlation-Id)" "$(jq -r .correlationId "$RUN/body")"
-}
-
-# raw TEXT: sends these bytes (as printf has them) and prints the first line of what comes back.
-raw() {
-  local line=''
-  exec 9<>"/dev/tcp/127.0.0.1/$PORT"
-  # shellcheck disable=SC2059
-  printf "$1" >&9
-  IFS= read -r -t 20 line <&9 || true
-  exec 9>&-
-  echo "${line%$'\r'}"
-}
-
-metric() {
-  curl -sS --max-time 5 "http://127.0.0.1:$PORT/metrics" | awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }'
-}
-
-notes() {
-  pg 'SELECT count(*) FROM echo.note'
-}
+# shellcheck source=tests/services/echo.bash
+. "${BASH_SOURCE[0]%/*}/echo.bash"
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 
@@ -86,29 +27,13 @@ shown=$(env -i DATABASE_URL=postgresql://echo:hidden-word@127.0.0.1/x "$PROGRAM"
 assert_match '--print-config' HTTP_LISTEN=127.0.0.1:8099 "$shown"
 [[ $shown != *hidden-word* ]] || fail "--print-config shows the password: $shown"
 
-pg 'CREATE SCHEMA echo' 'CREATE TABLE echo.note (id uuid PRIMARY KEY, name text NOT NULL UNIQUE, text text NOT NULL CONSTRAINT text_is_polite CHECK (text <> $$rude$$))' \
-  'CREATE TABLE echo.attempt (at timestamptz DEFAULT now())' \
-  'CREATE TABLE echo.request_answer (key text PRIMARY KEY, route text NOT NULL, digest bytea NOT NULL, status int, body json, created_at timestamptz NOT NULL DEFAULT now())' \
-  'CREATE ROLE echo LOGIN' 'GRANT USAGE ON SCHEMA echo TO echo' 'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA echo TO echo' 'GRANT outbox_writer TO echo' \
-  "INSERT INTO public.outbox_writer_aggregate VALUES ('echo', 'echo')"
+echo_tables
 
 service_start echo
 code=0
 env -i DATABASE_URL=postgresql://127.0.0.1/x HTTP_LISTEN=127.0.0.1:"$PORT" "$PROGRAM" 2>"$RUN/taken.err" || code=$?
 assert_eq 'exit code of an address that is taken' 2 $code
 grep -q "port $PORT is taken" "$RUN/taken.err" || fail "no words about the address: $(cat "$RUN/taken.err")"
-
-# A client that sends a byte a second and never ends: it has its time, and no more. Looked at in the end.
-slow_client() {
-  exec 8<>"/dev/tcp/127.0.0.1/$PORT"
-  printf 'POST /notes HTTP/1.1\r\nHost: slow\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n' >&8
-  while printf ' ' >&8; do
-    sleep 1
-  done
-} 2>/dev/null
-slow_began=$SECONDS
-slow_client &
-slow=$!
 
 # The plain way, and what an answer carries.
 assert_eq 'a note' 201 "$(post /notes '{"name":"first","text":"one"}' -H 'X-Correlation-Id: corr-1' -H 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')"
@@ -158,6 +83,12 @@ refused 'too large, in many chunks' 413 'larger than 65536' "$(post /notes @"$RU
 assert_eq 'the largest body' 200 "$(post /echo/x @"$RUN/exact")"
 assert_match 'its answer at once' '^HTTP/1.1 413 ' "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n')"
 assert_match 'two lengths' '^HTTP/1.1 400 ' "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n')"
+assert_match 'a head that is too large' '^(HTTP/1.1 4(13|31) .*|)$' "$(raw "GET /livez HTTP/1.1\\r\\nHost: x\\r\\nX-Large: $(printf 'x%.0s' {1..20000})\\r\\n\\r\\n")"
+assert_match 'no HTTP' '^(HTTP/1.[01] 400 .*|)$' "$(raw 'what is this\r\n\r\n')"
+assert_match 'no Host' '^HTTP/1.1 400 ' "$(raw 'GET /livez HTTP/1.1\r\n\r\n')"
+assert_match 'an old client' '^HTTP/1.[01] 200 ' "$(raw 'GET /livez HTTP/1.0\r\n\r\n')"
+assert_eq 'connections for two refused requests' '1 0' "$(curl -sS --max-time 20 -o /dev/null -o /dev/null -w '%{num_connects} ' -H 'Content-Type: text/plain' --data-binary x \
+  "http://127.0.0.1:$PORT/notes" "http://127.0.0.1:$PORT/notes" | sed 's/ $//')"
 refused 'an unknown path' 404 path "$(ask GET /note)"
 refused 'an unknown path with any body' 404 path "$(ask POST /note -H 'Content-Type: text/plain' --data-binary x)"
 refused 'another method' 405 GET "$(ask PUT /notes/first -H 'Content-Type: application/json' --data-binary '{}')"
@@ -272,14 +203,6 @@ postgres_run own
 for i in {1..10}; do
   assert_eq 'after a restart' 201 "$(post /notes "{\"name\":\"restart $i\",\"text\":\"r\"}")"
 done
-
-# The slow client is gone after its thirty seconds.
-slow_is_gone() {
-  ! kill -0 "$slow" 2>/dev/null
-}
-await 'the end of the slow client' 40 slow_is_gone
-assert_number 'seconds that the slow client had' $((SECONDS - slow_began)) '>=' 29
-assert_number 'connections closed for their slowness' "$(metric http_connections_overdue_total)" '>=' 1
 
 # SIGTERM: who is being served gets the answer, nobody else comes in.
 curl -sS --max-time 20 -o "$RUN/last.body" -w '%{http_code}' -H 'Content-Type: application/json' --data-binary '{"name":"last","text":"l"}' \

@@ -108,8 +108,9 @@ assert_eq 'answers to twenty equal steps' '1 200 19 409' "$(sort "$RUN/steps" | 
 events_are 9
 
 # Twenty equal requests with one key at once: one order, and whoever gets an answer gets the same.
-seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -w ' %{http_code}\n' -H 'Content-Type: application/json' -H "X-Correlation-Id: $MINE.one-key.{}" -H "Idempotency-Key: $MINE.2" \
-  --data "{$customer, \"totalAmount\": 3, \"currency\": \"EUR\"}" "http://127.0.0.1:${SERVICE_PORT[order-service]}/api/orders" >"$RUN/one-key"
-assert_eq 'different answers to one key' 1 "$(sort -u "$RUN/one-key" | wc -l)"
+seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o "$RUN/one-key.{}" -w '%{http_code}\n' -H 'Content-Type: application/json' -H "X-Correlation-Id: $MINE.one-key.{}" \
+  -H "Idempotency-Key: $MINE.2" --data "{$customer, \"totalAmount\": 3, \"currency\": \"EUR\"}" "http://127.0.0.1:${SERVICE_PORT[order-service]}/api/orders" >"$RUN/one-key"
+assert_eq 'answers to one key' '20 201' "$(sort "$RUN/one-key" | uniq -c | xargs)"
+assert_eq 'orders of one key' 1 "$(jq -r .orderId "$RUN"/one-key.* | sort -u | wc -l)"
 events_are 10
 rows_are 5 orders.customer_order

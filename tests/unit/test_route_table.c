@@ -80,8 +80,20 @@ Test(route_table, coded_letters_mean_the_same_path)
 
 Test(route_table, paths_that_nobody_has_are_unknown)
 {
-  static const char *const paths[] = {"/", "/api", "/api/order", "/api/orders/", "/api//orders", "/api/orders//items/1", "/api/orders/1/items", "/api/orders/1/items/2/3",
-                                      "/API/orders", "/api/orders/1/items/", "*", "http://host/api/orders", "", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18"};
+  static const char *const paths[] = {"/",
+                                      "/api",
+                                      "/api/order",
+                                      "/api/orders/",
+                                      "/api//orders",
+                                      "/api/orders//items/1",
+                                      "/api/orders/1/items",
+                                      "/api/orders/1/items/2/3",
+                                      "/API/orders",
+                                      "/api/orders/1/items/",
+                                      "*",
+                                      "http://host/api/orders",
+                                      "",
+                                      "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18"};
 
   for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
     expect(ROUTE_UNKNOWN, "GET", paths[i]);
@@ -102,9 +114,9 @@ Test(route_table, another_method_is_told_which_there_are)
 
 Test(route_table, what_is_no_text_is_refused)
 {
-  static const char *const paths[] = {"/api/orders/%",    "/api/orders/%4",      "/api/orders/%zz",        "/api/orders/%00",       "/api/orders/a%0Ab",
-                                      "/api/orders/%7f",  "/api/orders/%ff",     "/api/orders/%c0%80",     "/api/orders/%ed%a0%80", "/api/orders/%4/items",
-                                      "/api/orders/\x01", "/api/orders/\xc3\x28"};
+  static const char *const paths[] = {"/api/orders/%",         "/api/orders/%4",       "/api/orders/%zz",  "/api/orders/%00",
+                                      "/api/orders/a%0Ab",     "/api/orders/%7f",      "/api/orders/%ff",  "/api/orders/%c0%80",
+                                      "/api/orders/%ed%a0%80", "/api/orders/%4/items", "/api/orders/\x01", "/api/orders/\xc3\x28"};
 
   for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
     expect(ROUTE_NO_TEXT, "GET", paths[i]);
