@@ -15,7 +15,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "moment.h"
 
@@ -30,12 +29,15 @@ struct client {
   bool has_commit_failed;
 };
 
+/* syslog's number. Its header must not be read here: its LOG_DEBUG is another one than ours. */
+enum { CLIENT_CRITICAL = 2 };
+
 /* On any of librdkafka's threads. */
 static void on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *words)
 {
   const struct client *client = rd_kafka_opaque(kafka);
 
-  log_event(client->log, level <= LOG_CRIT ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
+  log_event(client->log, level <= CLIENT_CRITICAL ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
 }
 
 /* Something is wrong that may pass: once, and again when it is another error or a minute later. */

@@ -156,6 +156,8 @@ dev_demo() {
   trap demo_ends EXIT
   trap 'exit 130' INT TERM
   if [ -n "$system" ]; then
+    # Groups of consumers that come and go are more than the embedded broker is good for.
+    ! kafka_is_installed || broker=kafka
     demo_system "$system" "$broker" "$plugin"
     return
   fi
