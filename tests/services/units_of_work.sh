@@ -33,7 +33,7 @@ attended() {
         continue
         ;;
     esac
-    echo done >&"${COPROC[1]}"
+    echo "$word" >&"${COPROC[1]}"
   done
   wait "$pid" || fail "$check: $(cat "$RUN/$check.err")"
 }

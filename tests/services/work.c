@@ -179,6 +179,8 @@ static void check_privilege(struct bench *bench)
   database_free(database);
 }
 
+enum { STATEMENTS = 2 * WORK_STATEMENTS_MAX };
+
 /* --- prepared statements ------------------------------------------------------------------------------------------------------------------------------- */
 
 static enum work_end select_star(struct work *work, void *context)
@@ -197,7 +199,7 @@ static enum work_end many_statements(struct work *work, void *context)
 {
   const struct statement *statements = context;
 
-  for (size_t i = 0; i < 2 * WORK_STATEMENTS_MAX; i++) {
+  for (size_t i = 0; i < STATEMENTS; i++) {
     const PGresult *answer = i % 64 == 63 ? work_ask(work, &statements[i]) : NULL;
 
     if (i % 64 != 63) {
@@ -214,8 +216,8 @@ static enum work_end many_statements(struct work *work, void *context)
 static void check_statements(struct bench *bench)
 {
   struct database *database = database_new(bench->direct, "work-check");
-  static struct statement statements[2 * WORK_STATEMENTS_MAX];
-  static char texts[2 * WORK_STATEMENTS_MAX][2][32];
+  static struct statement statements[STATEMENTS];
+  static char texts[STATEMENTS][2][32];
   struct work_outcome outcome;
   int columns = 0;
 
@@ -224,7 +226,7 @@ static void check_statements(struct bench *bench)
   bench_expect(VERDICT_OK, work_run(database, select_star, &columns, &outcome), &outcome, "after the table changed");
   CHECK(columns == 5 && outcome.attempts == 2, "the plan was made anew: %d columns", columns);
 
-  for (size_t i = 0; i < 2 * WORK_STATEMENTS_MAX; i++) {
+  for (size_t i = 0; i < STATEMENTS; i++) {
     (void)snprintf(texts[i][0], sizeof(texts[i][0]), "s%zu", i);
     (void)snprintf(texts[i][1], sizeof(texts[i][1]), "SELECT %zu", i);
     statements[i] = (struct statement){texts[i][0], texts[i][1]};
