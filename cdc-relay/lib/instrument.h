@@ -4,8 +4,8 @@
  *     requests = instrument_counter(instruments, "http_requests_total", "requests answered", "route,status");
  *     instrument_add(requests, 1, "/api/orders", "201");
  *
- * Series are bounded: a family takes INSTRUMENT_SERIES_MAX of them, later label values are counted together as `other`. Labels are ours or our tables', never a client's
- * text. (The relay keeps its own, as a table that its documentation is generated from: cdc-relay/src/ops/metrics.h.)
+ * Series are bounded: a family takes INSTRUMENT_SERIES_MAX of them, later label values are counted together as `other`. Labels are ours or our tables', never a
+ * client's text. (The relay keeps its own, as a table that its documentation is generated from: cdc-relay/src/ops/metrics.h.)
  */
 #ifndef INSTRUMENT_H
 #define INSTRUMENT_H
@@ -20,13 +20,19 @@ struct instrument;
 struct instruments *instruments_new(void);
 void instruments_free(struct instruments *instruments); /* takes NULL */
 
-/* `labels`: names with commas between, "" for none. Names, help and labels are static. A family lives as long as its collection. */
+/*
+ * `labels`: names with commas between, "" for none. Names, help and labels are static. A family lives as long as its collection; one that is there already, by
+ * its name, is given again. Without labels it shows 0 from the beginning.
+ */
 struct instrument *instrument_counter(struct instruments *instruments, const char *name, const char *help, const char *labels);
 struct instrument *instrument_gauge(struct instruments *instruments, const char *name, const char *help, const char *labels);
-/* `bounds` ends with 0; NULL: 1 ms to 30 s. */
+/* `bounds` of seconds or what is counted, rising, ends with 0; copied. NULL: 1 ms to 30 s. */
 struct instrument *instrument_histogram(struct instruments *instruments, const char *name, const char *help, const char *labels, const double *bounds);
 
-/* As many label values (const char *) as the family has names follow. */
+/*
+ * As many label values (const char *) as the family has names follow; each counts up to its 128th byte. Add: counters, whose negative changes are ignored, and
+ * gauges; set: gauges; observe: histograms. NaN changes nothing but a gauge that is set to it.
+ */
 #define instrument_add(instrument, by, ...)        instrument_change((instrument), (by), (const char *const[]){"", ##__VA_ARGS__} + 1)
 #define instrument_set(instrument, value, ...)     instrument_store((instrument), (value), (const char *const[]){"", ##__VA_ARGS__} + 1)
 #define instrument_observe(instrument, value, ...) instrument_record((instrument), (value), (const char *const[]){"", ##__VA_ARGS__} + 1)
@@ -37,7 +43,7 @@ void instrument_record(struct instrument *instrument, double value, const char *
 /* What is there now, for tests and for other figures; 0 for a series that is not. A histogram's count. */
 double instrument_value(struct instrument *instrument, const char *const *labels);
 
-/* The whole exposition, malloc'ed, with a zero behind it. */
+/* The whole exposition, malloc'ed, with a zero behind it; UTF-8 whatever the label values were. */
 char *instruments_text(struct instruments *instruments, size_t *ret_length);
 
 #endif

@@ -8,9 +8,15 @@
 
 enum { TRACEPARENT_SIZE = 56 }; /* 55 characters and a zero */
 
-/* Of a version that we know (00), lower case, neither trace nor span all zero. Later versions are taken for what their first 55 characters say, as the standard asks. */
+/*
+ * Lower case, neither trace nor span all zero. Version 00 is exactly 55 characters; later ones are taken for what their first 55 say, behind which only a
+ * hyphen may follow, as the standard asks; ff is no version. NULL is not sound.
+ */
 bool traceparent_is_sound(const char *text);
-/* A span of ours in the trace of `parent`, with its flags; a new trace where `parent` is NULL or not sound. */
+/*
+ * A span of ours in the trace of `parent`, sampled if that is; a new, sampled trace where `parent` is NULL or not sound. Of version 00. May write over
+ * `parent`.
+ */
 void traceparent_child(const char *parent, char ret_text[TRACEPARENT_SIZE]);
 
 #endif

@@ -2,7 +2,7 @@
  * variable.h - a program's settings as a table of environment variables: read, checked, listed by `--help`, shown masked by `--print-config`.
  *
  *   NAME         the value itself
- *   NAME_FILE    a file that holds it (secrets only); a trailing newline does not count
+ *   NAME_FILE    a file that holds it (SECRET and POSTGRES only); a trailing newline does not count; both set: a mistake
  *
  * Every mistake is reported at once. An empty variable counts as one that is not set: that is what a compose file makes of `${X}`.
  */
@@ -19,7 +19,7 @@
 enum { VARIABLE_VALUE_MAX_BYTES = 65536 };
 
 enum variable_kind {
-  VARIABLE_TEXT,     /* const char ** */
+  VARIABLE_TEXT,     /* const char **; UTF-8 without control characters */
   VARIABLE_SECRET,   /* const char **; never shown */
   VARIABLE_POSTGRES, /* const char **; a libpq URI or keyword string, whose password is not shown */
   VARIABLE_NUMBER,   /* int64_t *; from `least` to `most` */
@@ -42,11 +42,14 @@ struct variable {
   int64_t least, most;        /* NUMBER */
 };
 
-/* A table ends with an entry without a name, {0}. Targets are written where a value is sound. Texts are owned by the process, for its whole life. */
+/*
+ * A table ends with an entry without a name, {0}. Targets are written where a value is sound. Texts are owned by the process, for its whole life: they stand in
+ * the environment, the table, or memory that is never freed. Reads files; does not block on what is none.
+ */
 void variables_read(const struct variable *table, struct problem_list *problems);
 /* One line each: name, what it is for, the fallback. */
 void variables_print_help(const struct variable *table, FILE *out);
-/* `NAME=value` and where it came from: environment, file or default; secrets as `***`. After variables_read(). */
+/* `NAME=value` and where it came from: environment, file or default; secrets as `***`. After variables_read() without mistakes. */
 void variables_print(const struct variable *table, FILE *out);
 
 #endif
