@@ -4,8 +4,8 @@
  *     outbox_publish(work, &service->outbox, &(struct outbox_event){
  *         .topic = "order.created.v1", .key = order_id, .type = "OrderCreated", .id = event_id, .origin = &exchange->origin, .body = body});
  *
- * Headers of every event: id and eventType by the relay; source, timestamp, version, correlationId, causationId, traceparent by this module, as a json object in the
- * default table, in columns of their own where an older table has them.
+ * Headers of every event: id and eventType by the relay; source, timestamp, version, correlationId, causationId, traceparent by this module, as a json object
+ * in the default table, in columns of their own where an older table has them.
  */
 #ifndef OUTBOX_H
 #define OUTBOX_H

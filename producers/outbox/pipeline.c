@@ -4,11 +4,11 @@
  *   queue, more than WORK_QUEUED_MAX_BYTES of it: send it whole, reading meanwhile
  *   settle:                                       send the rest, read until the answer to the last Sync
  *
- * What is prepared on a connection is known by what the server answered: sent, it counts as there, so that the same pipeline does not prepare it twice; refused or
- * skipped, it does not. It outlives the transaction: a prepared statement is the session's.
+ * What is prepared on a connection is known by what the server answered: sent, it counts as there, so that the same pipeline does not prepare it twice; refused
+ * or skipped, it does not. It outlives the transaction: a prepared statement is the session's.
  *
- * Whether COMMIT happened is known by where an answer stands. An error in front of COMMIT's place: it was skipped. At its place: it failed, unless the server ended the
- * session, which it may also do behind the commit. No answer: unknown.
+ * Whether COMMIT happened is known by where an answer stands. An error in front of COMMIT's place: it was skipped. At its place: it failed, unless the server
+ * ended the session, which it may also do behind the commit. No answer: unknown.
  */
 #include "pipeline.h"
 
@@ -160,7 +160,7 @@ static void note_error(struct pipeline *pipeline, const struct pipeline_entry *e
 }
 
 /* The connection is of no use; nothing more is expected of it. */
-static void break_off(struct pipeline *pipeline, const char *words)
+void pipeline_break(struct pipeline *pipeline, const char *words)
 {
   note_loss(pipeline, pipeline->count > 0 ? oldest(pipeline)->kind : PIPELINE_SYNC, words);
   pipeline->is_broken = true;
@@ -206,7 +206,7 @@ static void take(struct pipeline *pipeline)
     if (entry->is_answered) {
       answered(pipeline);
     } else {
-      break_off(pipeline, "an answer is missing");
+      pipeline_break(pipeline, "an answer is missing");
     }
     return;
   }
@@ -222,7 +222,7 @@ static void take(struct pipeline *pipeline)
     if (entry->kind == PIPELINE_SYNC) {
       answered(pipeline); /* no NULL behind it */
     } else {
-      break_off(pipeline, "the answers are out of step");
+      pipeline_break(pipeline, "the answers are out of step");
     }
     break;
   case PGRES_PIPELINE_ABORTED:
@@ -236,12 +236,12 @@ static void take(struct pipeline *pipeline)
     }
     PQclear(result);
     if (PQstatus(pipeline->connection) != CONNECTION_OK) {
-      break_off(pipeline, "the connection is closed");
+      pipeline_break(pipeline, "the connection is closed");
     }
     break;
   default: /* COPY and what later versions of libpq may know: not for here */
     PQclear(result);
-    break_off(pipeline, "a statement began a COPY");
+    pipeline_break(pipeline, "a statement began a COPY");
     break;
   }
 }
@@ -260,7 +260,7 @@ static void take_last_words(struct pipeline *pipeline)
     take(pipeline);
   }
   if (!pipeline->is_broken) {
-    break_off(pipeline, PQerrorMessage(pipeline->connection));
+    pipeline_break(pipeline, PQerrorMessage(pipeline->connection));
   }
 }
 
@@ -301,7 +301,7 @@ static void pump(struct pipeline *pipeline, bool until_answered)
       char words[64];
 
       (void)snprintf(words, sizeof(words), "no answer within %d ms", pipeline->silence_ms);
-      break_off(pipeline, words);
+      pipeline_break(pipeline, words);
     } else if (ready > 0 && (socket.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && !read_socket(pipeline->connection)) {
       take_last_words(pipeline);
     }
@@ -329,7 +329,7 @@ bool pipeline_look(struct pipeline *pipeline)
     pump(pipeline, true); /* up to its end, or to that of our patience */
   }
   if (pipeline->is_doomed && !pipeline->is_broken) {
-    break_off(pipeline, "the server ended the session");
+    pipeline_break(pipeline, "the server ended the session");
   }
   return !pipeline->is_broken;
 }
@@ -337,7 +337,7 @@ bool pipeline_look(struct pipeline *pipeline)
 static void queued(struct pipeline *pipeline, int sent, struct pipeline_entry entry, size_t bytes)
 {
   if (sent != 1) {
-    break_off(pipeline, PQerrorMessage(pipeline->connection));
+    pipeline_break(pipeline, PQerrorMessage(pipeline->connection));
     return;
   }
   expect(pipeline, entry);
