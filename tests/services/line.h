@@ -13,9 +13,10 @@ enum { LINE_CHUNK_BYTES = 65536 };
 
 enum line_fault {
   LINE_WHOLE,
-  LINE_CUT_BEFORE,  /* what holds the word is not passed on, and both ends are closed */
-  LINE_CUT_BEHIND,  /* it is passed on; its answer is awaited and not passed on, and both ends are closed */
-  LINE_SILENT,      /* it is not passed on, and nothing after it, until the client gives up */
+  LINE_CUT_BEFORE, /* what holds the word is not passed on, and both ends are closed */
+  LINE_CUT_BEHIND, /* it is passed on; its answer is awaited and not passed on, and both ends are closed */
+  LINE_SWAP,       /* its letters are passed on as `ABORT` and blanks */
+  LINE_SILENT,     /* it is not passed on, and nothing after it, until the client gives up */
 };
 
 struct line;
