@@ -36,7 +36,19 @@ struct outbox_event {
 };
 
 /* What a column of the table takes. */
-enum outbox_column { OUTBOX_END, OUTBOX_ID, OUTBOX_TOPIC, OUTBOX_KEY, OUTBOX_TYPE, OUTBOX_BODY, OUTBOX_HEADERS, OUTBOX_VERSION, OUTBOX_CORRELATION, OUTBOX_CAUSATION, OUTBOX_TRACEPARENT };
+enum outbox_column {
+  OUTBOX_END,
+  OUTBOX_ID,
+  OUTBOX_TOPIC,
+  OUTBOX_KEY,
+  OUTBOX_TYPE,
+  OUTBOX_BODY,
+  OUTBOX_HEADERS,
+  OUTBOX_VERSION,
+  OUTBOX_CORRELATION,
+  OUTBOX_CAUSATION,
+  OUTBOX_TRACEPARENT
+};
 
 /* A table of any shape: the INSERT and what its parameters $1, $2, ... take, in their order, up to OUTBOX_END. Static. */
 struct outbox_table {

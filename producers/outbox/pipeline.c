@@ -104,38 +104,42 @@ static void copy_without_value(char *text, size_t size, const char *message)
   }
 }
 
-static void fail(struct pipeline *pipeline, const struct pipeline_entry *entry, const PGresult *result, const char *words)
+static void note_loss(struct pipeline *pipeline, enum pipeline_kind kind, const char *words)
 {
   struct pipeline_failure *failure = &pipeline->failure;
-  const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE); /* libpq's own errors have none */
+
+  if (!failure->is_there) {
+    *failure = (struct pipeline_failure){.is_there = true, .kind = kind};
+    (void)snprintf(failure->text, sizeof(failure->text), "lost the connection to PostgreSQL: %.*s", (int)strcspn(words, "\n"), words);
+  }
+}
+
+static void note_error(struct pipeline *pipeline, const struct pipeline_entry *entry, const PGresult *result)
+{
+  struct pipeline_failure *failure = &pipeline->failure;
+  const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
   const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   char reason[PROBLEM_TEXT_MAX / 2];
 
+  if (sqlstate == NULL) { /* libpq's own word, not the server's */
+    note_loss(pipeline, entry->kind, PQresultErrorMessage(result));
+    return;
+  }
   if (failure->is_there) {
     return;
   }
-  *failure = (struct pipeline_failure){.is_there = true, .kind = entry != NULL ? entry->kind : PIPELINE_SYNC, .is_server_word = sqlstate != NULL};
-  if (sqlstate != NULL) {
-    (void)snprintf(failure->sqlstate, sizeof(failure->sqlstate), "%s", sqlstate);
-    failure->is_last_word = severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
-  }
-  if (constraint != NULL) {
-    (void)snprintf(failure->constraint, sizeof(failure->constraint), "%s", constraint);
-  }
-  if (sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0) {
+  *failure = (struct pipeline_failure){.is_there = true, .kind = entry->kind, .is_server_word = true};
+  failure->is_last_word = severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+  (void)snprintf(failure->sqlstate, sizeof(failure->sqlstate), "%s", sqlstate);
+  (void)snprintf(failure->constraint, sizeof(failure->constraint), "%s", constraint != NULL ? constraint : "");
+  if (strncmp(sqlstate, "22", 2) == 0) {
     copy_without_value(reason, sizeof(reason), primary != NULL ? primary : "");
   } else {
-    const char *message = primary != NULL ? primary : words;
-
-    (void)snprintf(reason, sizeof(reason), "%.*s", (int)strcspn(message, "\n"), message);
+    (void)snprintf(reason, sizeof(reason), "%s", primary != NULL ? primary : "");
   }
-  if (sqlstate == NULL) {
-    (void)snprintf(failure->text, sizeof(failure->text), "lost the connection to PostgreSQL: %s", reason);
-    return;
-  }
-  switch (failure->kind) {
+  switch (entry->kind) {
   case PIPELINE_BEGIN:
     (void)snprintf(failure->text, sizeof(failure->text), "could not begin a transaction: %s", reason);
     break;
@@ -158,7 +162,7 @@ static void fail(struct pipeline *pipeline, const struct pipeline_entry *entry, 
 /* The connection is of no use; nothing more is expected of it. */
 static void break_off(struct pipeline *pipeline, const char *words)
 {
-  fail(pipeline, pipeline->count > 0 ? oldest(pipeline) : NULL, NULL, words);
+  note_loss(pipeline, pipeline->count > 0 ? oldest(pipeline)->kind : PIPELINE_SYNC, words);
   pipeline->is_broken = true;
   pipeline->count = 0;
 }
@@ -228,7 +232,7 @@ static void take(struct pipeline *pipeline)
       entry->slot->is_there = false;
     }
     if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
-      fail(pipeline, entry, result, PQresultErrorMessage(result));
+      note_error(pipeline, entry, result);
     }
     PQclear(result);
     if (PQstatus(pipeline->connection) != CONNECTION_OK) {

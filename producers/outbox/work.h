@@ -30,10 +30,10 @@
 #include "verdict.h"
 
 enum {
-  WORK_ATTEMPTS_MAX = 6,     /* of a unit of work that failed for a reason that passes */
-  WORK_RETRY_TIME_MAX_MS = 5000, /* since the first began; no attempt begins later */
-  WORK_PARAMETERS_MAX = 24,  /* of one statement */
-  WORK_STATEMENTS_MAX = 256, /* prepared ones of a connection */
+  WORK_ATTEMPTS_MAX = 6,           /* of a unit of work that failed for a reason that passes */
+  WORK_RETRY_TIME_MAX_MS = 5000,   /* since the first began; no attempt begins later */
+  WORK_PARAMETERS_MAX = 24,        /* of one statement */
+  WORK_STATEMENTS_MAX = 256,       /* prepared ones of a connection */
   WORK_QUEUED_MAX_BYTES = 1048576, /* so much is queued, then sent without being asked for */
 };
 
@@ -65,8 +65,10 @@ void work_queue(struct work *work, const struct statement *statement, size_t cou
 const PGresult *work_query(struct work *work, const struct statement *statement, size_t count, const struct parameter *parameters);
 
 /* The same with texts (const char *, NULL for SQL's NULL) as arguments, which may be none. */
-#define work_do(work, statement, ...)  work_queue_texts((work), (statement), sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
-#define work_ask(work, statement, ...) work_query_texts((work), (statement), sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+#define work_do(work, statement, ...)                                                                                                                          \
+  work_queue_texts((work), (statement), sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+#define work_ask(work, statement, ...)                                                                                                                         \
+  work_query_texts((work), (statement), sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
 void work_queue_texts(struct work *work, const struct statement *statement, size_t count, const char *const *texts);
 const PGresult *work_query_texts(struct work *work, const struct statement *statement, size_t count, const char *const *texts);
 
@@ -82,10 +84,10 @@ typedef enum work_end (*WorkFunction)(struct work *work, void *context);
 
 struct work_outcome {
   bool is_committed;
-  bool is_unknown;     /* the connection broke behind COMMIT: it may have happened or not */
+  bool is_unknown; /* the connection broke behind COMMIT: it may have happened or not */
   uint32_t attempts;
-  char sqlstate[6];    /* of the refusal; empty: none */
-  char constraint[64]; /* of a violated constraint; empty: none */
+  char sqlstate[6];       /* of the refusal; empty: none */
+  char constraint[64];    /* of a violated constraint; empty: none */
   struct problem problem; /* in any case but OK */
 };
 
