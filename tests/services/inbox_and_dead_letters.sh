@@ -34,7 +34,7 @@ for check in $("$program" --list); do
 done
 assert_number 'checks' $count '>=' 9
 
-relay_start
+relay_start relay
 await_records "outbox.event.$T.limit.dlq" 4 >/dev/null # all that fits the table fits the relay
 await_records "outbox.event.$T.b.dlq" 1 >/dev/null
 KCAT_FORMAT='%p|%S|%h\n'
@@ -56,4 +56,4 @@ while IFS='|' read -r partition key value headers; do
   assert_eq 'Connect' 'sku 7 has no stock' "$(header __connect.errors.exception.message "$headers")"
   assert_eq 'ours' 4 "$(header dlt.attempts "$headers")"
 done <<<"$records"
-relay_stop
+relay_stop relay
