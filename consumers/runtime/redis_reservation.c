@@ -111,7 +111,7 @@ static enum verdict read_reply(struct redis_reservation *reservation, redisReply
 /* One command whose answer does not matter, unless it is an error. */
 static enum verdict greet(struct redis_reservation *reservation, int count, const char **words, struct problem *problem)
 {
-  redisReply *reply;
+  redisReply *reply = NULL;
   enum verdict verdict;
 
   if (redisAppendCommandArgv(reservation->context, count, words, NULL) != REDIS_OK) {
@@ -221,7 +221,7 @@ static enum verdict run_script(struct redis_reservation *reservation, const char
 {
   char key[REDIS_KEY_MAX_BYTES + 1];
   char ttl[24];
-  redisReply *reply;
+  redisReply *reply = NULL;
   enum verdict verdict = make_key(reservation, event_id, key, problem);
 
   (void)snprintf(ttl, sizeof(ttl), "%" PRId64, reservation->settings->ttl_s);
