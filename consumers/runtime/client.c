@@ -15,9 +15,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "moment.h"
+
+enum { SYSLOG_CRITICAL = 2 }; /* <syslog.h> has names that our log has too */
 
 struct client {
   rd_kafka_t *kafka;
@@ -35,7 +36,7 @@ static void on_log(const rd_kafka_t *kafka, int level, const char *facility, con
 {
   const struct client *client = rd_kafka_opaque(kafka);
 
-  log_event(client->log, level <= LOG_CRIT ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
+  log_event(client->log, level <= SYSLOG_CRITICAL ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
 }
 
 /* Something is wrong that may pass: once, and again when it is another error or a minute later. */
