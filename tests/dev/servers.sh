@@ -350,3 +350,15 @@ topic_make() {
     "$ROOT/build/dev/tests/tools/topic_tool" -b "$KAFKA" create "$@"
   fi
 }
+
+# topics_make FILE: those topics of a system's topics.json that are not there yet, as for development.
+topics_make() {
+  local there name partitions settings
+  there=$(kcat -b "$KAFKA" -L -J | jq -r '.topics[].topic') || return 1
+  while read -r name partitions settings; do
+    if ! grep -qxF -- "$name" <<<"$there"; then
+      # shellcheck disable=SC2086
+      topic_make "$name" "$partitions" $settings || return 1
+    fi
+  done < <(jq -r '.[] | "\(.name) \(.partitions) retention.ms=\(.retention_ms) cleanup.policy=\(.cleanup)"' "$1")
+}
