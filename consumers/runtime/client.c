@@ -323,7 +323,8 @@ bool client_close(struct client *client)
   rd_kafka_error_t *error = rd_kafka_consumer_close_queue(client->kafka, queue);
 
   if (error != NULL) {
-    rd_kafka_error_destroy(error);
+    rd_kafka_error_destroy(error); /* after a fatal error there is nothing to leave */
+    return false;
   }
   while (rd_kafka_consumer_closed(client->kafka) == 0 && moment_now().mono_us < deadline_us) {
     rd_kafka_message_t *message = rd_kafka_consume_queue(queue, 50);
