@@ -123,7 +123,7 @@ CREATE TABLE IF NOT EXISTS orders.request_answer (
   key        text        NOT NULL PRIMARY KEY,
   route      text        NOT NULL,
   digest     bytea       NOT NULL, -- of the request's body
-  status     integer     NOT NULL,
+  status     integer,              -- NULL until the answer is known, in the transaction that will bring it
   body       text,                 -- NULL: the answer had none
   created_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT request_answer_key_fits CHECK (octet_length(key) BETWEEN 1 AND 255)

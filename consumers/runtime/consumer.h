@@ -60,7 +60,7 @@ typedef enum verdict (*ConsumerHandler)(const struct event *event, struct work *
 
 /* The event is of no interest: counted so. */
 void consumer_ignored(struct consumption *consumption);
-/* Queues an event in the same transaction. */
+/* Queues an event in the same transaction. Without an origin of its own it gets the incoming event's. */
 void consumer_publish(struct consumption *consumption, const struct outbox_event *event);
 /* The program's own state, as consumer->state says. */
 void *consumer_state(struct consumption *consumption);
@@ -97,11 +97,16 @@ struct consumer {
   const char *dead_letter_suffix;
   struct { uint32_t events; int64_t wait_ms; } batch; /* {1, 0}: single events */
   const struct outbox_table *outbox;  /* of what it publishes; NULL: outbox_default */
-  const char *inbox_table;            /* `notification.inbox` */
+  enum idempotence idempotence;       /* INBOX and REDIS: what IDEMPOTENCY is by default; HANDLER: there is no choice and no inbox */
+  const char *inbox_table;            /* `notification.inbox`; NULL with HANDLER */
   const struct variable *variables;
   void *state;
 };
 
+/*
+ * The program: arguments, settings, pages, loop, signals. Returns the exit code: 0; 2 for wrong usage or settings, all listed, or an address that is taken; 6 where Kafka
+ * refuses this member for good.
+ */
 int consumer_main(const struct consumer *consumer, int argc, char **argv);
 
 #endif

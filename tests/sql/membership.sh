@@ -53,7 +53,7 @@ cannot 'a state that is none' "$auth" "UPDATE auth.member SET status = 'GONE'" 2
 cannot 'no nickname' "$auth" "UPDATE auth.member SET nickname = ''" 23514
 can 'a member withdraws' "$auth" "UPDATE auth.member SET status = 'DELETED'"
 cannot 'a member comes back' "$auth" "UPDATE auth.member SET status = 'ACTIVE'" 23514
-can 'an answer is kept' "$auth" "INSERT INTO auth.request_answer (key, route, digest, status, body) VALUES ('k', 'POST /api/auth/oauth/login', '\\x00', 201, '{}')"
+can 'an answer is kept' "$auth" "BEGIN; INSERT INTO auth.request_answer (key, route, digest) VALUES ('k', 'POST /api/auth/oauth/login', '\\x00'); UPDATE auth.request_answer SET status = 201, body = '{}' WHERE key = 'k'; COMMIT"
 
 # The copy of members, and what hangs on it.
 reference() { # ID STATUS LAST_EVENT_AT [NICKNAME]
@@ -76,12 +76,18 @@ cannot 'the same failed event twice' "$dday" "$failed" 23505
 can 'it fails again' "$dday" "$failed ON CONFLICT (event_id) DO UPDATE SET attempts = failed_event.attempts + 1, last_failed_at = now()"
 cannot 'it is closed at no time' "$dday" "UPDATE dday.failed_event SET status = 'RESOLVED'" 23514
 can 'it is closed' "$dday" "UPDATE dday.failed_event SET status = 'RESOLVED', handled_by = 'anna', handled_at = now(), note = 'n'"
+can 'an alert, taken and sent' "$dday" "INSERT INTO dday.alert (event_id, channel, subject, body) VALUES ('e-7', 'EMAIL', 's', 'b'), ('e-7', 'WEBHOOK', 's', 'b');
+  UPDATE dday.alert SET attempts = attempts + 1, next_at = clock_timestamp() + interval '30 seconds' WHERE id = (
+    SELECT id FROM dday.alert WHERE status = 'PENDING' AND next_at <= clock_timestamp() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id;
+  UPDATE dday.alert SET status = 'SENT', sent_at = clock_timestamp() WHERE attempts = 1"
+assert_eq 'alerts to send' 1 "$(pg "SELECT count(*) FROM dday.alert WHERE status = 'PENDING'")"
+cannot 'sent at no time' "$dday" "UPDATE dday.alert SET status = 'SENT'" 23514
 can 'a dead letter' "$dday" "INSERT INTO outbox_binary ($EVENT, event_id) VALUES ('member-events.DLT', '7', 'CREATED', '{', 'e-7')"
 cannot 'd-day-service makes members up' "$dday" "INSERT INTO outbox ($EVENT) VALUES ('member-events', '7', 'CREATED', '{}')"
 cannot 'd-day-service writes the old outbox' "$dday" "$event"
 cannot 'auth-service writes another outbox' "$auth" "INSERT INTO outbox ($EVENT) VALUES ('member-events', '7', 'CREATED', '{}')"
 
-for foreign in "$auth dday.member_reference" "$auth dday.d_day" "$auth dday.failed_event" "$auth dday.inbox" "$dday auth.member" "$dday auth.request_answer"; do
+for foreign in "$auth dday.member_reference" "$auth dday.d_day" "$auth dday.failed_event" "$auth dday.alert" "$auth dday.inbox" "$dday auth.member" "$dday auth.request_answer"; do
   read -r role table <<<"$foreign"
   for sql in "SELECT FROM $table" "DELETE FROM $table" "TRUNCATE $table" "INSERT INTO $table DEFAULT VALUES"; do
     cannot "$role: $sql" "$role" "$sql"

@@ -37,9 +37,9 @@ dead_letter() { # TOPIC
 # What each has to do, as it does it: in one transaction with the event.
 can 'an order is made' "$orders" "BEGIN; $(order 1); $(publish order.created.v1); COMMIT"
 can 'an order takes a step' "$orders" "BEGIN; SELECT status FROM orders.customer_order WHERE order_id = '${ID}1' FOR UPDATE; UPDATE orders.customer_order SET status = 25, updated_at = now() WHERE order_id = '${ID}1'; $(publish order.shipped.v1); COMMIT"
-can 'an answer is kept' "$orders" "INSERT INTO orders.request_answer (key, route, digest, status, body) VALUES ('k', 'POST /api/orders', '\\x00', 201, '{}') ON CONFLICT (key) DO UPDATE SET status = 201; SELECT * FROM orders.request_answer; DELETE FROM orders.request_answer"
+can 'an answer is kept' "$orders" "INSERT INTO orders.request_answer (key, route, digest, status, body) VALUES ('k', 'POST /api/orders', '\\x00', 201, '{}') ON CONFLICT (key) DO UPDATE SET status = 201; SELECT * FROM orders.request_answer; DELETE FROM orders.request_answer WHERE key = ANY (ARRAY(SELECT key FROM orders.request_answer ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED))"
 can 'a product is made' "$products" "BEGIN; $(product 1); $(publish product.created.v1); COMMIT"
-can 'an answer of the other service' "$products" "INSERT INTO products.request_answer (key, route, digest, status) VALUES ('k', 'POST /api/products', '\\x00', 204)"
+can 'an answer of the other service' "$products" "INSERT INTO products.request_answer (key, route, digest) VALUES ('k', 'POST /api/products', '\\x00'); UPDATE products.request_answer SET status = 204 WHERE key = 'k'"
 can 'a notification is sent' "$notifications" "BEGIN; INSERT INTO notification.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('c', 'e-1', 't', 0, 1) ON CONFLICT DO NOTHING; $(notification e-1); COMMIT"
 can 'a notification is tried and then sent' "$notifications" "$(notification e-2 PENDING NULL); UPDATE notification.notification SET status = 'SENT', sent_at = now(), attempts = attempts + 1 WHERE event_id = 'e-2'"
 can 'a dead letter of order.created.v1' "$notifications" "$(dead_letter order.created.v1.dlq)"

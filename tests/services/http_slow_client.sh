@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Clients that take their time get HTTP_IDLE_TIMEOUT_S for a whole request and no more, however busy they look meanwhile; nobody else waits for them, and an
+# answer that takes long does not count as theirs.
+# tags: asan
+POSTGRES=own
+# shellcheck disable=SC2034
+OWN_POSTGRES=()
+# shellcheck source=tests/e2e/harness.sh
+. "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
+# shellcheck source=tests/services/echo.bash
+. "${BASH_SOURCE[0]%/*}/echo.bash"
+
+echo_tables
+service_start echo
+
+# slow_client TEXT: sends a head that announces more than will ever come, and then a byte a second; prints how long it could.
+slow_client() {
+  local began=$SECONDS fd
+  trap '' PIPE
+  exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+  # shellcheck disable=SC2059
+  printf "$1" >&"$fd"
+  while printf ' ' >&"$fd"; do
+    sleep 1
+  done 2>/dev/null
+  echo $((SECONDS - began))
+}
+
+began=$SECONDS
+slow_client 'POST /notes HTTP/1.1\r\nHost: slow\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n' >"$RUN/body.seconds" &
+clients=($!)
+slow_client 'GET /livez HTTP/1.1\r\nHost: slow\r\nX-Slow: ' >"$RUN/head.seconds" &
+clients+=($!)
+slow_client 'POST /nowhere HTTP/1.1\r\nHost: slow\r\nContent-Length: 1000\r\n\r\n' >"$RUN/refused.seconds" &
+clients+=($!)
+connected() {
+  [ "$(metric http_connections)" -ge 4 ]
+}
+await 'all are connected' 10 connected
+for i in {1..20}; do
+  assert_eq 'somebody else' 201 "$(post /notes "{\"name\":\"quick $i\",\"text\":\"q\"}")"
+done
+# In the very time in which the others are cut off, this one waits for its answer.
+nearly_over() {
+  [ $((SECONDS - began)) -ge 26 ]
+}
+await 'their time to be nearly over' 30 nearly_over
+assert_eq 'an answer that takes long' 201 "$(post '/notes?seconds=8' '{"name":"patient","text":"p"}')"
+wait "${clients[@]}"
+for which in body head refused; do
+  assert_number "seconds for a slow $which" "$(cat "$RUN/$which.seconds")" '>=' 29
+  assert_number "seconds for a slow $which" "$(cat "$RUN/$which.seconds")" '<=' 36
+done
+assert_eq 'connections closed for their slowness' 3 "$(metric http_connections_overdue_total)"
+assert_eq 'notes' 21 "$(pg 'SELECT count(*) FROM echo.note')"
