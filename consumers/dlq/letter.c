@@ -118,11 +118,11 @@ static json_t *summary(const struct letter *letter)
   char when[32];
 
   time_text(record->timestamp_ms, when);
-  return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I}", "topic", record->topic, "partition", (json_int_t)record->partition, "offset",
-                   (json_int_t)record->offset, "time", when, "id", letter->id, "key", json_of(record->key), "type", json_of(type_of(letter)), "errorClass",
-                   json_of(span_of_text(story->error_class)), "errorMessage", json_of(span_of_text(story->error_message)), "attempts", (json_int_t)story->attempts, "redrives",
-                   (json_int_t)letter->redrives, "originalTopic", json_of(span_of_text(story->topic)), "originalPartition", (json_int_t)story->partition, "originalOffset",
-                   (json_int_t)story->offset);
+  return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I}", "topic", record->topic, "partition", (json_int_t)record->partition,
+                   "offset", (json_int_t)record->offset, "time", when, "id", letter->id, "key", json_of(record->key), "type", json_of(type_of(letter)),
+                   "errorClass", json_of(span_of_text(story->error_class)), "errorMessage", json_of(span_of_text(story->error_message)), "attempts",
+                   (json_int_t)story->attempts, "redrives", (json_int_t)letter->redrives, "originalTopic", json_of(span_of_text(story->topic)),
+                   "originalPartition", (json_int_t)story->partition, "originalOffset", (json_int_t)story->offset);
 }
 
 static void dump(json_t *object, FILE *out)

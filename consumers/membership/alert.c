@@ -46,7 +46,8 @@ static const struct statement insert_alert = {"insert_alert", "INSERT INTO dday.
 static const struct statement take_alert = {
     "take_alert",
     "UPDATE dday.alert SET attempts = attempts + 1, next_at = clock_timestamp() + $3::integer * interval '1 second' WHERE id = ("
-    "SELECT id FROM dday.alert WHERE status = 'PENDING' AND next_at <= clock_timestamp() AND channel IN ($1, $2) ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) "
+    "SELECT id FROM dday.alert WHERE status = 'PENDING' AND next_at <= clock_timestamp() AND channel IN ($1, $2) ORDER BY next_at LIMIT 1 FOR UPDATE SKIP "
+    "LOCKED) "
     "RETURNING id, channel, subject, body, attempts",
 };
 static const struct statement mark_alert_sent = {
@@ -94,7 +95,8 @@ static enum work_end take(struct work *work, void *context)
 {
   struct alerts *alerts = context;
   const char *lease = work_text(work, "%d", (int)ALERT_LEASE_S);
-  const PGresult *result = work_ask(work, &take_alert, alerts->settings->webhook_url[0] == '\0' ? "" : WEBHOOK, alerts->settings->smtp_url[0] == '\0' ? "" : MAIL, lease);
+  const PGresult *result =
+      work_ask(work, &take_alert, alerts->settings->webhook_url[0] == '\0' ? "" : WEBHOOK, alerts->settings->smtp_url[0] == '\0' ? "" : MAIL, lease);
 
   if (result == NULL) {
     return WORK_FAILED;
@@ -134,7 +136,8 @@ static bool run(struct alerts *alerts, WorkFunction function)
   if (work_run(alerts->database, function, alerts, &outcome) == VERDICT_OK) {
     return true;
   }
-  log_event(alerts->log, LOG_WARN, "alerts_wait", log_text("reason", outcome.problem.text), log_text("sqlstate", outcome.sqlstate[0] == '\0' ? NULL : outcome.sqlstate));
+  log_event(alerts->log, LOG_WARN, "alerts_wait", log_text("reason", outcome.problem.text),
+            log_text("sqlstate", outcome.sqlstate[0] == '\0' ? NULL : outcome.sqlstate));
   return false;
 }
 

@@ -92,7 +92,8 @@ static enum verdict read_answer(const struct auth_client *client, int64_t member
   }
   json_decref(answer);
   return is_sound ? VERDICT_OK
-                  : problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "auth_answer", "auth-service answered with something that is no member %" PRId64, member_id);
+                  : problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "auth_answer", "auth-service answered with something that is no member %" PRId64,
+                                member_id);
 }
 
 static enum verdict judge(long status, int64_t member_id, struct problem *problem)
