@@ -17,10 +17,13 @@ static void read_id(struct letter *letter)
 {
   const struct record_header *header = record_find_header(&letter->record, "id");
   struct span value = letter->record.value;
-  struct span id = header == NULL ? (struct span){0} : header->value;
+  struct span id = {0};
   json_t *body = NULL;
 
   letter->id[0] = '\0';
+  if (header != NULL) {
+    id = header->value;
+  }
   if (span_is_null(id) && value.length > 0 && value.length <= LETTER_BODY_MAX_BYTES && value.data[0] == '{') {
     body = json_loadb(value.data, value.length, 0, NULL);
     id = span_of_text(json_string_value(json_object_get(body, "eventId")));
@@ -108,7 +111,10 @@ static struct span type_of(const struct letter *letter)
 {
   const struct record_header *header = record_find_header(&letter->record, "eventType");
 
-  return header == NULL ? (struct span){0} : header->value;
+  if (header == NULL) {
+    return (struct span){0};
+  }
+  return header->value;
 }
 
 static json_t *summary(const struct letter *letter)

@@ -30,6 +30,7 @@ struct alerts {
   pthread_mutex_t lock;
   pthread_cond_t changed;
   bool is_to_stop; /* under the lock */
+  bool is_database_away;
   uint64_t chance;
   /* What is in hand. */
   bool has_one;
@@ -128,14 +129,19 @@ static enum work_end note_failed(struct work *work, void *context)
   return WORK_COMMIT;
 }
 
-/* False: the database is away, or refuses, which was logged. */
+/* False: the database is away, or refuses, which is logged once until it is there again. */
 static bool run(struct alerts *alerts, WorkFunction function)
 {
   struct work_outcome outcome;
 
   if (work_run(alerts->database, function, alerts, &outcome) == VERDICT_OK) {
+    alerts->is_database_away = false;
     return true;
   }
+  if (alerts->is_database_away) {
+    return false;
+  }
+  alerts->is_database_away = true;
   log_event(alerts->log, LOG_WARN, "alerts_wait", log_text("reason", outcome.problem.text),
             log_text("sqlstate", outcome.sqlstate[0] == '\0' ? NULL : outcome.sqlstate));
   return false;

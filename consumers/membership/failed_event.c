@@ -93,7 +93,10 @@ static struct span header_of(const struct record *record, const char *name)
 {
   const struct record_header *header = record_find_header(record, name);
 
-  return header == NULL ? (struct span){0} : header->value;
+  if (header == NULL) {
+    return (struct span){0};
+  }
+  return header->value;
 }
 
 static struct span text_of(const json_t *body, const char *name)

@@ -157,7 +157,6 @@ int main(int argc, char **argv)
       .subscriptions = subscriptions,
       .retry = {.kind = RETRY_EXPONENTIAL, .first_ms = 1000, .most_ms = 30000, .retries = UINT32_MAX},
       .batch = {.events = 1},
-      .inbox_table = "dday.inbox",
       .idempotence = IDEMPOTENCE_HANDLER,
       .variables = variables,
       .state = &letters,
