@@ -15,9 +15,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "moment.h"
+
+enum { SYSLOG_CRITICAL = 2 }; /* <syslog.h> has names that our log has too */
 
 struct client {
   rd_kafka_t *kafka;
@@ -35,7 +36,7 @@ static void on_log(const rd_kafka_t *kafka, int level, const char *facility, con
 {
   const struct client *client = rd_kafka_opaque(kafka);
 
-  log_event(client->log, level <= LOG_CRIT ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
+  log_event(client->log, level <= SYSLOG_CRITICAL ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
 }
 
 /* Something is wrong that may pass: once, and again when it is another error or a minute later. */
@@ -322,7 +323,8 @@ bool client_close(struct client *client)
   rd_kafka_error_t *error = rd_kafka_consumer_close_queue(client->kafka, queue);
 
   if (error != NULL) {
-    rd_kafka_error_destroy(error);
+    rd_kafka_error_destroy(error); /* after a fatal error there is nothing to leave */
+    return false;
   }
   while (rd_kafka_consumer_closed(client->kafka) == 0 && moment_now().mono_us < deadline_us) {
     rd_kafka_message_t *message = rd_kafka_consume_queue(queue, 50);
