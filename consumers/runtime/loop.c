@@ -31,7 +31,6 @@ struct loop {
   struct client *client;
   struct burial *burial;
   struct assignment assignment;
-  size_t next; /* the slot that is asked first */
   uint64_t chance;
   int64_t committed_us, lag_us, probed_us;
   bool is_database_away;
@@ -108,36 +107,16 @@ static void on_revoked(void *context, const rd_kafka_topic_partition_list_t *par
   tell_partitions(loop, "revoked", partitions, is_lost);
 }
 
-/* What the lane asks of Kafka; then what it wants to do. */
-static struct lane_action next_of(struct loop *loop, struct slot *slot, int64_t now_us)
+/* What lanes ask of Kafka is done; the next slot that may run, with how many records. NULL: none before ret_action->due_us. */
+static struct slot *ready(struct loop *loop, int64_t now_us, struct lane_action *ret_action)
 {
-  struct lane_action action = lane_next(&slot->lane, now_us);
+  struct slot *slot = assignment_next(&loop->assignment, now_us, ret_action);
 
-  while (action.step == LANE_PAUSE || action.step == LANE_RESUME) {
-    client_pause(loop->client, slot->topic, slot->partition, action.step == LANE_PAUSE);
-    action = lane_next(&slot->lane, now_us);
+  while (slot != NULL && ret_action->step != LANE_RUN) {
+    client_pause(loop->client, slot->topic, slot->partition, ret_action->step == LANE_PAUSE);
+    slot = assignment_next(&loop->assignment, now_us, ret_action);
   }
-  return action;
-}
-
-/* The next slot that may run, with how many records; NULL: none before *ret_due_us. */
-static struct slot *ready(struct loop *loop, int64_t now_us, size_t *ret_count, int64_t *ret_due_us)
-{
-  *ret_due_us = INT64_MAX;
-  for (size_t i = 0; i < loop->assignment.count; i++) {
-    size_t at = (loop->next + i) % loop->assignment.count;
-    struct lane_action action = next_of(loop, loop->assignment.slots[at], now_us);
-
-    if (action.step == LANE_RUN) {
-      loop->next = at + 1;
-      *ret_count = action.count;
-      return loop->assignment.slots[at];
-    }
-    if (action.due_us < *ret_due_us) {
-      *ret_due_us = action.due_us;
-    }
-  }
-  return NULL;
+  return slot;
 }
 
 static void take(struct loop *loop, struct fetched *fetched)
@@ -145,13 +124,14 @@ static void take(struct loop *loop, struct fetched *fetched)
   const struct record *record = &fetched->record;
   struct slot *slot = assignment_find(&loop->assignment, record->topic, record->partition);
   int64_t now_us = moment_now().mono_us;
+  struct lane_action action;
 
   /* Of a partition that is not ours any more, or one that came before. */
   if (slot == NULL || !lane_take(&slot->lane, &(struct lane_record){.offset = record->offset, .arrived_us = now_us, .message = fetched})) {
     fetched_free(fetched);
     return;
   }
-  (void)next_of(loop, slot, now_us);
+  (void)ready(loop, now_us, &action); /* a lane that is full now gets no more */
 }
 
 /* As many records as the next run can be of, the first of them waited for. */
@@ -225,10 +205,10 @@ static void look_at_the_clock(struct loop *loop)
       loop->assignment.slots[i]->lane.told_offset = -1;
     }
   }
-  if (now_us - loop->committed_us >= LOOP_COMMIT_INTERVAL_MS * US_PER_MS) {
+  if (now_us - loop->committed_us >= LOOP_COMMIT_INTERVAL_MS * INT64_C(1000)) {
     commit(loop, false);
   }
-  if (now_us - loop->lag_us >= LOOP_LAG_INTERVAL_MS * US_PER_MS) {
+  if (now_us - loop->lag_us >= LOOP_LAG_INTERVAL_MS * INT64_C(1000)) {
     tell_lag(loop);
     loop->lag_us = now_us;
   }
@@ -239,10 +219,10 @@ static void look_at_the_clock(struct loop *loop)
 static enum verdict turn(struct loop *loop, struct problem *problem)
 {
   int64_t now_us = moment_now().mono_us;
-  int64_t due_us;
-  size_t count = 0;
-  struct slot *slot = ready(loop, now_us, &count, &due_us);
-  int timeout_ms = slot != NULL ? 0 : due_us - now_us >= LOOP_TURN_MS * US_PER_MS ? LOOP_TURN_MS : (int)((due_us - now_us) / US_PER_MS + 1);
+  struct lane_action action;
+  struct slot *slot = ready(loop, now_us, &action);
+  int64_t left_us = slot != NULL ? 0 : action.due_us - now_us;
+  int timeout_ms = slot != NULL ? 0 : left_us >= LOOP_TURN_MS * INT64_C(1000) ? LOOP_TURN_MS : (int)(left_us / US_PER_MS + 1);
   enum verdict verdict;
 
   atomic_store(&loop->vitals->turned_us, now_us);
@@ -252,9 +232,10 @@ static enum verdict turn(struct loop *loop, struct problem *problem)
   }
   /* The poll may have taken the slot away. */
   now_us = moment_now().mono_us;
-  slot = ready(loop, now_us, &count, &due_us);
+  slot = ready(loop, now_us, &action);
   if (slot != NULL) {
-    learn(loop, attempt_run(loop->processing, loop->burial, slot, count, &loop->chance), moment_now().mono_us);
+    assignment_ran(&loop->assignment, slot);
+    learn(loop, attempt_run(loop->processing, loop->burial, slot, action.count, &loop->chance), moment_now().mono_us);
   }
   look_at_the_clock(loop);
   return VERDICT_OK;
@@ -282,7 +263,9 @@ int loop_run(struct processing *processing, struct vitals *vitals)
     log_event(loop.log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
   }
   if (!client_close(loop.client)) {
-    log_event(loop.log, LOG_WARN, "group_not_left", log_text("error", "the client did not close in time: the group waits for the session's end"));
+    if (verdict == VERDICT_OK) {
+      log_event(loop.log, LOG_WARN, "group_not_left", log_text("error", "the client did not close in time: the group waits for the session's end"));
+    }
     _exit(verdict == VERDICT_OK ? EXIT_DONE : (int)problem.code);
   }
   burial_free(loop.burial);
