@@ -6,6 +6,7 @@
  *   single, transient          again without end, after 1 s .. 30 s
  *   single, unknown            again as the policy says; after its last retry: dead letter
  *   single, permanent          dead letter
+ *   no dead-letter topic       all as transient
  *   dead letter not written    as transient; the handler is asked once more before the next try
  *
  * One log line per failure of an event; an event that waits for the world gets one at first and then one a minute.
@@ -69,8 +70,7 @@ static enum attempt_database bury(struct processing *processing, struct burial *
     return refusal.is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;
   }
   instrument_add(processing->figures->dead_letters, 1, fetched->record.topic, failure_class_name(failure->class));
-  instrument_add(processing->figures->consumed, 1, processing->figures->service, fetched->record.topic, transaction_type_label(processing, 0),
-                 OUTCOME_DEAD_LETTER);
+  figures_consumed(processing->figures, fetched->record.topic, transaction_type_label(processing, 0), OUTCOME_DEAD_LETTER);
   tell(processing, LOG_ERROR, "dead_letter", fetched, slot->lane.head.attempts + 1, failure, -1);
   fetched_free(lane_done(&slot->lane));
   return ATTEMPT_DATABASE_UNKNOWN;
@@ -82,7 +82,7 @@ static enum attempt_database enter_failure(struct processing *processing, struct
   const struct lane_head *head = &slot->lane.head;
   int64_t delay_ms;
 
-  if (failure->class == FAILURE_TRANSIENT) {
+  if (failure->class == FAILURE_TRANSIENT || processing->consumer->dead_letter_suffix == NULL) {
     postpone_transient(processing, slot, "attempt_failed", failure, chance);
     return failure->is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;
   }

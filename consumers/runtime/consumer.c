@@ -29,6 +29,26 @@ static void print_help(const struct consumer *consumer, const struct settings *s
                 consumer->name);
 }
 
+/* The loop, between the program's own beginning and end. */
+static int run_between(const struct consumer *consumer, const struct settings *settings, struct processing *processing, struct vitals *vitals)
+{
+  const struct consumer_surroundings surroundings = {
+      .database_url = settings->database_url, .log = processing->log, .instruments = processing->figures->instruments};
+  struct problem problem;
+  int code = EXIT_DONE;
+
+  if (consumer->start != NULL && consumer->start(consumer->state, &surroundings, &problem) != VERDICT_OK) {
+    log_event(processing->log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
+    code = (int)problem.code;
+  } else {
+    code = loop_run(processing, vitals);
+  }
+  if (consumer->stop != NULL) {
+    consumer->stop(consumer->state);
+  }
+  return code;
+}
+
 static int run(const struct consumer *consumer, const struct settings *settings)
 {
   const struct log log = {.level = (enum log_level)settings->log_level, .format = (enum log_format)settings->log_format, .fd = 2};
@@ -39,7 +59,7 @@ static int run(const struct consumer *consumer, const struct settings *settings)
   struct problem problem;
   int code;
 
-  figures_open(&figures, consumer->name);
+  figures_open(&figures, consumer->name, consumer->events_metric);
   vitals_init(&vitals);
   if (processing_open(&processing, consumer, settings, &log, &figures, &problem) != VERDICT_OK) {
     (void)fprintf(stderr, "%s: %s\n", consumer->name, problem.text);
@@ -54,7 +74,7 @@ static int run(const struct consumer *consumer, const struct settings *settings)
   }
   log_event(&log, LOG_INFO, "http_listening", log_text("host", settings->listen.host), log_int("port", pages_port(pages)));
   log_event(&log, LOG_INFO, "started", log_text("consumer", consumer->name), log_text("group", settings->group_id), log_text("version", CDC_RELAY_VERSION));
-  code = loop_run(&processing, &vitals);
+  code = run_between(consumer, settings, &processing, &vitals);
   pages_close(pages);
   processing_close(&processing);
   figures_close(&figures);

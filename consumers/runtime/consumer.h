@@ -35,6 +35,8 @@ enum {
   CONSUMER_JSON_DEPTH_MAX = 32,
 };
 
+struct record;
+
 /* A record as a handler sees it. All borrowed until the handler returns. */
 struct event {
   const char *topic;
@@ -43,11 +45,12 @@ struct event {
   int64_t timestamp_ms;
   struct span key;
   struct span value;
-  const char *id;       /* header id, else the body's eventId, else what the subscription's `natural_id` makes; never empty */
-  const char *type;     /* header eventType, else the body's eventType, else "" */
-  const json_t *body;   /* an object; NULL where the subscription takes bytes as they are */
+  const struct record *record; /* as it came, with its headers: record.h */
+  const char *id;   /* header id, else the body's eventId, else what the subscription's `natural_id` makes; never empty */
+  const char *type; /* header eventType, else the body's eventType, else "" */
+  const json_t *body; /* an object; NULL where the subscription takes bytes as they are */
   struct origin origin; /* what follows from this event carries: same correlation id, causation id = this event's id, a child span */
-  uint32_t attempt;     /* from 1 */
+  uint32_t attempt; /* from 1 */
 };
 
 /*
@@ -70,8 +73,8 @@ struct subscription {
   struct {
     const char *type; /* NULL: any */
     ConsumerHandler handler;
-  } types[CONSUMER_TYPES_MAX];                                                   /* a type that is not listed is counted, and no error */
-  bool takes_bytes;                                                              /* the value is not read as JSON */
+  } types[CONSUMER_TYPES_MAX]; /* a type that is not listed is counted, and no error */
+  bool takes_bytes;            /* the value is not read as JSON */
   const char *(*natural_id)(const struct event *event, char *text, size_t size); /* may be NULL */
 };
 
@@ -87,6 +90,16 @@ struct retry_policy {
 
 enum idempotence { IDEMPOTENCE_INBOX, IDEMPOTENCE_REDIS, IDEMPOTENCE_HANDLER }; /* HANDLER: its own table's unique constraint (event_handled) */
 
+struct instruments;
+struct log;
+
+/* What a program gets for work of its own beside the handlers: threads, figures. Valid from `start` to the end of `stop`. */
+struct consumer_surroundings {
+  const char *database_url;
+  const struct log *log;
+  struct instruments *instruments; /* on /metrics */
+};
+
 struct consumer {
   const char *name;
   const char *summary;
@@ -94,16 +107,17 @@ struct consumer {
   const char *listen; /* HTTP_LISTEN by default */
   const struct subscription *subscriptions;
   struct retry_policy retry;
-  const char *dead_letter_suffix;
-  struct {
-    uint32_t events;
-    int64_t wait_ms;
-  } batch;                           /* {1, 0}: single events */
-  const struct outbox_table *outbox; /* of what it publishes; NULL: outbox_default */
-  enum idempotence idempotence;      /* INBOX and REDIS: what IDEMPOTENCY is by default; HANDLER: there is no choice and no inbox */
-  const char *inbox_table;           /* `notification.inbox`; NULL with HANDLER */
+  const char *dead_letter_suffix; /* NULL: nothing is ever given up; for who reads dead letters */
+  struct { uint32_t events; int64_t wait_ms; } batch; /* {1, 0}: single events */
+  const struct outbox_table *outbox;  /* of what it publishes; NULL: outbox_default */
+  enum idempotence idempotence;       /* INBOX and REDIS: what IDEMPOTENCY is by default; HANDLER: there is no choice and no inbox */
+  const char *inbox_table;            /* `notification.inbox`; NULL with HANDLER */
+  const char *events_metric;          /* a counter of that name, by type and outcome, beside events_consumed_total; NULL: none */
   const struct variable *variables;
   void *state;
+  /* With the settings read, before the first record; what is not OK ends the program with the problem's exit code. May be NULL, as may `stop`, behind the last one. */
+  enum verdict (*start)(void *state, const struct consumer_surroundings *surroundings, struct problem *problem);
+  void (*stop)(void *state);
 };
 
 /*

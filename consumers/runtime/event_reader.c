@@ -307,6 +307,7 @@ enum verdict event_reader_read(struct event_reader *reader, const struct record 
       .timestamp_ms = record->timestamp_ms,
       .key = record->key,
       .value = record->value,
+      .record = record,
       .id = reader->id,
       .type = reader->type,
       .attempt = 1,

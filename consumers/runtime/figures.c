@@ -3,7 +3,7 @@
 
 static const double age_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400, 0};
 
-void figures_open(struct figures *figures, const char *service)
+void figures_open(struct figures *figures, const char *service, const char *own)
 {
   struct instruments *all = instruments_new();
 
@@ -20,7 +20,18 @@ void figures_open(struct figures *figures, const char *service)
       .lag = instrument_gauge(all, "consumer_lag_records", "records of the partition behind the last that is done", "topic,partition"),
       .assigned = instrument_gauge(all, "consumer_assigned_partitions", "partitions that this member has", ""),
   };
+  if (own != NULL) {
+    figures->own = instrument_counter(all, own, "events that are done, by what became of them", "type,outcome");
+  }
   instrument_set(figures->assigned, 0);
+}
+
+void figures_consumed(struct figures *figures, const char *topic, const char *type, const char *outcome)
+{
+  instrument_add(figures->consumed, 1, figures->service, topic, type, outcome);
+  if (figures->own != NULL) {
+    instrument_add(figures->own, 1, type, outcome);
+  }
 }
 
 void figures_close(struct figures *figures)

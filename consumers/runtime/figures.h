@@ -18,6 +18,7 @@ struct figures {
   struct instrument *freshness;    /* topic */
   struct instrument *lag;          /* topic, partition */
   struct instrument *assigned;
+  struct instrument *own; /* type, outcome; under the program's name, NULL: none */
 };
 
 /* What became of an event: the label `outcome`. */
@@ -29,8 +30,11 @@ struct figures {
 
 #define TYPE_OTHER "other"
 
-/* `service` is static. */
-void figures_open(struct figures *figures, const char *service);
+/* Counts an event. */
+void figures_consumed(struct figures *figures, const char *topic, const char *type, const char *outcome);
+
+/* `service` and `own` (may be NULL) are static. */
+void figures_open(struct figures *figures, const char *service, const char *own);
 void figures_close(struct figures *figures);
 
 #endif

@@ -109,7 +109,8 @@ static enum verdict read_all(struct processing *processing, struct fetched *cons
     enum verdict verdict = event_reader_read(reader, &fetched[i]->record, subscription, &failure->problem);
 
     reader->event.attempt = attempt;
-    if (verdict != VERDICT_OK) {
+    /* Who has nowhere to send dead letters takes what comes. */
+    if (verdict != VERDICT_OK && !(subscription->takes_bytes && processing->consumer->dead_letter_suffix == NULL)) {
       failure->is_unreadable = true;
       return fail(failure, verdict, NULL, NULL);
     }
@@ -223,7 +224,7 @@ static void count_all(struct processing *processing, struct fetched *const *fetc
   for (size_t i = 0; i < count; i++) {
     const struct record *record = &fetched[i]->record;
 
-    instrument_add(figures->consumed, 1, figures->service, topic, parts[i].type_label, parts[i].outcome);
+    figures_consumed(figures, topic, parts[i].type_label, parts[i].outcome);
     if (strcmp(parts[i].outcome, OUTCOME_DUPLICATE) == 0) {
       instrument_add(figures->duplicates, 1, topic);
     }

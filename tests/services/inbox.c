@@ -296,7 +296,7 @@ static void check_crossing_batches(void)
   for (size_t i = 0; i < 2; i++) {
     (void)pthread_join(threads[i], NULL);
   }
-  CHECK(crossers[0].fresh + crossers[1].fresh == CROSSING_EVENTS * CROSSING_ROUNDS, "%zu and %zu are new", crossers[0].fresh, crossers[1].fresh);
+  CHECK(crossers[0].fresh + crossers[1].fresh == (size_t)CROSSING_EVENTS * CROSSING_ROUNDS, "%zu and %zu are new", crossers[0].fresh, crossers[1].fresh);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------------------------------------------- */
