@@ -6,8 +6,8 @@
  *                 assigned, revoked             v  RUN
  *                      |                   attempt_run --> done offsets --> client_commit, now and then and before a partition goes
  *
- * Every turn polls, so that the group hears from us however long a partition waits; a lane that is ready only makes the poll not wait. In a turn no more records come
- * in than go out with the next run, and lanes take turns, so that the records in memory are few and no partition starves.
+ * Every turn polls, so that the group hears from us however long a partition waits; a lane that is ready only makes the poll not wait. Once one has a whole batch, no
+ * more than one record comes in per turn, and lanes take turns, so that the records in memory are few and no partition starves.
  *
  * Callbacks of the client come out of its poll and close, never while an event is in hand: a partition that is revoked has its events done or not begun.
  */
@@ -119,7 +119,8 @@ static struct slot *ready(struct loop *loop, int64_t now_us, struct lane_action 
   return slot;
 }
 
-static void take(struct loop *loop, struct fetched *fetched)
+/* Whether the lane has a whole batch now. */
+static bool take(struct loop *loop, struct fetched *fetched)
 {
   const struct record *record = &fetched->record;
   struct slot *slot = assignment_find(&loop->assignment, record->topic, record->partition);
@@ -129,25 +130,25 @@ static void take(struct loop *loop, struct fetched *fetched)
   /* Of a partition that is not ours any more, or one that came before. */
   if (slot == NULL || !lane_take(&slot->lane, &(struct lane_record){.offset = record->offset, .arrived_us = now_us, .message = fetched})) {
     fetched_free(fetched);
-    return;
+    return false;
   }
   (void)ready(loop, now_us, &action); /* a lane that is full now gets no more */
+  return slot->lane.count >= loop->processing->batch;
 }
 
-/* As many records as the next run can be of, the first of them waited for. */
-static enum verdict poll_records(struct loop *loop, int timeout_ms, struct problem *problem)
+/* Until there is a whole batch of one partition, the first record waited for. A pause costs what was fetched in advance, so that no lane is filled further. */
+static enum verdict poll_records(struct loop *loop, int timeout_ms, size_t most, struct problem *problem)
 {
-  for (size_t i = 0; i < loop->processing->batch; i++) {
+  for (size_t i = 0; i < most; i++) {
     struct fetched *fetched = NULL;
     enum verdict verdict = client_poll(loop->client, i == 0 ? timeout_ms : 0, &fetched, problem);
 
     if (verdict != VERDICT_OK) {
       return verdict;
     }
-    if (fetched == NULL) {
+    if (fetched == NULL || take(loop, fetched)) {
       break;
     }
-    take(loop, fetched);
   }
   return VERDICT_OK;
 }
@@ -226,7 +227,7 @@ static enum verdict turn(struct loop *loop, struct problem *problem)
   enum verdict verdict;
 
   atomic_store(&loop->vitals->turned_us, now_us);
-  verdict = poll_records(loop, timeout_ms, problem);
+  verdict = poll_records(loop, timeout_ms, slot != NULL && action.count >= loop->processing->batch ? 1 : loop->processing->batch, problem);
   if (verdict != VERDICT_OK) {
     return verdict;
   }
