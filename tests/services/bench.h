@@ -13,12 +13,12 @@
 #include "work.h"
 
 struct bench {
-  uint16_t port;        /* of the server */
-  const char *name;     /* of the database */
-  PGconn *onlooker;     /* plain, straight to the server, as superuser */
+  uint16_t port;    /* of the server */
+  const char *name; /* of the database */
+  PGconn *onlooker; /* plain, straight to the server, as superuser */
   struct line *line;
-  char direct[256];     /* conninfo straight to the server */
-  char by_line[256];    /* conninfo by way of the line */
+  char direct[256];  /* conninfo straight to the server */
+  char by_line[256]; /* conninfo by way of the line */
 };
 
 #define CHECK(condition, ...)                                                                                                                                  \

@@ -90,6 +90,7 @@ static void pass_to_server(struct line *line)
 {
   ssize_t length = recv(line->client, line->chunk, sizeof(line->chunk), 0);
   const char *word = atomic_load(&line->word);
+  char *found;
   enum line_fault fault = LINE_WHOLE;
 
   if (length <= 0) {
@@ -100,7 +101,8 @@ static void pass_to_server(struct line *line)
     line->is_servers_turn = true;
     (void)atomic_fetch_add(&line->trips, 1);
   }
-  if (word != NULL && memmem(line->chunk, (size_t)length, word, strlen(word)) != NULL) {
+  found = word != NULL ? memmem(line->chunk, (size_t)length, word, strlen(word)) : NULL;
+  if (found != NULL) {
     fault = (enum line_fault)atomic_load(&line->fault);
     atomic_store(&line->word, NULL);
   }
@@ -111,6 +113,10 @@ static void pass_to_server(struct line *line)
   case LINE_SILENT:
     line->is_silent = true;
     return;
+  case LINE_SWAP:
+    memset(found, ' ', strlen(word));
+    memcpy(found, "ABORT", strlen("ABORT"));
+    break;
   case LINE_CUT_BEHIND:
     if (write_all(line->server, line->chunk, (size_t)length)) {
       (void)recv(line->server, line->chunk, sizeof(line->chunk), 0);

@@ -1,8 +1,8 @@
 /*
  * line.h - a line to a server on this machine that counts round trips and breaks where it is told to. One connection at a time, on a thread of its own.
  *
- * A round trip begins with a byte to the server that is the first since the server's last one. That counts what a client waits for, as long as it sends less at once than
- * one read takes (LINE_CHUNK_BYTES).
+ * A round trip begins with a byte to the server that is the first since the server's last one. That counts what a client waits for, as long as it sends less at
+ * once than one read takes (LINE_CHUNK_BYTES).
  */
 #ifndef LINE_H
 #define LINE_H
@@ -13,9 +13,10 @@ enum { LINE_CHUNK_BYTES = 65536 };
 
 enum line_fault {
   LINE_WHOLE,
-  LINE_CUT_BEFORE,  /* what holds the word is not passed on, and both ends are closed */
-  LINE_CUT_BEHIND,  /* it is passed on; its answer is awaited and not passed on, and both ends are closed */
-  LINE_SILENT,      /* it is not passed on, and nothing after it, until the client gives up */
+  LINE_CUT_BEFORE, /* what holds the word is not passed on, and both ends are closed */
+  LINE_CUT_BEHIND, /* it is passed on; its answer is awaited and not passed on, and both ends are closed */
+  LINE_SWAP,       /* its letters are passed on as `ABORT` and blanks */
+  LINE_SILENT,     /* it is not passed on, and nothing after it, until the client gives up */
 };
 
 struct line;

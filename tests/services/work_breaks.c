@@ -154,7 +154,7 @@ static void check_timeout(struct bench *bench)
   database_free(database);
 }
 
-/* --- the session ends -------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- the session ends ------------------------------------------------------------------------------------------------------------------------------------- */
 
 /* Ends the session and waits for its end, so that its last words are on their way. */
 static void terminate(struct bench *bench)
@@ -239,7 +239,7 @@ static void check_terminated_in_commit(struct bench *bench)
   database_free(database);
 }
 
-/* --- the line breaks ---------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- the line breaks -------------------------------------------------------------------------------------------------------------------------------------- */
 
 static enum work_end ask_and_add(struct work *work, void *context)
 {
@@ -290,7 +290,22 @@ static void check_line(struct bench *bench)
   database_free(database);
 }
 
-/* --- the server is away -------------------------------------------------------------------------------------------------------------------------------------- */
+/* The server answers a COMMIT that it made a rollback of with that word alone, and calls it no error. */
+static void check_commit_that_is_none(struct bench *bench)
+{
+  struct database *database = database_new(bench->by_line, "work-check");
+  struct attempt attempt = {.id = "1"};
+  struct work_outcome outcome;
+
+  (void)bench_look(bench, "INSERT INTO item VALUES (1, 1)");
+  line_break_at(bench->line, "COMMIT", LINE_SWAP);
+  bench_expect(VERDICT_FATAL, work_run(database, add, &attempt, &outcome), &outcome, "COMMIT answered by ROLLBACK");
+  CHECK(!outcome.is_committed && !outcome.is_unknown && outcome.attempts == 1 && bench_number(bench, "SELECT amount FROM item") == 1, "nothing happened");
+  bench_expect(VERDICT_OK, work_run(database, add, &attempt, &outcome), &outcome, "the next one");
+  database_free(database);
+}
+
+/* --- the server is away ----------------------------------------------------------------------------------------------------------------------------------- */
 
 static void let_it_be_done(const char *word)
 {
@@ -364,6 +379,7 @@ const struct check break_checks[] = {
     {"terminated", check_terminated},
     {"terminated_in_commit", check_terminated_in_commit},
     {"line", check_line},
+    {"commit_that_is_none", check_commit_that_is_none},
     {"restart", check_restart},
     {"away", check_away},
     {0},
