@@ -35,6 +35,8 @@ enum {
   CONSUMER_JSON_DEPTH_MAX = 32,
 };
 
+struct record;
+
 /* A record as a handler sees it. All borrowed until the handler returns. */
 struct event {
   const char *topic;
@@ -43,6 +45,7 @@ struct event {
   int64_t timestamp_ms;
   struct span key;
   struct span value;
+  const struct record *record; /* as it came, with its headers: record.h */
   const char *id;   /* header id, else the body's eventId, else what the subscription's `natural_id` makes; never empty */
   const char *type; /* header eventType, else the body's eventType, else "" */
   const json_t *body; /* an object; NULL where the subscription takes bytes as they are */
@@ -60,7 +63,7 @@ typedef enum verdict (*ConsumerHandler)(const struct event *event, struct work *
 
 /* The event is of no interest: counted so. */
 void consumer_ignored(struct consumption *consumption);
-/* Queues an event in the same transaction. */
+/* Queues an event in the same transaction. Without an origin of its own it gets the incoming event's. */
 void consumer_publish(struct consumption *consumption, const struct outbox_event *event);
 /* The program's own state, as consumer->state says. */
 void *consumer_state(struct consumption *consumption);
@@ -87,6 +90,16 @@ struct retry_policy {
 
 enum idempotence { IDEMPOTENCE_INBOX, IDEMPOTENCE_REDIS, IDEMPOTENCE_HANDLER }; /* HANDLER: its own table's unique constraint (event_handled) */
 
+struct instruments;
+struct log;
+
+/* What a program gets for work of its own beside the handlers: threads, figures. Valid from `start` to the end of `stop`. */
+struct consumer_surroundings {
+  const char *database_url;
+  const struct log *log;
+  struct instruments *instruments; /* on /metrics */
+};
+
 struct consumer {
   const char *name;
   const char *summary;
@@ -94,14 +107,23 @@ struct consumer {
   const char *listen; /* HTTP_LISTEN by default */
   const struct subscription *subscriptions;
   struct retry_policy retry;
-  const char *dead_letter_suffix;
+  const char *dead_letter_suffix; /* NULL: nothing is ever given up; for who reads dead letters */
   struct { uint32_t events; int64_t wait_ms; } batch; /* {1, 0}: single events */
   const struct outbox_table *outbox;  /* of what it publishes; NULL: outbox_default */
-  const char *inbox_table;            /* `notification.inbox` */
+  enum idempotence idempotence;       /* INBOX and REDIS: what IDEMPOTENCY is by default; HANDLER: there is no choice and no inbox */
+  const char *inbox_table;            /* `notification.inbox`; NULL with HANDLER */
+  const char *events_metric;          /* a counter of that name, by type and outcome, beside events_consumed_total; NULL: none */
   const struct variable *variables;
   void *state;
+  /* With the settings read, before the first record; what is not OK ends the program with the problem's exit code. May be NULL, as may `stop`, behind the last one. */
+  enum verdict (*start)(void *state, const struct consumer_surroundings *surroundings, struct problem *problem);
+  void (*stop)(void *state);
 };
 
+/*
+ * The program: arguments, settings, pages, loop, signals. Returns the exit code: 0; 2 for wrong usage or settings, all listed, or an address that is taken; 6 where Kafka
+ * refuses this member for good.
+ */
 int consumer_main(const struct consumer *consumer, int argc, char **argv);
 
 #endif

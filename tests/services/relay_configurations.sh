@@ -2,6 +2,7 @@
 # producers/<system>/relay.json with producers/<system>/topics.json and sql/<system>.sql: what each service's role writes by SQL arrives where docs/events/ says, under its
 # key, with its headers, and a dead letter in the partition that it came from. In the members' database the old scheduler works beside the relay.
 # tags:
+# plugins: both
 # shellcheck source=tests/e2e/harness.sh disable=SC2016
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 
