@@ -177,4 +177,5 @@ rows_are $((count * 2)) public.member_outbox_event
 
 for service in order-service product-service auth-service; do
   service_lives $service || fail "$service has ended"
+  ! grep -aE 'DROP TABLE|jndi|user-1001' "$RUN/$service.log" || fail "$service has logged what it was sent"
 done
