@@ -113,8 +113,9 @@ static void member_publish(struct work *work, const struct call *call, const PGr
 {
   json_t *body = json_pack("{s:s, s:s, s:I, s:s}", "eventId", call->event_id, "eventType", type, "memberId", member_id_of(member), "timestamp",
                            member_text(member, MEMBER_TIME));
-  if (body != NULL) {
-    json_object_update(body, details);
+  if (json_object_update(body, details) != 0) {
+    json_decref(body); /* without a body the INSERT is refused */
+    body = NULL;
   }
   outbox_publish(
       work, &member_outbox, SOURCE,
