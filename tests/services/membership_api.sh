@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every call to auth-service and the event of each, read back from Kafka: topic, key, headers and body; what changes nothing publishes nothing. Times are local ones
 # without an offset, each later than the one before, and what an event does not have is absent.
-# tags: real-kafka slow
+# tags: real-kafka slow asan
+# plugins: both
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 
@@ -97,21 +98,28 @@ assert_eq 'events of one member' 'CREATED UPDATED UPDATED UPDATED UPDATED DELETE
 assert_eq 'their times' "$(sort -k 2 -n "$RUN/mina" | cut -d ' ' -f 4)" "$(cut -d ' ' -f 4 "$RUN/mina" | LC_ALL=C sort -u)"
 assert_eq 'the first of them' "$created_at" "$(head -n 1 "$RUN/mina" | cut -d ' ' -f 4)"
 
-# Twenty first logins of one person at once: one member, one event.
+# Twenty first logins of one person at once: one member, one event. Another, which will not come to its end, is before them.
+held_until_crowded "INSERT INTO auth.member (provider, provider_id, nickname) VALUES ('kakao', 'jun', 'jun')" ROLLBACK 8
 seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o "$RUN/login.{}" -w '%{http_code}\n' -H 'Content-Type: application/json' -H "X-Correlation-Id: $MINE.at-once.{}" \
   --data '{"provider": "kakao", "code": "jun:{}"}' "http://127.0.0.1:${SERVICE_PORT[auth-service]}/api/auth/oauth/login" >"$RUN/logins"
+held_ends
 assert_eq 'answers to twenty first logins' '19 200 1 201' "$(sort "$RUN/logins" | uniq -c | xargs)"
 jun=$(jq -r .memberId "$RUN"/login.* | sort -u)
 assert_eq 'members of twenty first logins' 1 "$(wc -l <<<"$jun")"
 events_are 9
 
-# Twenty changes at once: each event is later than the one before it in the topic, so that no consumer takes an older state for the newer one.
+# Twenty changes at once, of a member whose last change was by a service with a clock that is an hour fast: each event is later than the one before it in the topic, so
+# that no consumer takes an older state for the newer one.
+fast=$(pg "UPDATE auth.member SET updated_at = now() + interval '1 hour' WHERE member_id = $jun RETURNING to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')")
+held_until_crowded "SELECT FROM auth.member WHERE member_id = $jun FOR UPDATE" COMMIT 8
 seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o /dev/null -w '%{http_code}\n' -X PUT -H 'Content-Type: application/json' -H "X-Correlation-Id: $MINE.renamed.{}" \
   --data '{"nickname": "jun {}"}' "http://127.0.0.1:${SERVICE_PORT[auth-service]}/api/members/$jun" >"$RUN/changes"
+held_ends
 assert_eq 'answers to twenty changes' '20 200' "$(sort "$RUN/changes" | uniq -c | xargs)"
 events_are 29
 events member-events | jq -r --arg key "$jun" 'select(.key == $key) | "\(.offset) \(.body.timestamp) \(.body.nickname)"' | sort -n >"$RUN/jun"
 assert_eq 'times of twenty changes' "$(cut -d ' ' -f 2 "$RUN/jun")" "$(cut -d ' ' -f 2 "$RUN/jun" | LC_ALL=C sort -u)"
+[[ $(sed -n 2p "$RUN/jun" | cut -d ' ' -f 2) > $fast ]] || fail "the change after $fast is an earlier one: $(cat "$RUN/jun")"
 assert_eq 'the last event and the member' "$(pg "SELECT nickname FROM auth.member WHERE member_id = $jun")" "$(tail -n 1 "$RUN/jun" | cut -d ' ' -f 3-)"
 
 # Where the stand-in is told to, nobody gets in.

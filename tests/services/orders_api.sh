@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every call of the orders' document, as it is printed there, and the event of each, read back from Kafka: topic, key, headers and body. What is refused, and what is
 # asked again with the same Idempotency-Key, publishes nothing; of equal requests at once, one takes the step.
-# tags: real-kafka slow
+# tags: real-kafka slow asan
+# plugins: both
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 
@@ -100,16 +101,20 @@ events_are 8
 rows_are 4 orders.customer_order
 rows_are 2 products.product
 
-# Twenty equal steps at once.
+# Twenty equal steps at once: eight of them, the service's workers, stand before the order's lock together.
 order=$(jq -r .orderId <<<"$first")
+held_until_crowded "SELECT FROM orders.customer_order WHERE order_id = '$order' FOR UPDATE" COMMIT 8
 seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' -H "X-Correlation-Id: $MINE.at-once.{}" \
   --data "{$customer, \"previousStatus\": 20, \"currentStatus\": 25}" "http://127.0.0.1:${SERVICE_PORT[order-service]}/api/orders/$order/status" >"$RUN/steps"
+held_ends
 assert_eq 'answers to twenty equal steps' '1 200 19 409' "$(sort "$RUN/steps" | uniq -c | xargs)"
 events_are 9
 
-# Twenty equal requests with one key at once: one order, and whoever gets an answer gets the same.
+# Twenty equal requests with one key at once: one order, and all get the same answer.
+held_until_crowded "INSERT INTO orders.request_answer (key, route, digest) VALUES ('$MINE.2', '', '')" ROLLBACK 8
 seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o "$RUN/one-key.{}" -w '%{http_code}\n' -H 'Content-Type: application/json' -H "X-Correlation-Id: $MINE.one-key.{}" \
   -H "Idempotency-Key: $MINE.2" --data "{$customer, \"totalAmount\": 3, \"currency\": \"EUR\"}" "http://127.0.0.1:${SERVICE_PORT[order-service]}/api/orders" >"$RUN/one-key"
+held_ends
 assert_eq 'answers to one key' '20 201' "$(sort "$RUN/one-key" | uniq -c | xargs)"
 assert_eq 'orders of one key' 1 "$(jq -r .orderId "$RUN"/one-key.* | sort -u | wc -l)"
 events_are 10
