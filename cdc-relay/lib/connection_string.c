@@ -134,8 +134,7 @@ static const char *walk_over_keywords(struct walk *walk, const char *text)
     const char *begin, *refusal;
     bool is_quoted;
 
-    at += name.length;
-    at += strspn(at, spaces);
+    at = name.data + name.length + strspn(name.data + name.length, spaces);
     if (*at != '=' || name.length == 0) {
       return "is no connection string of libpq: neither a URI, postgresql://..., nor name=value with spaces between";
     }

@@ -1,11 +1,11 @@
 /*
  * fields.c - reads members of a JSON object one by one, and keeps a list of what is wrong with them.
  *
- * Mistakes are words for the client: they name the member and what it must be, and do not repeat what it is. Each reader first asks member_at(), which says nothing where
- * the document is no object, since that has been said.
+ * Mistakes are words for the client: they name the member and what it must be, and do not repeat what it is. Each reader first asks member_at(), which says
+ * nothing where the document is no object, since that has been said.
  *
- * Decimals are judged as text, digit by digit: 0.1 is not a double, and 0.30 must not become 0.299999999999999988 on its way to a numeric column. A JSON parser has made
- * a double of what the client wrote; up to 15 digits the shortest decimal that gives that double again is what was written, less the zeros at its end.
+ * Decimals are judged as text, digit by digit: 0.1 is not a double, and 0.30 must not become 0.299999999999999988 on its way to a numeric column. A JSON parser
+ * has made a double of what the client wrote; up to 15 digits the shortest decimal that gives that double again is what was written, less the zeros at its end.
  */
 #include "fields.h"
 
@@ -248,7 +248,9 @@ int64_t fields_integer(struct fields *fields, const char *name, int64_t least, i
   return json_integer_value(member);
 }
 
-/* A decimal number in plain notation, as its digits: 12.05 is "1205" with 2 of them behind the point; neither zeros in front of the whole part nor at the end. */
+/*
+ * A decimal number in plain notation, as its digits: 12.05 is "1205" with 2 of them behind the point; neither zeros in front of the whole part nor at the end.
+ */
 struct decimal {
   bool is_negative;
   size_t length;

@@ -1,13 +1,14 @@
 /*
- * fields.h - typed readers for the members of a JSON object that came from outside. Each reader that finds something wrong notes it and goes on, so that a caller
- * reads all fields first and looks at the count of mistakes once:
+ * fields.h - typed readers for the members of a JSON object that came from outside. Each reader that finds something wrong notes it and goes on, so that a
+ * caller reads all fields first and looks at the count of mistakes once:
  *
  *     struct fields fields = fields_of(body);
  *     const char *name = fields_text(&fields, "productName", 1, 200);
  *     const char *price = fields_decimal(&fields, "price", "0.01", 2);
  *     if (fields.mistake_count > 0) { ... }
  *
- * What a reader returns after a mistake is a harmless value of its type: "", `least`, NULL for a list. Texts are borrowed from the document. Members that nobody reads are no mistake.
+ * What a reader returns after a mistake is a harmless value of its type: "", `least`, NULL for a list. Texts are borrowed from the document. Members that
+ * nobody reads are no mistake.
  */
 #ifndef FIELDS_H
 #define FIELDS_H
@@ -53,8 +54,8 @@ const char *fields_currency(struct fields *fields, const char *name);
 /* A JSON integer; 12.0 and "12" are none. */
 int64_t fields_integer(struct fields *fields, const char *name, int64_t least, int64_t most);
 /*
- * A JSON number as the shortest decimal text that means it, without an exponent: at least `least`, at most 15 digits, at most `scale` of them behind the point. Fit for
- * numeric columns. Lives in `fields`, so not longer than that, and not through a copy of it; FIELDS_DECIMALS_MAX of them in one.
+ * A JSON number as the shortest decimal text that means it, without an exponent: at least `least`, at most 15 digits, at most `scale` of them behind the point.
+ * Fit for numeric columns. Lives in `fields`, so not longer than that, and not through a copy of it; FIELDS_DECIMALS_MAX of them in one.
  */
 const char *fields_decimal(struct fields *fields, const char *name, const char *least, int scale);
 /* The array of that name with `least` to `most` members, else NULL. */

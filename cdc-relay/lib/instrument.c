@@ -5,8 +5,8 @@
  *                  |  slots: hash of the label values -> series   open addressing, twice as many as there can be series
  *                  |  series: key "route\0" "status\0", value     in the order in which they came
  *
- * One mutex for the collection: an update is a hash and an addition, a scrape writes into memory. A series is known by its label values with their zeros, put together on
- * the stack, so that an update of a series that is there allocates nothing. Histograms count each value in one bucket; the exposition adds up.
+ * One mutex for the collection: an update is a hash and an addition, a scrape writes into memory. A series is known by its label values with their zeros, put
+ * together on the stack, so that an update of a series that is there allocates nothing. Histograms count each value in one bucket; the exposition adds up.
  */
 #include "instrument.h"
 

@@ -4,8 +4,8 @@
  *     requests = instrument_counter(instruments, "http_requests_total", "requests answered", "route,status");
  *     instrument_add(requests, 1, "/api/orders", "201");
  *
- * Series are bounded: a family takes INSTRUMENT_SERIES_MAX of them, later label values are counted together as `other`. Labels are ours or our tables', never a client's
- * text. (The relay keeps its own, as a table that its documentation is generated from: cdc-relay/src/ops/metrics.h.)
+ * Series are bounded: a family takes INSTRUMENT_SERIES_MAX of them, later label values are counted together as `other`. Labels are ours or our tables', never a
+ * client's text. (The relay keeps its own, as a table that its documentation is generated from: cdc-relay/src/ops/metrics.h.)
  */
 #ifndef INSTRUMENT_H
 #define INSTRUMENT_H
@@ -21,8 +21,8 @@ struct instruments *instruments_new(void);
 void instruments_free(struct instruments *instruments); /* takes NULL */
 
 /*
- * `labels`: names with commas between, "" for none. Names, help and labels are static. A family lives as long as its collection; one that is there already, by its name,
- * is given again. Without labels it shows 0 from the beginning.
+ * `labels`: names with commas between, "" for none. Names, help and labels are static. A family lives as long as its collection; one that is there already, by
+ * its name, is given again. Without labels it shows 0 from the beginning.
  */
 struct instrument *instrument_counter(struct instruments *instruments, const char *name, const char *help, const char *labels);
 struct instrument *instrument_gauge(struct instruments *instruments, const char *name, const char *help, const char *labels);
@@ -30,8 +30,8 @@ struct instrument *instrument_gauge(struct instruments *instruments, const char 
 struct instrument *instrument_histogram(struct instruments *instruments, const char *name, const char *help, const char *labels, const double *bounds);
 
 /*
- * As many label values (const char *) as the family has names follow; each counts up to its 128th byte. Add: counters, whose negative changes are ignored, and gauges;
- * set: gauges; observe: histograms. NaN changes nothing but a gauge that is set to it.
+ * As many label values (const char *) as the family has names follow; each counts up to its 128th byte. Add: counters, whose negative changes are ignored, and
+ * gauges; set: gauges; observe: histograms. NaN changes nothing but a gauge that is set to it.
  */
 #define instrument_add(instrument, by, ...)        instrument_change((instrument), (by), (const char *const[]){"", ##__VA_ARGS__} + 1)
 #define instrument_set(instrument, value, ...)     instrument_store((instrument), (value), (const char *const[]){"", ##__VA_ARGS__} + 1)

@@ -5,8 +5,8 @@
  *   |  trace                            span             flags; bit 0: sampled, the others are not known here and are not passed on
  *   version; a later one may go on behind a hyphen, ff is none
  *
- * Identifiers are digits of a random uuid: its version and variant keep them from being all zero, and the last seven bytes of the trace, from which samplers draw, are
- * random throughout.
+ * Identifiers are digits of a random uuid: its version and variant keep them from being all zero, and the last seven bytes of the trace, from which samplers
+ * draw, are random throughout.
  */
 #include "trace_context.h"
 

@@ -6,8 +6,8 @@
  *   both                         a mistake: one of them would be ignored, and nobody could say which
  *   neither                      the fallback; without one a mistake
  *
- * Then the reader of its kind, the same for a value from anywhere. Mistakes quote the value, but never one of a kind that may hold a secret. Where a value came from is
- * not kept: the environment says it again when it is printed.
+ * Then the reader of its kind, the same for a value from anywhere. Mistakes quote the value, but never one of a kind that may hold a secret. Where a value came
+ * from is not kept: the environment says it again when it is printed.
  */
 #include "variable.h"
 
@@ -80,7 +80,7 @@ static ssize_t read_whole(int fd, char *buffer, size_t size)
 }
 
 /* What is in the buffer as a text for the process's whole life, less a newline at its end; NULL: *ret_refusal says why not. */
-static const char *take_text(const char *buffer, size_t length, const char **ret_refusal)
+static char *take_text(const char *buffer, size_t length, const char **ret_refusal)
 {
   char *text;
 
@@ -103,12 +103,12 @@ static const char *take_text(const char *buffer, size_t length, const char **ret
 }
 
 /* Opened without blocking: a FIFO in the place of a file must not stop the program. */
-static const char *file_text(const char *path, const char *file_variable_name, struct problem_list *problems)
+static char *file_text(const char *path, const char *file_variable_name, struct problem_list *problems)
 {
   const size_t size = VARIABLE_VALUE_MAX_BYTES + 3; /* \r, \n, and one that is too many */
-  const char *refusal = NULL, *text = NULL;
+  const char *refusal = NULL;
   struct stat status;
-  char *buffer = NULL;
+  char *buffer = NULL, *text = NULL;
   ssize_t length;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
@@ -164,18 +164,36 @@ static const char *text_refusal(const char *text)
   return NULL;
 }
 
+/* NULL or what is wrong with the value of a text, a secret or a connection string. */
+static const char *value_refusal(const struct variable *variable, const char *text)
+{
+  if (variable->kind == VARIABLE_POSTGRES) {
+    return connection_string_refusal(text);
+  }
+  return variable->kind == VARIABLE_TEXT ? text_refusal(text) : NULL;
+}
+
 static void read_text(const struct variable *variable, const char *text, struct problem_list *problems)
 {
-  const char *refusal = NULL;
+  const char *refusal = value_refusal(variable, text);
 
-  if (variable->kind == VARIABLE_POSTGRES) {
-    refusal = connection_string_refusal(text);
-  } else if (variable->kind == VARIABLE_TEXT) {
-    refusal = text_refusal(text);
-  }
   if (refusal != NULL) {
     problem_list_add(problems, variable->name, "%s", refusal);
   } else {
+    *(const char **)variable->target = text;
+  }
+}
+
+static void read_file(const struct variable *variable, const char *path, const char *file_name, struct problem_list *problems)
+{
+  char *text = file_text(path, file_name, problems);
+  const char *refusal = text != NULL ? value_refusal(variable, text) : NULL;
+
+  if (refusal != NULL) {
+    problem_list_add(problems, file_name, "what is in file \"%s\" %s", path, refusal);
+    explicit_bzero(text, strlen(text));
+    free(text);
+  } else if (text != NULL) {
     *(const char **)variable->target = text;
   }
 }
@@ -309,10 +327,8 @@ void variables_read(const struct variable *table, struct problem_list *problems)
       continue;
     }
     if (path != NULL) {
-      text = file_text(path, file_name, problems);
-      if (text == NULL) {
-        continue;
-      }
+      read_file(variable, path, file_name, problems);
+      continue;
     }
     text = text != NULL ? text : variable->fallback;
     if (text != NULL) {

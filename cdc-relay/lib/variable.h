@@ -43,8 +43,8 @@ struct variable {
 };
 
 /*
- * A table ends with an entry without a name, {0}. Targets are written where a value is sound. Texts are owned by the process, for its whole life: they stand in the
- * environment, the table, or memory that is never freed. Reads files; does not block on what is none.
+ * A table ends with an entry without a name, {0}. Targets are written where a value is sound. Texts are owned by the process, for its whole life: they stand in
+ * the environment, the table, or memory that is never freed. Reads files; does not block on what is none.
  */
 void variables_read(const struct variable *table, struct problem_list *problems);
 /* One line each: name, what it is for, the fallback. */

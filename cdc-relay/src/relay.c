@@ -32,6 +32,7 @@ enum {
   INIT_RETRY_US = 2000000,
   TRIM_EVENTS = 10000,
   TRIM_INTERVAL_US = 10000000,
+  REFUSED_POLL_US = 10000,
   LOOP_MAX_US = 1000000, /* the loop turns at least so often, for the lines of once a minute and for /livez */
 };
 
@@ -163,6 +164,22 @@ static int64_t nearest_deadline_us(struct relay *relay)
   return nearest_us;
 }
 
+/*
+ * EINTR: nothing is known to be ready. Anything else is ppoll() itself refusing (RLIMIT_NOFILE was lowered below POLL_COUNT while we ran): whatever there is may be
+ * ready, and is asked every few milliseconds, since nothing here blocks.
+ */
+static void take_refused_poll(struct pollfd fds[POLL_COUNT], int error)
+{
+  static const struct timespec pause = {.tv_nsec = REFUSED_POLL_US * 1000};
+
+  for (size_t i = 0; i < POLL_COUNT; i++) {
+    fds[i].revents = error != EINTR && fds[i].fd >= 0 ? fds[i].events : 0;
+  }
+  if (error != EINTR) {
+    (void)nanosleep(&pause, NULL);
+  }
+}
+
 static void wait_for_events(struct relay *relay, struct pollfd fds[POLL_COUNT])
 {
   int64_t deadline_us = nearest_deadline_us(relay);
@@ -180,9 +197,7 @@ static void wait_for_events(struct relay *relay, struct pollfd fds[POLL_COUNT])
   fds[POLL_ADMIN] = (struct pollfd){.fd = relay->admin != NULL ? admin_fd(relay->admin) : -1, .events = POLLIN};
   timeout = (struct timespec){.tv_sec = wait_us / US_PER_S, .tv_nsec = wait_us % US_PER_S * 1000};
   if (ppoll(fds, POLL_COUNT, &timeout, NULL) < 0) {
-    for (size_t i = 0; i < POLL_COUNT; i++) {
-      fds[i].revents = 0; /* EINTR: nothing is known to be ready */
-    }
+    take_refused_poll(fds, errno);
   }
 }
 

@@ -80,7 +80,22 @@ is_alive() {
 }
 await 'liveness afterwards' 20 is_alive
 
-# 3. From the start: too few to live. It ends with a line that says why, or tries until there is room; it does not crash.
+# 3. Fewer than ppoll() takes: the stream goes on, and signals are heard.
+fault_begins 'fewer descriptors than poll takes'
+limit_fds 3
+cpu=$(relay_cpu_ms)
+began=${EPOCHREALTIME//[.,]/}
+some_time 2000 3000
+ms=$(((${EPOCHREALTIME//[.,]/} - began) / 1000))
+cpu=$(($(relay_cpu_ms) - cpu))
+assert_number 'CPU without poll, in percent of a core' $((cpu * 100 / ms)) '<=' 40
+relay_stop
+fault_ends 'fewer descriptors than poll takes'
+relay_start
+recovery_begins
+recovery_ends 'recovery after a life without poll'
+
+# 4. From the start: too few to live. It ends with a line that says why, or tries until there is room; it does not crash.
 relay_stop
 for limit in {4..20} 24 32; do
   fault_begins 'started with few descriptors'

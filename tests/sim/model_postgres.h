@@ -36,6 +36,7 @@ struct down {
   uint32_t transaction;
   uint32_t item; /* in the history */
   Lsn wal_end;
+  int64_t sent_us; /* the server's clock */
   int64_t arrives_us;
 };
 

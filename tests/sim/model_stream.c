@@ -290,7 +290,12 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
           down.reply_requested ? ", which asks for a reply" : "");
     *ret_message = (struct stream_message){.kind = STREAM_KEEPALIVE, .wal_end = down.wal_end, .reply_requested = down.reply_requested};
   } else {
-    *ret_message = (struct stream_message){.kind = STREAM_DATA, .body = span_of(stream->bytes, down_bytes(stream, &down)), .wal_end = down.wal_end};
+    *ret_message = (struct stream_message){
+        .kind = STREAM_DATA,
+        .body = span_of(stream->bytes, down_bytes(stream, &down)),
+        .wal_end = down.wal_end,
+        .sent_us = down.sent_us,
+    };
     base->bytes_read += ret_message->body.length + 25;
   }
   return VERDICT_OK;

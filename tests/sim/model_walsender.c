@@ -59,6 +59,7 @@ static void push(struct world *world, struct walsender *sender, struct down down
   if (world->plan.tells_wal_end && down.kind < DOWN_KEEPALIVE) {
     down.wal_end = world->history.flushed;
   }
+  down.sent_us = world_wall_us(world);
   down.arrives_us = sender->down_arrival_us;
   sender->down[(sender->down_first + sender->down_count++) % WALSENDER_DOWN_MAX] = down;
 }

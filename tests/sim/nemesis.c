@@ -143,6 +143,17 @@ static void strike_postgres(struct world *world, enum sim_fault kind, struct rel
   }
 }
 
+/* A topic that gets records, now and then that of dead letters: what hits another one shows nothing. */
+static uint32_t draw_topic(struct world *world)
+{
+  return dice_percent(&world->dice, 15) ? DEAD_LETTER_TOPIC : dice_below(&world->dice, world->plan.topics);
+}
+
+static uint32_t draw_lane(struct world *world)
+{
+  return draw_topic(world) * KAFKA_PARTITIONS_MAX + dice_below(&world->dice, world->plan.partitions);
+}
+
 static void strike_kafka(struct world *world, enum sim_fault kind, struct relay *relay)
 {
   struct cluster *cluster = &world->cluster;
@@ -152,7 +163,7 @@ static void strike_kafka(struct world *world, enum sim_fault kind, struct relay 
     cluster->down_until_us = until(world, 60);
     break;
   case FAULT_PARTITION_STALLS:
-    cluster->stalled_until_us[dice_below(&world->dice, KAFKA_LANES)] = until(world, 30);
+    cluster->stalled_until_us[draw_lane(world)] = until(world, 30);
     break;
   case FAULT_ACK_LOST:
     cluster->late_reports += 1 + dice_below(&world->dice, 4);
@@ -164,7 +175,7 @@ static void strike_kafka(struct world *world, enum sim_fault kind, struct relay 
     relay->publisher.full_until_us = until(world, 20);
     break;
   case FAULT_TOPIC_REFUSED:
-    cluster->topic_refused_until_us[dice_below(&world->dice, KAFKA_TOPICS)] = until(world, 60);
+    cluster->topic_refused_until_us[draw_topic(world)] = until(world, 60);
     break;
   case FAULT_LOGIN_REFUSED:
     cluster->login_refused_until_us = until(world, 40);

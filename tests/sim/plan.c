@@ -47,7 +47,7 @@ static void draw_kafka(struct plan *plan, struct dice *dice)
   plan->max_events = (uint32_t)dice_magnitude(dice, 2, 500);
   plan->batch_records = (uint32_t)dice_magnitude(dice, 1, 50);
   plan->batches_on_the_wire = 1 + dice_below(dice, 5);
-  plan->linger_us = dice_magnitude(dice, 1, 5000);
+  plan->linger_us = dice_magnitude(dice, 1, 50000);
 }
 
 #define KIND(name) (UINT32_C(1) << FAULT_##name)

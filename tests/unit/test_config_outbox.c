@@ -396,7 +396,7 @@ Test(config_outbox, lists_have_limits)
     int most;
     const char *path, *words;
   } cases[] = {
-      {"{" MINIMAL ",\"outbox\":[", "{\"table\":\"t%\"}", "]}", CONFIG_OUTBOX_MAX, "outbox", "holds 65 entries, at most 64"},
+      {"{" MINIMAL ",\"outbox\":[", "{\"table\":\"t%\"}", "]}", CONFIG_OUTBOX_MAX, "outbox", "holds 129 entries, at most 128"},
       {"{" MINIMAL ",\"outbox\":[{\"route.topic.allow\":[", "\"t%\"", "]}]}", CONFIG_ALLOW_MAX, "outbox[0].route.topic.allow", "holds 257 items, at most 256"},
       {"{" MINIMAL ",\"outbox\":[{\"route.topic.allow\":\"", "t%", "\"}]}", CONFIG_ALLOW_MAX, "outbox[0].route.topic.allow", "holds 257 items, at most 256"},
       {"{" MINIMAL ",\"outbox\":[{\"headers.static\":{", "\"h%\":\"\"", "}}]}", CONFIG_STATIC_HEADERS_MAX, "outbox[0].headers.static",

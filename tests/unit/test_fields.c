@@ -139,9 +139,8 @@ Test(fields, words_that_had_to_be_cut_stay_utf8)
     json_t *json;
 
     memset(text, 'x', shift);
-    text[shift] = '\0';
-    while (strlen(text) < sizeof(text) - 4) {
-      (void)strcat(text, "\xea\xb0\x80");
+    for (size_t at = shift; at < sizeof(text); at += 3) {
+      (void)snprintf(text + at, sizeof(text) - at, "\xea\xb0\x80");
     }
     fields_mistake(&fields, text, "%s", text);
     json = json_pack("{s:s, s:s}", "field", fields.mistakes[0].field, "text", fields.mistakes[0].text);

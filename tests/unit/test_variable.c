@@ -226,6 +226,8 @@ Test(variable, secrets_are_read_from_files_less_a_newline)
     write_file(cases[i].bytes, strlen(cases[i].bytes));
     read_soundly();
     cr_assert_str_eq(targets.token, cases[i].text);
+    free((void *)targets.token); /* a program reads once, and keeps it */
+    targets.token = NULL;
   }
 }
 
@@ -236,6 +238,18 @@ Test(variable, a_connection_string_may_stand_in_a_file)
   write_file("postgresql://app:hunter2@h/shop\n", 32);
   read_soundly();
   cr_assert_str_eq(targets.database, "postgresql://app:hunter2@h/shop");
+}
+
+Test(variable, what_is_wrong_in_a_file_is_told_without_it)
+{
+  (void)unsetenv("T_DATABASE");
+  (void)setenv("T_DATABASE_FILE", path, 1);
+  write_file("postgresql://app:p@hunter2@h/shop", 33);
+  read_all();
+  cr_assert_eq(problems.count, 1);
+  assert_problem(0, "T_DATABASE_FILE", "has an @ too many");
+  assert_problem(0, "T_DATABASE_FILE", path);
+  cr_assert_null(strstr(problems.problems[0].text, "hunter2"));
 }
 
 Test(variable, a_file_for_what_is_no_secret_is_not_looked_at)

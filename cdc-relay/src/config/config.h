@@ -23,7 +23,7 @@
 enum {
   CONFIG_FILE_MAX_BYTES = 1 << 20,
   CONFIG_SECRET_MAX_BYTES = 64 << 10, /* one secret file; a trailing newline is cut off */
-  CONFIG_OUTBOX_MAX = 64,             /* outbox entries */
+  CONFIG_OUTBOX_MAX = 128,            /* outbox entries */
   CONFIG_ALLOW_MAX = 256,             /* route.topic.allow of one entry */
   CONFIG_STATIC_HEADERS_MAX = 32,
   CONFIG_SLOT_NAME_MAX_BYTES = 63,
