@@ -1,13 +1,13 @@
 /*
  * order_service.c - orders: made, then moved on by two steps; each of them is an event.
  *
- *   call                                 takes                                                       answers                      publishes (key orderId)
- *   POST /api/orders                     customerId, customerEmail, totalAmount, currency            201 {orderId, status: 20}    order.created.v1  OrderCreated
- *   POST /api/orders/{orderId}/status    customerId, customerEmail, previousStatus, currentStatus    200 {orderId, status}        order.shipped.v1  OrderShipped
+ *   call                                 takes                                                       answers                   publishes, by orderId
+ *   POST /api/orders                     customerId, customerEmail, totalAmount, currency            201 {orderId, status}     OrderCreated to order.created.v1
+ *   POST /api/orders/{orderId}/status    customerId, customerEmail, previousStatus, currentStatus    200 {orderId, status}     OrderShipped to order.shipped.v1
  *
- * Status is a number, as the callers have it: 20 -> 25 -> 80, nothing else. A step is refused, in this order: 404 there is no such order; 422 the customer or the e-mail
- * is not the order's; 409 the order is not where the caller thinks; 422 no such step. The order stays locked from the look at it to the commit, so that of two equal
- * requests one takes the step and the other gets 409.
+ * Status is a number, as the callers have it: 20 -> 25 -> 80, nothing else. A step is refused, in this order: 404 there is no such order; 422 the customer or the
+ * e-mail is not the order's; 409 the order is not where the caller thinks; 422 no such step. The order stays locked from the look at it to the commit, so that of two
+ * equal requests one takes the step and the other gets 409.
  */
 #include <inttypes.h>
 #include <stdlib.h>

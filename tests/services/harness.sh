@@ -195,7 +195,8 @@ event_is() {
   for name in $EVENT_TIMES; do
     assert_match "$name of: $CALL" "$EVENT_TIME_FORM" "$(of_event ".body.$name")"
   done
-  assert_eq "body of: $CALL" "$(jq -cS . <<<"$4")" "$(jq -cS --arg known "eventId $EVENT_TIMES" '.body | with_entries(select(.key as $k | $known | split(" ") | index($k) | not))' <<<"$EVENT")"
+  assert_eq "body of: $CALL" "$(jq -cS . <<<"$4")" \
+    "$(jq -cS --arg known "eventId $EVENT_TIMES" '.body | with_entries(select(.key as $k | $known | split(" ") | index($k) | not))' <<<"$EVENT")"
 }
 
 # events_are COUNT: of this scenario, in all topics of the system, when all that was committed has been published; and all of them are what docs/events/ says.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Services are killed in the midst of load, again and again, and their connections to the database are ended. Afterwards every row has its event and every event its row,
-# each once: an order and order.created.v1, a step and order.shipped.v1, a member and CREATED. What was answered 201 is there; what was not may be there or not.
+# Services are killed in the midst of load, again and again, and their connections to the database are ended. Afterwards every row has its event and every event its
+# row, each once: an order and order.created.v1, a step and order.shipped.v1, a member and CREATED. What was answered 201 is there; what was not may be there or not.
 # tags: real-kafka slow
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"

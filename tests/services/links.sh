@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# No producer can speak to Kafka: each program under producers/ is linked with libpq, and with nothing of librdkafka, neither as a library nor as symbols; and the relay,
-# looked at in the same way, is.
+# No producer can speak to Kafka: each program under producers/ is linked with libpq, and with nothing of librdkafka, neither as a library nor as symbols; and the
+# relay, looked at in the same way, is.
 # tags: quick
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
