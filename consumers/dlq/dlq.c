@@ -24,33 +24,35 @@
 
 enum { FLUSH_EVERY = 100 };
 
-static const char help[] = "usage: dlq list TOPIC [FILTER...] [--all] [--json] [--limit N]\n"
-                           "       dlq show TOPIC PARTITION/OFFSET\n"
-                           "       dlq redrive TOPIC [FILTER...] [--dry-run] [--rate N] [--max-redrives N] [--limit N] [--to TOPIC]\n"
-                           "       dlq discard TOPIC [FILTER...] [--dry-run] [--limit N] --yes\n"
-                           "\n"
-                           "Dead letters of TOPIC, oldest first in each partition. What was redriven or discarded is not shown and not touched again.\n"
-                           "\n"
-                           "  list       --all: with those that were dealt with, as long as the topic has them; --json: one object a line\n"
-                           "  show       headers and value, as JSON\n"
-                           "  redrive    publishes with the same key, value and headers to the topic that the letter came from, without the headers of the\n"
-                           "             failure, and with redrive.count and redrive.of. --rate: at most N a second. --max-redrives: letters that came back so\n"
-                           "             often are left (default 3). --to: where the letter does not say where it came from\n"
-                           "  discard    gives letters up: they stay in the topic as long as it keeps them\n"
-                           "  --dry-run  says what would be done\n"
-                           "\n"
-                           "Filters, all of which must hold:\n"
-                           "  --id ID              event id\n"
-                           "  --key KEY            key of the record\n"
-                           "  --error-class CLASS  as `list` shows it\n"
-                           "  --since TIME         dead-lettered then or later: 2026-01-25 or 2026-01-25T10:15:30Z\n"
-                           "  --until TIME         before then\n"
-                           "\n"
-                           "Settings, from the environment:\n";
-static const char help_end[] = "  KAFKA_...                any property of librdkafka: KAFKA_SECURITY_PROTOCOL is security.protocol\n"
-                               "\n"
-                               "Exit code: 0 done; 1 Kafka does not answer; 2 wrong usage; 5 letters were left because they came back too often, or do not say where\n"
-                               "they came from; 6 Kafka refuses.\n";
+static const char help[] =
+    "usage: dlq list TOPIC [FILTER...] [--all] [--json] [--limit N]\n"
+    "       dlq show TOPIC PARTITION/OFFSET\n"
+    "       dlq redrive TOPIC [FILTER...] [--dry-run] [--rate N] [--max-redrives N] [--limit N] [--to TOPIC]\n"
+    "       dlq discard TOPIC [FILTER...] [--dry-run] [--limit N] --yes\n"
+    "\n"
+    "Dead letters of TOPIC, oldest first in each partition. What was redriven or discarded is not shown and not touched again.\n"
+    "\n"
+    "  list       --all: with those that were dealt with, as long as the topic has them; --json: one object a line\n"
+    "  show       headers and value, as JSON\n"
+    "  redrive    publishes with the same key, value and headers to the topic that the letter came from, without the headers of the\n"
+    "             failure, and with redrive.count and redrive.of. --rate: at most N a second. --max-redrives: letters that came back so\n"
+    "             often are left (default 3). --to: where the letter does not say where it came from\n"
+    "  discard    gives letters up: they stay in the topic as long as it keeps them\n"
+    "  --dry-run  says what would be done\n"
+    "\n"
+    "Filters, all of which must hold:\n"
+    "  --id ID              event id\n"
+    "  --key KEY            key of the record\n"
+    "  --error-class CLASS  as `list` shows it\n"
+    "  --since TIME         dead-lettered then or later: 2026-01-25 or 2026-01-25T10:15:30Z\n"
+    "  --until TIME         before then\n"
+    "\n"
+    "Settings, from the environment:\n";
+static const char help_end[] =
+    "  KAFKA_...                any property of librdkafka: KAFKA_SECURITY_PROTOCOL is security.protocol\n"
+    "\n"
+    "Exit code: 0 done; 1 Kafka does not answer; 2 wrong usage; 5 letters were left because they came back too often, or do not say where\n"
+    "they came from; 6 Kafka refuses.\n";
 
 struct dlq {
   const struct options *options;
@@ -230,8 +232,8 @@ static enum verdict run(struct dlq *dlq, struct problem *problem)
     }
     summarize(dlq);
   } else if (options->command == COMMAND_SHOW && verdict == VERDICT_OK && dlq->chosen == 0) {
-    verdict = problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "no_letter", "topic \"%s\" has no record at %" PRId64 "/%" PRId64, options->topic, options->partition,
-                          options->offset);
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "no_letter", "topic \"%s\" has no record at %" PRId64 "/%" PRId64, options->topic,
+                          options->partition, options->offset);
   }
   return verdict;
 }
@@ -281,7 +283,11 @@ static int start(const struct options *options)
   static const char *group;
   static const struct variable variables[] = {
       {.name = "KAFKA_BOOTSTRAP_SERVERS", .kind = VARIABLE_TEXT, .target = &brokers, .help = "brokers, as host:port with commas between"},
-      {.name = "DLQ_GROUP", .kind = VARIABLE_TEXT, .target = &group, .fallback = "dlq", .help = "the group whose committed offsets remember what was dealt with"},
+      {.name = "DLQ_GROUP",
+       .kind = VARIABLE_TEXT,
+       .target = &group,
+       .fallback = "dlq",
+       .help = "the group whose committed offsets remember what was dealt with"},
       {0},
   };
   struct problem problem;

@@ -17,10 +17,13 @@ static void read_id(struct letter *letter)
 {
   const struct record_header *header = record_find_header(&letter->record, "id");
   struct span value = letter->record.value;
-  struct span id = header == NULL ? (struct span){0} : header->value;
+  struct span id = {0};
   json_t *body = NULL;
 
   letter->id[0] = '\0';
+  if (header != NULL) {
+    id = header->value;
+  }
   if (span_is_null(id) && value.length > 0 && value.length <= LETTER_BODY_MAX_BYTES && value.data[0] == '{') {
     body = json_loadb(value.data, value.length, 0, NULL);
     id = span_of_text(json_string_value(json_object_get(body, "eventId")));
@@ -108,7 +111,10 @@ static struct span type_of(const struct letter *letter)
 {
   const struct record_header *header = record_find_header(&letter->record, "eventType");
 
-  return header == NULL ? (struct span){0} : header->value;
+  if (header == NULL) {
+    return (struct span){0};
+  }
+  return header->value;
 }
 
 static json_t *summary(const struct letter *letter)
@@ -118,11 +124,11 @@ static json_t *summary(const struct letter *letter)
   char when[32];
 
   time_text(record->timestamp_ms, when);
-  return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I}", "topic", record->topic, "partition", (json_int_t)record->partition, "offset",
-                   (json_int_t)record->offset, "time", when, "id", letter->id, "key", json_of(record->key), "type", json_of(type_of(letter)), "errorClass",
-                   json_of(span_of_text(story->error_class)), "errorMessage", json_of(span_of_text(story->error_message)), "attempts", (json_int_t)story->attempts, "redrives",
-                   (json_int_t)letter->redrives, "originalTopic", json_of(span_of_text(story->topic)), "originalPartition", (json_int_t)story->partition, "originalOffset",
-                   (json_int_t)story->offset);
+  return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I}", "topic", record->topic, "partition", (json_int_t)record->partition,
+                   "offset", (json_int_t)record->offset, "time", when, "id", letter->id, "key", json_of(record->key), "type", json_of(type_of(letter)),
+                   "errorClass", json_of(span_of_text(story->error_class)), "errorMessage", json_of(span_of_text(story->error_message)), "attempts",
+                   (json_int_t)story->attempts, "redrives", (json_int_t)letter->redrives, "originalTopic", json_of(span_of_text(story->topic)),
+                   "originalPartition", (json_int_t)story->partition, "originalOffset", (json_int_t)story->offset);
 }
 
 static void dump(json_t *object, FILE *out)

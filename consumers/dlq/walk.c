@@ -39,8 +39,8 @@ static enum verdict kafka_problem(struct problem *problem, rd_kafka_resp_err_t e
                     error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
                     error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
 
-  return problem_set(problem, is_refusal ? VERDICT_FATAL : VERDICT_RETRY, is_refusal ? EXIT_KAFKA_REFUSES : EXIT_UNEXPECTED, is_refusal ? "kafka_refuses" : "kafka_away",
-                     "could not %s topic \"%s\": %s", what, topic, rd_kafka_err2str(error));
+  return problem_set(problem, is_refusal ? VERDICT_FATAL : VERDICT_RETRY, is_refusal ? EXIT_KAFKA_REFUSES : EXIT_UNEXPECTED,
+                     is_refusal ? "kafka_refuses" : "kafka_away", "could not %s topic \"%s\": %s", what, topic, rd_kafka_err2str(error));
 }
 
 static enum verdict count_partitions(struct walk *walk, struct problem *problem)
@@ -130,8 +130,11 @@ static enum verdict open_lanes(struct walk *walk, bool from_beginning, struct pr
 
 enum verdict walk_open(rd_kafka_conf_t *conf, const char *topic, const char *group, bool from_beginning, struct walk **ret_walk, struct problem *problem)
 {
-  static const char *const fixed[][2] = {{"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "earliest"},
-                                         {"enable.partition.eof", "true"}, {"allow.auto.create.topics", "false"}};
+  static const char *const fixed[][2] = {{"enable.auto.commit", "false"},
+                                         {"enable.auto.offset.store", "false"},
+                                         {"auto.offset.reset", "earliest"},
+                                         {"enable.partition.eof", "true"},
+                                         {"allow.auto.create.topics", "false"}};
   struct walk *walk = calloc(1, sizeof(*walk));
   char words[512];
   enum verdict verdict;
@@ -221,7 +224,8 @@ enum verdict walk_next(struct walk *walk, struct fetched **ret_fetched, struct p
 
     if (record == NULL) {
       if (moment_now().mono_us > deadline_us) {
-        return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "kafka_away", "topic \"%s\" gave no record for %d s", walk->topic, WALK_SILENCE_TIMEOUT_MS / 1000);
+        return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "kafka_away", "topic \"%s\" gave no record for %d s", walk->topic,
+                           WALK_SILENCE_TIMEOUT_MS / 1000);
       }
       continue;
     }

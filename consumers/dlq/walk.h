@@ -15,7 +15,7 @@
 #include "verdict.h"
 
 enum {
-  WALK_ANSWER_TIMEOUT_MS = 20000, /* of the brokers, for metadata, offsets and commits */
+  WALK_ANSWER_TIMEOUT_MS = 20000,  /* of the brokers, for metadata, offsets and commits */
   WALK_SILENCE_TIMEOUT_MS = 30000, /* without a record where there are some */
   WALK_PARTITIONS_MAX = 1000,
 };
@@ -25,7 +25,8 @@ struct walk;
 /*
  * Takes `conf` in any case. `from_beginning`: what was dealt with comes, too. FATAL: no such topic, not allowed, wrong setting; RETRY: the brokers do not answer. Blocks.
  */
-enum verdict MUST_CHECK walk_open(rd_kafka_conf_t *conf, const char *topic, const char *group, bool from_beginning, struct walk **ret_walk, struct problem *problem);
+enum verdict MUST_CHECK walk_open(rd_kafka_conf_t *conf, const char *topic, const char *group, bool from_beginning, struct walk **ret_walk,
+                                  struct problem *problem);
 void walk_close(struct walk *walk); /* takes NULL */
 
 /* OK: the next record, the caller's until fetched_free(); NULL at the end. Order holds within a partition. Blocks. */

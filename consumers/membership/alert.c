@@ -30,6 +30,7 @@ struct alerts {
   pthread_mutex_t lock;
   pthread_cond_t changed;
   bool is_to_stop; /* under the lock */
+  bool is_database_away;
   uint64_t chance;
   /* What is in hand. */
   bool has_one;
@@ -46,7 +47,8 @@ static const struct statement insert_alert = {"insert_alert", "INSERT INTO dday.
 static const struct statement take_alert = {
     "take_alert",
     "UPDATE dday.alert SET attempts = attempts + 1, next_at = clock_timestamp() + $3::integer * interval '1 second' WHERE id = ("
-    "SELECT id FROM dday.alert WHERE status = 'PENDING' AND next_at <= clock_timestamp() AND channel IN ($1, $2) ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) "
+    "SELECT id FROM dday.alert WHERE status = 'PENDING' AND next_at <= clock_timestamp() AND channel IN ($1, $2) ORDER BY next_at LIMIT 1 FOR UPDATE SKIP "
+    "LOCKED) "
     "RETURNING id, channel, subject, body, attempts",
 };
 static const struct statement mark_alert_sent = {
@@ -94,7 +96,8 @@ static enum work_end take(struct work *work, void *context)
 {
   struct alerts *alerts = context;
   const char *lease = work_text(work, "%d", (int)ALERT_LEASE_S);
-  const PGresult *result = work_ask(work, &take_alert, alerts->settings->webhook_url[0] == '\0' ? "" : WEBHOOK, alerts->settings->smtp_url[0] == '\0' ? "" : MAIL, lease);
+  const PGresult *result =
+      work_ask(work, &take_alert, alerts->settings->webhook_url[0] == '\0' ? "" : WEBHOOK, alerts->settings->smtp_url[0] == '\0' ? "" : MAIL, lease);
 
   if (result == NULL) {
     return WORK_FAILED;
@@ -126,15 +129,21 @@ static enum work_end note_failed(struct work *work, void *context)
   return WORK_COMMIT;
 }
 
-/* False: the database is away, or refuses, which was logged. */
+/* False: the database is away, or refuses, which is logged once until it is there again. */
 static bool run(struct alerts *alerts, WorkFunction function)
 {
   struct work_outcome outcome;
 
   if (work_run(alerts->database, function, alerts, &outcome) == VERDICT_OK) {
+    alerts->is_database_away = false;
     return true;
   }
-  log_event(alerts->log, LOG_WARN, "alerts_wait", log_text("reason", outcome.problem.text), log_text("sqlstate", outcome.sqlstate[0] == '\0' ? NULL : outcome.sqlstate));
+  if (alerts->is_database_away) {
+    return false;
+  }
+  alerts->is_database_away = true;
+  log_event(alerts->log, LOG_WARN, "alerts_wait", log_text("reason", outcome.problem.text),
+            log_text("sqlstate", outcome.sqlstate[0] == '\0' ? NULL : outcome.sqlstate));
   return false;
 }
 

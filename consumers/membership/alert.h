@@ -19,9 +19,9 @@
 enum {
   ALERT_SUBJECT_MAX_BYTES = 200,
   ALERT_TEXT_MAX_BYTES = 4000,
-  ALERT_LEASE_S = 60,        /* nobody else takes a row that was taken so short a time ago */
-  ALERT_TIMEOUT_MS = 15000,  /* of one attempt; shorter than the lease */
-  ALERT_POLL_MS = 500,       /* between two looks at the table */
+  ALERT_LEASE_S = 60,       /* nobody else takes a row that was taken so short a time ago */
+  ALERT_TIMEOUT_MS = 15000, /* of one attempt; shorter than the lease */
+  ALERT_POLL_MS = 500,      /* between two looks at the table */
 };
 
 /* Texts are borrowed for as long as the alerts run. */

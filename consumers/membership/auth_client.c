@@ -82,7 +82,7 @@ static enum verdict read_answer(const struct auth_client *client, int64_t member
   json_t *answer = json_loadb(client->answer, client->length, 0, NULL);
   const json_t *id = json_object_get(answer, "memberId");
   const char *status = json_string_value(json_object_get(answer, "status"));
-  struct auth_member member;
+  struct auth_member member = {0};
   bool is_sound = json_is_integer(id) && json_integer_value(id) == member_id && status != NULL && take_text(answer, "nickname", member.nickname) &&
                   member.nickname[0] != '\0' && take_text(answer, "email", member.email);
 
@@ -92,7 +92,8 @@ static enum verdict read_answer(const struct auth_client *client, int64_t member
   }
   json_decref(answer);
   return is_sound ? VERDICT_OK
-                  : problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "auth_answer", "auth-service answered with something that is no member %" PRId64, member_id);
+                  : problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "auth_answer", "auth-service answered with something that is no member %" PRId64,
+                                member_id);
 }
 
 static enum verdict judge(long status, int64_t member_id, struct problem *problem)

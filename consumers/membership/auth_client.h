@@ -31,6 +31,7 @@ void auth_client_free(struct auth_client *client); /* takes NULL */
  * OK. FATAL: auth-service does not know the member (404), or does not answer as it says it does. RETRY: it cannot be reached, takes too long, or has a fault of its own
  * (5xx, 429). Blocks up to the timeout.
  */
-enum verdict MUST_CHECK auth_client_ask(struct auth_client *client, int64_t member_id, const char *correlation_id, struct auth_member *ret_member, struct problem *problem);
+enum verdict MUST_CHECK auth_client_ask(struct auth_client *client, int64_t member_id, const char *correlation_id, struct auth_member *ret_member,
+                                        struct problem *problem);
 
 #endif

@@ -43,12 +43,14 @@ static const struct statement delete_member = {
     "delete_member",
     "INSERT INTO dday.member_reference AS m (member_id, nickname, email, status, last_event_id, last_event_at) "
     "VALUES ($1::bigint, NULL, NULL, 'DELETED', $2, $3::timestamp) "
-    "ON CONFLICT (member_id) DO UPDATE SET status = 'DELETED', last_event_id = excluded.last_event_id, last_event_at = excluded.last_event_at, updated_at = now() "
+    "ON CONFLICT (member_id) DO UPDATE SET status = 'DELETED', last_event_id = excluded.last_event_id, last_event_at = excluded.last_event_at, updated_at = "
+    "now() "
     "WHERE m.status = 'ACTIVE' AND m.last_event_at <= excluded.last_event_at",
 };
 static const struct statement delete_d_days = {
     "delete_d_days",
-    "DELETE FROM dday.d_day WHERE member_id = $1::bigint AND EXISTS (SELECT FROM dday.member_reference m WHERE m.member_id = $1::bigint AND m.status = 'DELETED')",
+    "DELETE FROM dday.d_day WHERE member_id = $1::bigint AND EXISTS (SELECT FROM dday.member_reference m WHERE m.member_id = $1::bigint AND m.status = "
+    "'DELETED')",
 };
 
 struct member_event {
@@ -115,7 +117,8 @@ static enum verdict on_created(const struct event *event, struct work *work, str
 }
 
 /* The copy has missed the member's CREATED. What auth-service says is at least as new as this event. */
-static enum verdict insert_unknown(const struct event *event, struct work *work, struct d_day *d_day, const struct member_event *member, struct problem *problem)
+static enum verdict insert_unknown(const struct event *event, struct work *work, struct d_day *d_day, const struct member_event *member,
+                                   struct problem *problem)
 {
   struct auth_member known;
   enum verdict verdict = auth_client_ask(d_day->auth, member->member_number, event->origin.correlation_id, &known, problem);
@@ -196,7 +199,11 @@ int main(int argc, char **argv)
 {
   static struct d_day d_day;
   static const struct variable variables[] = {
-      {.name = "AUTH_SERVICE_URL", .kind = VARIABLE_TEXT, .target = &d_day.auth_url, .fallback = "http://127.0.0.1:8081", .help = "auth-service, asked about members that are unknown"},
+      {.name = "AUTH_SERVICE_URL",
+       .kind = VARIABLE_TEXT,
+       .target = &d_day.auth_url,
+       .fallback = "http://127.0.0.1:8081",
+       .help = "auth-service, asked about members that are unknown"},
       {.name = "AUTH_SERVICE_TIMEOUT_MS",
        .kind = VARIABLE_NUMBER,
        .target = &d_day.auth_timeout_ms,

@@ -16,14 +16,18 @@
 
 static const struct statement upsert_failed_event = {
     "upsert_failed_event",
-    "INSERT INTO dday.failed_event AS f (event_id, event_type, member_id, topic, partition, \"offset\", record_key, payload, headers, error_class, error_message, attempts, "
+    "INSERT INTO dday.failed_event AS f (event_id, event_type, member_id, topic, partition, \"offset\", record_key, payload, headers, error_class, "
+    "error_message, attempts, "
     "first_failed_at, last_failed_at) "
-    "VALUES ($1, $2, $3::bigint, $4, $5::integer, $6::bigint, $7, $8, $9::jsonb, $10, $11, $12::integer, least(coalesce($13::timestamptz, now()), coalesce($14::timestamptz, now())), "
+    "VALUES ($1, $2, $3::bigint, $4, $5::integer, $6::bigint, $7, $8, $9::jsonb, $10, $11, $12::integer, least(coalesce($13::timestamptz, now()), "
+    "coalesce($14::timestamptz, now())), "
     "coalesce($14::timestamptz, now())) "
     "ON CONFLICT (event_id) DO UPDATE SET event_type = excluded.event_type, member_id = coalesce(excluded.member_id, f.member_id), topic = excluded.topic, "
-    "partition = excluded.partition, \"offset\" = excluded.\"offset\", record_key = excluded.record_key, payload = excluded.payload, headers = excluded.headers, "
+    "partition = excluded.partition, \"offset\" = excluded.\"offset\", record_key = excluded.record_key, payload = excluded.payload, headers = "
+    "excluded.headers, "
     "error_class = excluded.error_class, error_message = excluded.error_message, attempts = f.attempts + excluded.attempts, "
-    "first_failed_at = least(f.first_failed_at, excluded.first_failed_at), last_failed_at = greatest(f.last_failed_at, excluded.last_failed_at), status = 'NEW'",
+    "first_failed_at = least(f.first_failed_at, excluded.first_failed_at), last_failed_at = greatest(f.last_failed_at, excluded.last_failed_at), status = "
+    "'NEW'",
 };
 
 /* UTF-8 without zero bytes, at most `most` characters: what is neither becomes `?`. NULL for the null span and for an empty one. */
@@ -89,7 +93,10 @@ static struct span header_of(const struct record *record, const char *name)
 {
   const struct record_header *header = record_find_header(record, name);
 
-  return header == NULL ? (struct span){0} : header->value;
+  if (header == NULL) {
+    return (struct span){0};
+  }
+  return header->value;
 }
 
 static struct span text_of(const json_t *body, const char *name)
@@ -142,9 +149,9 @@ void failed_event_read(struct failed_event *failed, const struct event *event, s
 void failed_event_store(const struct failed_event *failed, struct work *work)
 {
   const struct parameter parameters[] = {
-      parameter_text(failed->event_id),  parameter_text(failed->event_type),    parameter_text(failed->member_id),       parameter_text(failed->topic),
-      parameter_text(failed->partition), parameter_text(failed->offset),        parameter_bytes(failed->key),            parameter_bytes(failed->payload),
-      parameter_text(failed->headers),   parameter_text(failed->error_class),   parameter_text(failed->error_message),   parameter_text(failed->attempts),
+      parameter_text(failed->event_id),        parameter_text(failed->event_type),     parameter_text(failed->member_id),     parameter_text(failed->topic),
+      parameter_text(failed->partition),       parameter_text(failed->offset),         parameter_bytes(failed->key),          parameter_bytes(failed->payload),
+      parameter_text(failed->headers),         parameter_text(failed->error_class),    parameter_text(failed->error_message), parameter_text(failed->attempts),
       parameter_text(failed->first_failed_at), parameter_text(failed->last_failed_at),
   };
 

@@ -20,11 +20,12 @@
 
 enum { IDS_MAX = 1000, LIMIT_MAX = 100000 };
 
-const char failed_event_help[] = "commands:\n"
-                                 "  list [--status NEW|RETRIED|RESOLVED|IGNORED|ALL] [--limit N]    failed events, newest failure first, one JSON object a line\n"
-                                 "  retry ID... [--by NAME] [--note TEXT]                           publishes them to member-events again\n"
-                                 "  close ID... --as RESOLVED|IGNORED [--by NAME] [--note TEXT]     nothing more is to be done\n"
-                                 "without a command: the consumer of member-events.DLT. --help, --print-config: of the consumer\n";
+const char failed_event_help[] =
+    "commands:\n"
+    "  list [--status NEW|RETRIED|RESOLVED|IGNORED|ALL] [--limit N]    failed events, newest failure first, one JSON object a line\n"
+    "  retry ID... [--by NAME] [--note TEXT]                           publishes them to member-events again\n"
+    "  close ID... --as RESOLVED|IGNORED [--by NAME] [--note TEXT]     nothing more is to be done\n"
+    "without a command: the consumer of member-events.DLT. --help, --print-config: of the consumer\n";
 
 struct command {
   const char *name;
@@ -44,9 +45,12 @@ struct command {
 
 static const struct statement list_failed_events = {
     "list_failed_events",
-    "SELECT json_build_object('id', id, 'eventId', event_id, 'eventType', event_type, 'memberId', member_id, 'topic', topic, 'partition', partition, 'offset', \"offset\", "
-    "'errorClass', error_class, 'errorMessage', error_message, 'attempts', attempts, 'firstFailedAt', first_failed_at, 'lastFailedAt', last_failed_at, 'status', status, "
-    "'handledBy', handled_by, 'handledAt', handled_at, 'note', note) FROM dday.failed_event WHERE $1 = 'ALL' OR status = $1 ORDER BY last_failed_at DESC, id DESC LIMIT $2::bigint",
+    "SELECT json_build_object('id', id, 'eventId', event_id, 'eventType', event_type, 'memberId', member_id, 'topic', topic, 'partition', partition, 'offset', "
+    "\"offset\", "
+    "'errorClass', error_class, 'errorMessage', error_message, 'attempts', attempts, 'firstFailedAt', first_failed_at, 'lastFailedAt', last_failed_at, "
+    "'status', status, "
+    "'handledBy', handled_by, 'handledAt', handled_at, 'note', note) FROM dday.failed_event WHERE $1 = 'ALL' OR status = $1 ORDER BY last_failed_at DESC, id "
+    "DESC LIMIT $2::bigint",
 };
 static const struct statement lock_failed_event = {
     "lock_failed_event",
@@ -54,7 +58,8 @@ static const struct statement lock_failed_event = {
 };
 static const struct statement mark_failed_event = {
     "mark_failed_event",
-    "UPDATE dday.failed_event SET status = $2, handled_by = coalesce($3, session_user), handled_at = clock_timestamp(), note = coalesce($4, note) WHERE id = $1::bigint RETURNING id",
+    "UPDATE dday.failed_event SET status = $2, handled_by = coalesce($3, session_user), handled_at = clock_timestamp(), note = coalesce($4, note) WHERE id = "
+    "$1::bigint RETURNING id",
 };
 
 static int usage_error(const char *words, const char *about)
@@ -312,7 +317,8 @@ int failed_event_command(int argc, char **argv)
 
   optind = 1;
   while ((name = getopt_long(argc - 1, argv + 1, ":", known, NULL)) != -1) {
-    if (name == '?' || name == ':' || ((name == STATUS || name == LIMIT) && !is_list) || (name == AS && !is_close) || ((name == BY || name == NOTE) && is_list)) {
+    if (name == '?' || name == ':' || ((name == STATUS || name == LIMIT) && !is_list) || (name == AS && !is_close) ||
+        ((name == BY || name == NOTE) && is_list)) {
       return usage_error("an option is wrong, or lacks its value:", argv[optind]);
     }
     switch (name) {

@@ -24,7 +24,8 @@ struct dead_letters {
 
 static const struct statement claim_letter = {
     "claim_letter",
-    "INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('member-dead-letters', $1, $2, $3::integer, $4::bigint) ON CONFLICT DO NOTHING "
+    "INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('member-dead-letters', $1, $2, $3::integer, $4::bigint) ON CONFLICT DO "
+    "NOTHING "
     "RETURNING event_id",
 };
 
@@ -48,9 +49,10 @@ static void queue_alert(const struct dead_letters *letters, struct work *work, c
   struct alert alert = {
       .event_id = failed->event_id,
       .subject = work_text(work, "Member event failed: %s of member %s", or_dash(failed->event_type), or_dash(failed->member_id)),
-      .text = work_text(work, "Event %s (%s) was given up after %s attempts.\nError: %s: %s\nPlace: %s, partition %s, offset %s\nFirst failure: %s\nLast failure: %s\n",
-                        failed->event_id, or_dash(failed->event_type), failed->attempts, or_dash(failed->error_class), or_dash(failed->error_message), failed->topic,
-                        failed->partition, failed->offset, or_dash(failed->first_failed_at), or_dash(failed->last_failed_at)),
+      .text = work_text(
+          work, "Event %s (%s) was given up after %s attempts.\nError: %s: %s\nPlace: %s, partition %s, offset %s\nFirst failure: %s\nLast failure: %s\n",
+          failed->event_id, or_dash(failed->event_type), failed->attempts, or_dash(failed->error_class), or_dash(failed->error_message), failed->topic,
+          failed->partition, failed->offset, or_dash(failed->first_failed_at), or_dash(failed->last_failed_at)),
   };
 
   alert_queue(&letters->alert_settings, work, &alert);
@@ -109,9 +111,21 @@ int main(int argc, char **argv)
 {
   static struct dead_letters letters;
   static const struct variable variables[] = {
-      {.name = "ALERT_WEBHOOK_URL", .kind = VARIABLE_SECRET, .target = &letters.alert_settings.webhook_url, .fallback = "", .help = "Slack-compatible webhook for alerts; empty: none"},
-      {.name = "ALERT_SMTP_URL", .kind = VARIABLE_TEXT, .target = &letters.alert_settings.smtp_url, .fallback = "", .help = "mail server for alerts, smtp://host:port or smtps://host:port; empty: none"},
-      {.name = "ALERT_SMTP_USER", .kind = VARIABLE_TEXT, .target = &letters.alert_settings.smtp_user, .fallback = "", .help = "its user; with one the connection must be encrypted"},
+      {.name = "ALERT_WEBHOOK_URL",
+       .kind = VARIABLE_SECRET,
+       .target = &letters.alert_settings.webhook_url,
+       .fallback = "",
+       .help = "Slack-compatible webhook for alerts; empty: none"},
+      {.name = "ALERT_SMTP_URL",
+       .kind = VARIABLE_TEXT,
+       .target = &letters.alert_settings.smtp_url,
+       .fallback = "",
+       .help = "mail server for alerts, smtp://host:port or smtps://host:port; empty: none"},
+      {.name = "ALERT_SMTP_USER",
+       .kind = VARIABLE_TEXT,
+       .target = &letters.alert_settings.smtp_user,
+       .fallback = "",
+       .help = "its user; with one the connection must be encrypted"},
       {.name = "ALERT_SMTP_PASSWORD", .kind = VARIABLE_SECRET, .target = &letters.alert_settings.smtp_password, .fallback = "", .help = "its password"},
       {.name = "ALERT_MAIL_FROM", .kind = VARIABLE_TEXT, .target = &letters.alert_settings.mail_from, .fallback = "", .help = "sender of alerts"},
       {.name = "ALERT_MAIL_TO", .kind = VARIABLE_TEXT, .target = &letters.alert_settings.mail_to, .fallback = "", .help = "who gets them"},
@@ -143,7 +157,6 @@ int main(int argc, char **argv)
       .subscriptions = subscriptions,
       .retry = {.kind = RETRY_EXPONENTIAL, .first_ms = 1000, .most_ms = 30000, .retries = UINT32_MAX},
       .batch = {.events = 1},
-      .inbox_table = "dday.inbox",
       .idempotence = IDEMPOTENCE_HANDLER,
       .variables = variables,
       .state = &letters,

@@ -115,8 +115,17 @@ int main(int argc, char **argv)
   static struct notifications notifications;
   static const char *const kinds[] = {"log", "file", NULL};
   static const struct variable variables[] = {
-      {.name = "NOTIFICATION_SENDER", .kind = VARIABLE_CHOICE, .target = &notifications.kind, .fallback = "log", .choices = kinds, .help = "where notifications go"},
-      {.name = "NOTIFICATION_FILE", .kind = VARIABLE_TEXT, .target = &notifications.settings.file, .fallback = "", .help = "the file that NOTIFICATION_SENDER=file appends to"},
+      {.name = "NOTIFICATION_SENDER",
+       .kind = VARIABLE_CHOICE,
+       .target = &notifications.kind,
+       .fallback = "log",
+       .choices = kinds,
+       .help = "where notifications go"},
+      {.name = "NOTIFICATION_FILE",
+       .kind = VARIABLE_TEXT,
+       .target = &notifications.settings.file,
+       .fallback = "",
+       .help = "the file that NOTIFICATION_SENDER=file appends to"},
       {.name = "NOTIFICATION_FAIL_PREFIX",
        .kind = VARIABLE_TEXT,
        .target = &notifications.settings.fail_prefix,

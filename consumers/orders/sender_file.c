@@ -42,8 +42,8 @@ static enum verdict write_all(struct sender *sender, const char *line, size_t le
 
 static enum verdict send_file(struct sender *sender, const struct notice *notice, struct problem *problem)
 {
-  json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "idempotencyKey", notice->idempotency_key, "kind", notice->kind, "orderId", notice->order_id, "customerId",
-                             notice->customer_id, "recipient", notice->recipient, "text", notice->text);
+  json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "idempotencyKey", notice->idempotency_key, "kind", notice->kind, "orderId", notice->order_id,
+                             "customerId", notice->customer_id, "recipient", notice->recipient, "text", notice->text);
   char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
   enum verdict verdict;
   size_t length;

@@ -61,7 +61,10 @@ int32_t client_partitions(struct client *client, const char *topic, int timeout_
 /* The reason why no broker or no topic is there, as of late; "" when nothing is wrong. Borrowed until the next poll. */
 const char *client_trouble(const struct client *client);
 
-/* Leaves the group (a static member keeps its place): `revoked` is called. False: it did not end in CLIENT_CLOSE_TIMEOUT_MS; the process must end by _exit(). Frees. */
+/*
+ * Leaves the group (a static member keeps its place): `revoked` is called. False: it did not end in CLIENT_CLOSE_TIMEOUT_MS, or cannot after a fatal error; the process
+ * must end by _exit(). Else frees.
+ */
 bool client_close(struct client *client);
 
 #endif

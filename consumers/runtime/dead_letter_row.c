@@ -59,7 +59,7 @@ static bool does_not_fit(struct problem *problem, const char *what)
 
 bool dead_letter_fits_outbox(const struct dead_letter *letter, struct problem *problem)
 {
-  size_t bytes = 2;
+  size_t bytes = 0; /* the brackets around take what the comma behind the last does not */
 
   if (!is_legal_topic(letter->topic)) {
     return does_not_fit(problem, "topic");

@@ -10,6 +10,7 @@
  */
 #include "inbox.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,7 +184,10 @@ size_t inbox_mark(const struct event *const *events, size_t count, const char *c
   qsort(claims, claimed_count, sizeof(*claims), claims_compare);
   for (size_t i = 0; i < count; i++) {
     struct claim wanted = {.id = events[i]->id};
-    struct claim *claim = bsearch(&wanted, claims, claimed_count, sizeof(*claims), claims_compare);
+    struct claim *claim;
+
+    assert(wanted.id != NULL); /* an event has an id */
+    claim = bsearch(&wanted, claims, claimed_count, sizeof(*claims), claims_compare);
 
     ret_is_new[i] = claim != NULL && !claim->is_given;
     if (ret_is_new[i]) {

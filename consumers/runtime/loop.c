@@ -282,7 +282,9 @@ int loop_run(struct processing *processing, struct vitals *vitals)
     log_event(loop.log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
   }
   if (!client_close(loop.client)) {
-    log_event(loop.log, LOG_WARN, "group_not_left", log_text("error", "the client did not close in time: the group waits for the session's end"));
+    if (verdict == VERDICT_OK) {
+      log_event(loop.log, LOG_WARN, "group_not_left", log_text("error", "the client did not close in time: the group waits for the session's end"));
+    }
     _exit(verdict == VERDICT_OK ? EXIT_DONE : (int)problem.code);
   }
   burial_free(loop.burial);

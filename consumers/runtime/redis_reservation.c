@@ -45,19 +45,19 @@ static void drop(struct redis_reservation *reservation)
 /* What Redis says may name a user, never a password or a value. */
 static enum verdict broken(struct redis_reservation *reservation, struct problem *problem, const char *what, const char *why)
 {
-  enum verdict verdict =
-      problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "redis", "could not %s redis at %s:%u: %s", what,
-                  reservation->settings->address.host[0] != '\0' ? reservation->settings->address.host : "127.0.0.1", reservation->settings->address.port, why);
+  const struct address *address = &reservation->settings->address;
 
+  (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "redis", "could not %s redis at %s:%u: %s", what,
+                    address->host[0] != '\0' ? address->host : "127.0.0.1", address->port, why);
   drop(reservation);
-  return verdict;
+  return VERDICT_RETRY;
 }
 
-static const char *why_broken(const struct redis_reservation *reservation)
+static const char *why_broken(const redisContext *context)
 {
-  bool is_late = reservation->context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+  bool is_late = context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
 
-  return is_late || reservation->context->errstr[0] == '\0' ? "no answer in time" : reservation->context->errstr;
+  return is_late || context->errstr[0] == '\0' ? "no answer in time" : context->errstr;
 }
 
 struct redis_reservation *redis_reservation_new(const struct redis_settings *settings, const char *consumer)
@@ -96,7 +96,7 @@ static enum verdict read_reply(struct redis_reservation *reservation, redisReply
   enum verdict verdict;
 
   if (redisGetReply(reservation->context, &answer) != REDIS_OK || answer == NULL) {
-    return broken(reservation, problem, "talk to", why_broken(reservation));
+    return broken(reservation, problem, "talk to", why_broken(reservation->context));
   }
   reply = answer;
   if (reply->type == REDIS_REPLY_ERROR) {
@@ -111,11 +111,11 @@ static enum verdict read_reply(struct redis_reservation *reservation, redisReply
 /* One command whose answer does not matter, unless it is an error. */
 static enum verdict greet(struct redis_reservation *reservation, int count, const char **words, struct problem *problem)
 {
-  redisReply *reply;
+  redisReply *reply = NULL;
   enum verdict verdict;
 
   if (redisAppendCommandArgv(reservation->context, count, words, NULL) != REDIS_OK) {
-    return broken(reservation, problem, "talk to", why_broken(reservation));
+    return broken(reservation, problem, "talk to", why_broken(reservation->context));
   }
   verdict = read_reply(reservation, &reply, problem);
   if (verdict == VERDICT_OK) {
@@ -160,10 +160,10 @@ static enum verdict connect_to_redis(struct redis_reservation *reservation, stru
     return broken(reservation, problem, "connect to", "out of memory");
   }
   if (reservation->context->err != 0) {
-    return broken(reservation, problem, "connect to", why_broken(reservation));
+    return broken(reservation, problem, "connect to", why_broken(reservation->context));
   }
   if (redisSetTimeout(reservation->context, timeval_of_ms(REDIS_ANSWER_TIMEOUT_MS)) != REDIS_OK) {
-    return broken(reservation, problem, "connect to", why_broken(reservation));
+    return broken(reservation, problem, "connect to", why_broken(reservation->context));
   }
   (void)redisEnableKeepAlive(reservation->context); /* a courtesy: the answer's timeout is what counts */
   return log_in(reservation, problem);
@@ -201,15 +201,15 @@ enum verdict redis_reservation_take(struct redis_reservation *reservation, const
   }
   if (redisAppendCommandArgv(reservation->context, 6, (const char *[]){"SET", key, token, "NX", "EX", ttl}, NULL) != REDIS_OK ||
       redisAppendCommandArgv(reservation->context, 2, (const char *[]){"GET", key}, NULL) != REDIS_OK) {
-    return broken(reservation, problem, "talk to", why_broken(reservation));
+    return broken(reservation, problem, "talk to", why_broken(reservation->context));
   }
   verdict = read_reply(reservation, &set, problem);
   if (verdict == VERDICT_OK) {
     verdict = read_reply(reservation, &get, problem);
   }
-  if (verdict == VERDICT_OK && get->type == REDIS_REPLY_STRING) {
+  if (get != NULL && get->type == REDIS_REPLY_STRING) {
     *ret_reservation = span_is(span_of(get->str, get->len), token) ? RESERVATION_RESERVED : RESERVATION_DUPLICATE;
-  } else if (verdict == VERDICT_OK) {
+  } else if (get != NULL) {
     verdict = broken(reservation, problem, "use", "the key went while it was taken"); /* expired or evicted between the two: the next attempt takes it */
   }
   freeReplyObject(set);
@@ -221,7 +221,7 @@ static enum verdict run_script(struct redis_reservation *reservation, const char
 {
   char key[REDIS_KEY_MAX_BYTES + 1];
   char ttl[24];
-  redisReply *reply;
+  redisReply *reply = NULL;
   enum verdict verdict = make_key(reservation, event_id, key, problem);
 
   (void)snprintf(ttl, sizeof(ttl), "%" PRId64, reservation->settings->ttl_s);
@@ -232,7 +232,7 @@ static enum verdict run_script(struct redis_reservation *reservation, const char
     return verdict;
   }
   if (redisAppendCommandArgv(reservation->context, 6, (const char *[]){"EVAL", script, "1", key, token, ttl}, NULL) != REDIS_OK) {
-    return broken(reservation, problem, "talk to", why_broken(reservation));
+    return broken(reservation, problem, "talk to", why_broken(reservation->context));
   }
   verdict = read_reply(reservation, &reply, problem);
   if (verdict == VERDICT_OK) {

@@ -15,10 +15,10 @@
 
 struct redriver {
   rd_kafka_t *kafka;
-  int64_t interval_us; /* between two records; 0: none */
-  int64_t next_us;     /* monotonic: not before */
+  int64_t interval_us;       /* between two records; 0: none */
+  int64_t next_us;           /* monotonic: not before */
   rd_kafka_resp_err_t error; /* the first */
-  char topic[250]; /* that it was about */
+  char topic[250];           /* that it was about */
 };
 
 static void note(struct redriver *redriver, rd_kafka_resp_err_t error, const char *topic)
@@ -46,15 +46,18 @@ static enum verdict verdict_of(const struct redriver *redriver, struct problem *
   case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
   case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
   case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    return problem_set(problem, VERDICT_FATAL, EXIT_KAFKA_REFUSES, "kafka_refuses", "could not redrive to topic \"%s\": %s", redriver->topic, rd_kafka_err2str(redriver->error));
+    return problem_set(problem, VERDICT_FATAL, EXIT_KAFKA_REFUSES, "kafka_refuses", "could not redrive to topic \"%s\": %s", redriver->topic,
+                       rd_kafka_err2str(redriver->error));
   default:
-    return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "kafka_away", "could not redrive to topic \"%s\": %s", redriver->topic, rd_kafka_err2str(redriver->error));
+    return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "kafka_away", "could not redrive to topic \"%s\": %s", redriver->topic,
+                       rd_kafka_err2str(redriver->error));
   }
 }
 
 enum verdict redriver_new(rd_kafka_conf_t *conf, int64_t per_second, struct redriver **ret_redriver, struct problem *problem)
 {
-  static const char *const fixed[][2] = {{"enable.idempotence", "true"}, {"acks", "all"}, {"partitioner", "murmur2_random"}, {"linger.ms", "0"}, {"message.timeout.ms", "60000"}};
+  static const char *const fixed[][2] = {
+      {"enable.idempotence", "true"}, {"acks", "all"}, {"partitioner", "murmur2_random"}, {"linger.ms", "0"}, {"message.timeout.ms", "60000"}};
   struct redriver *redriver = calloc(1, sizeof(*redriver));
   char words[512];
 

@@ -74,6 +74,17 @@ assert_eq 'order and attempts' 'f-1/3 f-2/1 f-3/2 f-4/1' "$(pg "SELECT string_ag
 order_is_kept
 dead_letters_are 0 || fail 'something was given up'
 
+# A partition that waits is paused, whatever is behind: more than a lane holds, and none of it is skipped or repeated when it goes on.
+{
+  echo 'k2|{"eventId":"w-0","eventType":"Made","n":0,"do":"fail","until":3}'
+  for ((i = 1; i <= 400; i++)); do
+    echo "k2|{\"eventId\":\"w-$i\",\"eventType\":\"Made\",\"n\":$i}"
+  done
+} | produce
+await 'what waited behind a retry' 30 counted_are 707
+assert_eq 'order behind a retry' t "$(pg "SELECT bool_and(n = place) FROM (SELECT n, row_number() OVER (ORDER BY seq) - 1 AS place FROM counted WHERE event_id LIKE 'w-%') w")"
+pg "DELETE FROM counted WHERE event_id LIKE 'w-%'"
+
 # Given up: at once what is poison or what the database refuses, after its retries what nobody knows; each with what the record was, and the next ones are handled.
 printf '%s\n' 'k3|{"eventId":"g-1","eventType":"Made","n":1}' 'k3|{"eventId":"p-1","eventType":"Made","n":2,"do":"poison"}' \
   'k3|{"eventId":"p-2","eventType":"Made","n":-1}' 'k3|{"eventId":"p-3","eventType":"Made","n":3,"do":"fail"}' 'k3|not even close' \
@@ -112,6 +123,17 @@ assert_eq 'the published event' "$T.counted|Counted|c-305|3f2504e0-4f89-41d3-9a0
 assert_eq 'lines that hold a payload' 0 "$(grep -cE 'not even close|neither key|"n\\?":' "${CONSUMER_LOG[one]}" || true)"
 consumer_stop one
 
+# A topic that is not there is reported, and does not hold up the others; once it is there it is read.
+topic_create "$T.later.bytes" 1
+consumer_start one COUNTING_TOPIC="$T.later" KAFKA_TOPIC_METADATA_REFRESH_INTERVAL_MS=1000
+await 'the missing topic is told' 20 consumer_has_logged one '.event == "kafka_trouble" and (.error | test("UNKNOWN_TOPIC"))'
+printf 'not held up' | kcat -P -b "$KAFKA" -t "$T.later.bytes"
+await 'the event of the other topic' 20 counted_are 312
+topic_create "$T.later" 1
+kcat -P -b "$KAFKA" -t "$T.later" <<<'{"eventId":"later-1","eventType":"Made","n":1}'
+await 'the event of the late topic' 30 counted_are 313
+consumer_stop one
+
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # In batches: one that fails costs its batch a second run, one by one, and the others nothing.
 
@@ -122,8 +144,44 @@ consumer_stop one
 } | produce
 before=$(dead_letters)
 consumer_start two COUNTING_BATCH=50 COUNTING_WAIT_MS=200
-await 'batches' 30 counted_are 511
+await 'batches' 30 counted_are 513
 assert_eq 'dead letters of batches' $((before + 1)) "$(dead_letters)"
 consumer_has_logged two '.event == "batch_split"' || fail 'no batch was split'
 order_is_kept
+consumer_stop two
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# Beginnings and ends
+
+consumer_start one COUNTING_SLOW_MS=3000
+port=${CONSUMER_PORT[one]}
+code=0
+env -i DATABASE_URL=postgresql://h/d KAFKA_BOOTSTRAP_SERVERS="$KAFKA" HTTP_LISTEN="127.0.0.1:$port" timeout 20 "$program" >taken.out 2>&1 || code=$?
+assert_eq 'exit code where the address is taken' 2 "$code"
+grep -q "$port" taken.out || fail "the address that is taken is not named: $(cat taken.out)"
+# The first signal lets the event in hand end; the second does not.
+echo 'k1|{"eventId":"slow-1","eventType":"Made","n":1}' | produce
+is_in_hand() {
+  [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'counting-consumer' AND state = 'idle in transaction'")" = 1 ]
+}
+await 'an event in hand' 20 is_in_hand
+consumer_stop one
+assert_eq 'the event in hand was finished' 1 "$(pg "SELECT count(*) FROM counted WHERE event_id = 'slow-1'")"
+consumer_start one COUNTING_SLOW_MS=3000
+echo 'k1|{"eventId":"slow-2","eventType":"Made","n":1}' | produce
+await 'an event in hand' 20 is_in_hand
+kill -TERM "${CONSUMER_PID[one]}"
+await 'the first signal is seen' 5 consumer_status_is one /readyz 503
+kill -TERM "${CONSUMER_PID[one]}"
+consumer_ends one 1
+[ "$CONSUMER_EXIT" != 0 ] || fail 'a second signal is no orderly end'
+consumer_start one
+await 'the event that was cut' 20 counted_are 515
+consumer_stop one
+
+# Of two static members with one name the elder goes.
+consumer_start one GROUP_INSTANCE_ID=same
+consumer_start two GROUP_INSTANCE_ID=same
+consumer_ends one
+assert_eq 'exit code of the member that was replaced' 6 "$CONSUMER_EXIT"
 consumer_stop two

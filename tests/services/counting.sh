@@ -15,9 +15,9 @@ COUNTING_GROUP=$T
 declare -A CONSUMER_PID CONSUMER_PORT CONSUMER_LOG
 
 counting_tables() {
-  pg 'ALTER TABLE outbox_binary ADD COLUMN IF NOT EXISTS event_id text, ADD COLUMN IF NOT EXISTS partition integer, ALTER COLUMN type DROP NOT NULL' \
-    "CREATE TABLE counted (seq bigserial, event_id text, n bigint CHECK (n >= 0), topic text, partition integer, \"offset\" bigint, key text, attempt integer)" \
-    "CREATE TABLE inbox (consumer text, event_id text, topic text, partition integer, \"offset\" bigint, handled_at timestamptz DEFAULT now(), PRIMARY KEY (consumer, event_id))"
+  pg_read <"$ROOT/sql/inbox.sql" >"$RUN/inbox.log" 2>&1 || fail "sql/inbox.sql: $(cat "$RUN/inbox.log")"
+  pg "SELECT inbox_create('public')" \
+    "CREATE TABLE counted (seq bigserial, event_id text, n bigint CHECK (n >= 0), topic text, partition integer, \"offset\" bigint, key text, attempt integer)" >/dev/null
 }
 
 topics_new() {
@@ -89,13 +89,18 @@ consumer_metric() {
   consumer_get "$1" /metrics | awk -v series="$2" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }'
 }
 
+# consumer_ends NAME [SECONDS]: waits for its end; its exit code is in CONSUMER_EXIT.
+consumer_ends() {
+  CONSUMER_EXIT=0
+  await "$1 ends" "${2:-20}" process_is_gone "${CONSUMER_PID[$1]}"
+  wait "${CONSUMER_PID[$1]}" 2>/dev/null || CONSUMER_EXIT=$?
+}
+
 # consumer_stop NAME: SIGTERM, and 0 as exit code.
 consumer_stop() {
-  local code=0
   kill -TERM "${CONSUMER_PID[$1]}"
-  await "$1 ends" 20 process_is_gone "${CONSUMER_PID[$1]}"
-  wait "${CONSUMER_PID[$1]}" || code=$?
-  assert_eq "exit code of $1 after SIGTERM" 0 "$code"
+  consumer_ends "$1"
+  assert_eq "exit code of $1 after SIGTERM" 0 "$CONSUMER_EXIT"
 }
 
 consumer_kill() {

@@ -296,7 +296,7 @@ static void check_crossing_batches(void)
   for (size_t i = 0; i < 2; i++) {
     (void)pthread_join(threads[i], NULL);
   }
-  CHECK(crossers[0].fresh + crossers[1].fresh == CROSSING_EVENTS * CROSSING_ROUNDS, "%zu and %zu are new", crossers[0].fresh, crossers[1].fresh);
+  CHECK(crossers[0].fresh + crossers[1].fresh == (size_t)CROSSING_EVENTS * CROSSING_ROUNDS, "%zu and %zu are new", crossers[0].fresh, crossers[1].fresh);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------------------------------------------- */
@@ -384,6 +384,7 @@ static void check_dead_letters_of_odd_records(void)
   record.header_count = 0;
   bury(&record, "first", "a.dlq", conninfo);
   expect("SELECT (payload IS NULL) || ' ' || (type IS NULL) || ' ' || event_id FROM outbox_binary", "true true order.created.v1/2/41");
+  record.offset = 42;
   record.value = span_of(bytes, sizeof(bytes));
   record.key = span_of(bytes, DEAD_LETTER_OUTBOX_KEY_MAX_BYTES);
   record.headers = &large;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# An event is taken once per consumer, whoever else has it in hand; and one that is given up is in its dead-letter topic once, with key, bytes, headers, partition and id
-# as they were, read by an independent reader.
+# An event is taken once per consumer, whoever else has it in hand; and one that is given up is in its dead-letter topic once, with key, bytes, headers,
+# partition and id as they were, read by an independent reader.
 # tags: asan
 # plugins: both
 # shellcheck source=tests/e2e/harness.sh
@@ -12,7 +12,7 @@ program=$BUILD/tests/services/inbox_check
 pg_read <"$ROOT/sql/inbox.sql"
 pg 'CREATE SCHEMA notification' "SELECT public.inbox_create('notification')" >/dev/null
 
-# The relay's entry is the one that consumers/runtime/dead_letter.h gives. It knows topics by the row; ours begin with the scenario's name, which the check does not know.
+# The relay's entry is the one that consumers/runtime/dead_letter.h gives, but that topics begin with the scenario's name, which the check does not know.
 relay_set OUTBOX_0_TABLE public.outbox_binary
 relay_set OUTBOX_0_TABLE_FIELD_EVENT_ID event_id
 relay_set OUTBOX_0_TABLE_FIELDS_ADDITIONAL_PLACEMENT partition:partition
@@ -34,7 +34,7 @@ for check in $("$program" --list); do
 done
 assert_number 'checks' $count '>=' 9
 
-relay_start
+relay_start relay
 await_records "outbox.event.$T.limit.dlq" 4 >/dev/null # all that fits the table fits the relay
 await_records "outbox.event.$T.b.dlq" 1 >/dev/null
 KCAT_FORMAT='%p|%S|%h\n'
@@ -56,4 +56,4 @@ while IFS='|' read -r partition key value headers; do
   assert_eq 'Connect' 'sku 7 has no stock' "$(header __connect.errors.exception.message "$headers")"
   assert_eq 'ours' 4 "$(header dlt.attempts "$headers")"
 done <<<"$records"
-relay_stop
+relay_stop relay

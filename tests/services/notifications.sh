@@ -12,7 +12,11 @@ relay_init
 relay_start
 service_start order-service
 sender=(NOTIFICATION_SENDER=file "NOTIFICATION_FILE=$RUN/sent")
-consumer_start notification-service "${sender[@]}"
+# Nobody else's customers hold us up: the topic has them from the beginning.
+unreachable=fail-user-1-$MINE
+assert_match 'the prefix of customers that cannot be reached' 'NOTIFICATION_FAIL_PREFIX=fail-( |$)' \
+  "$(env -i DATABASE_URL=postgresql:// KAFKA_BOOTSTRAP_SERVERS="$KAFKA" "$BUILD/consumers/notification-service" --print-config | grep FAIL_PREFIX)"
+consumer_start notification-service "${sender[@]}" NOTIFICATION_FAIL_PREFIX="$unreachable"
 
 # order CUSTOMER: its id in ORDER, its event in EVENT.
 order() {
@@ -81,10 +85,10 @@ dead_lettered() {
 }
 
 echo '--- a customer that cannot be reached'
-order fail-user-1
+order "$unreachable"
 failed_id=$ID failed_key=$(of_event .key) failed_value=$(of_event .value) failed_correlation=$(of_event .headers.correlationId)
 dead_lettered order.created.v1 "$failed_id"
-step fail-user-1 20 25
+step "$unreachable" 20 25
 shipped_id=$ID
 dead_lettered order.shipped.v1 "$shipped_id"
 letter=$(with_id order.created.v1.dlq "$failed_id")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Of all who want an event one gets it, and only whoever holds it can give it back; what Redis does not answer is tried again, and nobody takes a reservation whose
-# answer was lost for somebody else's.
+# Of all who want an event one gets it, and only whoever holds it can give it back; what Redis does not answer is tried again, and nobody takes a
+# reservation whose answer was lost for somebody else's.
 # tags: asan
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"

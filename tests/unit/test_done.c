@@ -83,9 +83,8 @@ Test(done, it_holds_what_a_set_would_hold)
 
 Test(done, a_text_that_is_not_ours_is_not_believed)
 {
-  static const char *const wrong[] = {"x",     "1",    "1+",    "+1",    "0+1", "2+0",
-                                      "2+1,",  ",2+1", "5+1,3+1", "2+1,3+1", "2+1 ", "-2+1",
-                                      "2+1;4", "99999999999999999999+1", "1+9223372036854775807"};
+  static const char *const wrong[] = {
+      "x", "1", "1+", "+1", "0+1", "2+0", "2+1,", ",2+1", "5+1,3+1", "2+1,3+1", "2+1 ", "-2+1", "2+1;4", "99999999999999999999+1", "1+9223372036854775807"};
   struct done done;
 
   for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

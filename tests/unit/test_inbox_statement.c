@@ -1,4 +1,4 @@
-/* test_inbox_statement.c - the inbox's statements, their arrays, and which events of a batch are new. That PostgreSQL reads them so is shown by tests/services/inbox.sh. */
+/* test_inbox_statement.c - the inbox's statements, their arrays, and which events of a batch are new. What PostgreSQL makes of them: tests/services/inbox.c. */
 #include "inbox.h"
 
 #include <criterion/criterion.h>

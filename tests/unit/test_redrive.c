@@ -49,7 +49,8 @@ Test(redrive, what_failed_stays_behind_and_the_events_own_headers_go_on)
 {
   struct bench bench;
 
-  BENCH(&bench, "id", "e-1", "eventType", "OrderCreated", "kafka_dlt-original-topic", "orders", "traceparent", "00-aa", "__connect.errors.stage", "x", "dlt.attempts", "4");
+  BENCH(&bench, "id", "e-1", "eventType", "OrderCreated", "kafka_dlt-original-topic", "orders", "traceparent", "00-aa", "__connect.errors.stage", "x",
+        "dlt.attempts", "4");
   assert_redriven(&bench, "id=e-1;eventType=OrderCreated;traceparent=00-aa;redrive.count=1;redrive.of=orders.dlq/2/17;");
 }
 
