@@ -15,7 +15,7 @@
 #include "verdict.h"
 
 enum {
-  WALK_ANSWER_TIMEOUT_MS = 20000,  /* of the brokers, for metadata, offsets and commits */
+  WALK_ANSWER_TIMEOUT_MS = 10000,  /* of the brokers, for metadata, offsets and commits */
   WALK_SILENCE_TIMEOUT_MS = 30000, /* without a record where there are some */
   WALK_PARTITIONS_MAX = 1000,
 };

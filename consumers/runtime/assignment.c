@@ -81,6 +81,46 @@ void assignment_remove(struct assignment *assignment, const char *topic, int32_t
   }
 }
 
+struct slot *assignment_next(struct assignment *assignment, int64_t now_us, struct lane_action *ret_action)
+{
+  struct lane_action action = {.step = LANE_IDLE, .due_us = INT64_MAX};
+  struct slot *runner = NULL;
+
+  for (size_t i = 0; i < assignment->count; i++) {
+    struct slot *slot = assignment->slots[(assignment->next + i) % assignment->count];
+    struct lane_action own = lane_next(&slot->lane, now_us);
+
+    switch (own.step) {
+    case LANE_PAUSE:
+    case LANE_RESUME:
+      *ret_action = own;
+      return slot;
+    case LANE_RUN:
+      if (runner == NULL) {
+        runner = slot;
+        action = own;
+      }
+      break;
+    case LANE_IDLE:
+      if (runner == NULL && own.due_us < action.due_us) {
+        action.due_us = own.due_us;
+      }
+      break;
+    }
+  }
+  *ret_action = action;
+  return runner;
+}
+
+void assignment_ran(struct assignment *assignment, const struct slot *slot)
+{
+  for (size_t i = 0; i < assignment->count; i++) {
+    if (assignment->slots[i] == slot) {
+      assignment->next = i + 1;
+    }
+  }
+}
+
 rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_all)
 {
   rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new((int)assignment->count);

@@ -143,7 +143,8 @@ static enum verdict open_producer(struct burial *burial, struct problem *problem
       {"bootstrap.servers", settings->brokers},
       {"enable.idempotence", "true"},
       {"partitioner", "murmur2_random"},
-      {"message.timeout.ms", "15000"}, /* less than BURIAL_PRODUCE_TIMEOUT_MS: a report comes in any case */
+      {"message.timeout.ms", "8000"}, /* less than BURIAL_PRODUCE_TIMEOUT_MS: a report comes in any case */
+      {"topic.metadata.propagation.max.ms", "2000"},
       {"linger.ms", "0"},
       {NULL, NULL},
   };

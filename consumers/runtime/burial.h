@@ -13,7 +13,7 @@
 enum {
   BURIAL_PARTITIONS_TTL_S = 60, /* so long the number of a topic's partitions is believed */
   BURIAL_ANSWER_TIMEOUT_MS = 5000,
-  BURIAL_PRODUCE_TIMEOUT_MS = 20000,
+  BURIAL_PRODUCE_TIMEOUT_MS = 10000,
 };
 
 struct burial;

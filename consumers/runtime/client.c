@@ -18,6 +18,8 @@
 
 #include "moment.h"
 
+enum { SYSLOG_CRITICAL = 2 }; /* <syslog.h> has names that our log has too */
+
 struct client {
   rd_kafka_t *kafka;
   const struct log *log;
@@ -29,15 +31,12 @@ struct client {
   bool has_commit_failed;
 };
 
-/* syslog's number. Its header must not be read here: its LOG_DEBUG is another one than ours. */
-enum { CLIENT_CRITICAL = 2 };
-
 /* On any of librdkafka's threads. */
 static void on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *words)
 {
   const struct client *client = rd_kafka_opaque(kafka);
 
-  log_event(client->log, level <= CLIENT_CRITICAL ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
+  log_event(client->log, level <= SYSLOG_CRITICAL ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
 }
 
 /* Something is wrong that may pass: once, and again when it is another error or a minute later. */
@@ -324,7 +323,8 @@ bool client_close(struct client *client)
   rd_kafka_error_t *error = rd_kafka_consumer_close_queue(client->kafka, queue);
 
   if (error != NULL) {
-    rd_kafka_error_destroy(error);
+    rd_kafka_error_destroy(error); /* after a fatal error there is nothing to leave */
+    return false;
   }
   while (rd_kafka_consumer_closed(client->kafka) == 0 && moment_now().mono_us < deadline_us) {
     rd_kafka_message_t *message = rd_kafka_consume_queue(queue, 50);

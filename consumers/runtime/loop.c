@@ -6,8 +6,8 @@
  *                 assigned, revoked             v  RUN
  *                      |                   attempt_run --> done offsets --> client_commit, now and then and before a partition goes
  *
- * Every turn polls, so that the group hears from us however long a partition waits; a lane that is ready only makes the poll not wait. In a turn no more records come
- * in than go out with the next run, and lanes take turns, so that the records in memory are few and no partition starves.
+ * Every turn polls, so that the group hears from us however long a partition waits; a lane that is ready only makes the poll not wait. Once one has a whole batch, no
+ * more than one record comes in per turn, and lanes take turns, so that the records in memory are few and no partition starves.
  *
  * Callbacks of the client come out of its poll and close, never while an event is in hand: a partition that is revoked has its events done or not begun.
  */
@@ -31,7 +31,6 @@ struct loop {
   struct client *client;
   struct burial *burial;
   struct assignment assignment;
-  size_t next; /* the slot that is asked first */
   uint64_t chance;
   int64_t committed_us, lag_us, probed_us;
   bool is_database_away;
@@ -108,66 +107,48 @@ static void on_revoked(void *context, const rd_kafka_topic_partition_list_t *par
   tell_partitions(loop, "revoked", partitions, is_lost);
 }
 
-/* What the lane asks of Kafka; then what it wants to do. */
-static struct lane_action next_of(struct loop *loop, struct slot *slot, int64_t now_us)
+/* What lanes ask of Kafka is done; the next slot that may run, with how many records. NULL: none before ret_action->due_us. */
+static struct slot *ready(struct loop *loop, int64_t now_us, struct lane_action *ret_action)
 {
-  struct lane_action action = lane_next(&slot->lane, now_us);
+  struct slot *slot = assignment_next(&loop->assignment, now_us, ret_action);
 
-  while (action.step == LANE_PAUSE || action.step == LANE_RESUME) {
-    client_pause(loop->client, slot->topic, slot->partition, action.step == LANE_PAUSE);
-    action = lane_next(&slot->lane, now_us);
+  while (slot != NULL && ret_action->step != LANE_RUN) {
+    client_pause(loop->client, slot->topic, slot->partition, ret_action->step == LANE_PAUSE);
+    slot = assignment_next(&loop->assignment, now_us, ret_action);
   }
-  return action;
+  return slot;
 }
 
-/* The next slot that may run, with how many records; NULL: none before *ret_due_us. */
-static struct slot *ready(struct loop *loop, int64_t now_us, size_t *ret_count, int64_t *ret_due_us)
-{
-  *ret_due_us = INT64_MAX;
-  for (size_t i = 0; i < loop->assignment.count; i++) {
-    size_t at = (loop->next + i) % loop->assignment.count;
-    struct lane_action action = next_of(loop, loop->assignment.slots[at], now_us);
-
-    if (action.step == LANE_RUN) {
-      loop->next = at + 1;
-      *ret_count = action.count;
-      return loop->assignment.slots[at];
-    }
-    if (action.due_us < *ret_due_us) {
-      *ret_due_us = action.due_us;
-    }
-  }
-  return NULL;
-}
-
-static void take(struct loop *loop, struct fetched *fetched)
+/* Whether the lane has a whole batch now. */
+static bool take(struct loop *loop, struct fetched *fetched)
 {
   const struct record *record = &fetched->record;
   struct slot *slot = assignment_find(&loop->assignment, record->topic, record->partition);
   int64_t now_us = moment_now().mono_us;
+  struct lane_action action;
 
   /* Of a partition that is not ours any more, or one that came before. */
   if (slot == NULL || !lane_take(&slot->lane, &(struct lane_record){.offset = record->offset, .arrived_us = now_us, .message = fetched})) {
     fetched_free(fetched);
-    return;
+    return false;
   }
-  (void)next_of(loop, slot, now_us);
+  (void)ready(loop, now_us, &action); /* a lane that is full now gets no more */
+  return slot->lane.count >= loop->processing->batch;
 }
 
-/* As many records as the next run can be of, the first of them waited for. */
-static enum verdict poll_records(struct loop *loop, int timeout_ms, struct problem *problem)
+/* Until there is a whole batch of one partition, the first record waited for. A pause costs what was fetched in advance, so that no lane is filled further. */
+static enum verdict poll_records(struct loop *loop, int timeout_ms, size_t most, struct problem *problem)
 {
-  for (size_t i = 0; i < loop->processing->batch; i++) {
+  for (size_t i = 0; i < most; i++) {
     struct fetched *fetched = NULL;
     enum verdict verdict = client_poll(loop->client, i == 0 ? timeout_ms : 0, &fetched, problem);
 
     if (verdict != VERDICT_OK) {
       return verdict;
     }
-    if (fetched == NULL) {
+    if (fetched == NULL || take(loop, fetched)) {
       break;
     }
-    take(loop, fetched);
   }
   return VERDICT_OK;
 }
@@ -225,10 +206,10 @@ static void look_at_the_clock(struct loop *loop)
       loop->assignment.slots[i]->lane.told_offset = -1;
     }
   }
-  if (now_us - loop->committed_us >= LOOP_COMMIT_INTERVAL_MS * US_PER_MS) {
+  if (now_us - loop->committed_us >= LOOP_COMMIT_INTERVAL_MS * INT64_C(1000)) {
     commit(loop, false);
   }
-  if (now_us - loop->lag_us >= LOOP_LAG_INTERVAL_MS * US_PER_MS) {
+  if (now_us - loop->lag_us >= LOOP_LAG_INTERVAL_MS * INT64_C(1000)) {
     tell_lag(loop);
     loop->lag_us = now_us;
   }
@@ -239,22 +220,23 @@ static void look_at_the_clock(struct loop *loop)
 static enum verdict turn(struct loop *loop, struct problem *problem)
 {
   int64_t now_us = moment_now().mono_us;
-  int64_t due_us;
-  size_t count = 0;
-  struct slot *slot = ready(loop, now_us, &count, &due_us);
-  int timeout_ms = slot != NULL ? 0 : due_us - now_us >= LOOP_TURN_MS * US_PER_MS ? LOOP_TURN_MS : (int)((due_us - now_us) / US_PER_MS + 1);
+  struct lane_action action;
+  struct slot *slot = ready(loop, now_us, &action);
+  int64_t left_us = slot != NULL ? 0 : action.due_us - now_us;
+  int timeout_ms = slot != NULL ? 0 : left_us >= LOOP_TURN_MS * INT64_C(1000) ? LOOP_TURN_MS : (int)(left_us / US_PER_MS + 1);
   enum verdict verdict;
 
   atomic_store(&loop->vitals->turned_us, now_us);
-  verdict = poll_records(loop, timeout_ms, problem);
+  verdict = poll_records(loop, timeout_ms, slot != NULL && action.count >= loop->processing->batch ? 1 : loop->processing->batch, problem);
   if (verdict != VERDICT_OK) {
     return verdict;
   }
   /* The poll may have taken the slot away. */
   now_us = moment_now().mono_us;
-  slot = ready(loop, now_us, &count, &due_us);
+  slot = ready(loop, now_us, &action);
   if (slot != NULL) {
-    learn(loop, attempt_run(loop->processing, loop->burial, slot, count, &loop->chance), moment_now().mono_us);
+    assignment_ran(&loop->assignment, slot);
+    learn(loop, attempt_run(loop->processing, loop->burial, slot, action.count, &loop->chance), moment_now().mono_us);
   }
   look_at_the_clock(loop);
   return VERDICT_OK;

@@ -139,7 +139,7 @@ static enum verdict judge_handler(struct work *work, enum verdict said, const st
 /* Marks duplicates; those without a handler stay as they are. */
 static enum verdict claim(struct processing *processing, struct work *work, struct part *parts, size_t count, struct failure *failure)
 {
-  const struct event **events = arena_array(&processing->arena, count, sizeof(*events));
+  const struct event **events = arena_array(&processing->arena, count, sizeof(const struct event *));
   bool *is_new = arena_array(&processing->arena, count, sizeof(*is_new));
   struct work_outcome outcome;
   size_t claimed = 0;

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "percent.h"
@@ -97,11 +98,10 @@ static void add_allowed(char *allow, const char *method)
   size_t length = strlen(allow);
 
   if (strstr(allow, method) == NULL) {
-    assert(length + strlen(method) + 2 < ROUTE_ALLOW_SIZE);
-    if (length > 0) {
-      (void)strcat(allow, ", ");
-    }
-    (void)strcat(allow, method);
+    int added = snprintf(allow + length, ROUTE_ALLOW_SIZE - length, "%s%s", length > 0 ? ", " : "", method);
+
+    assert(added > 0 && (size_t)added < ROUTE_ALLOW_SIZE - length);
+    (void)added;
   }
 }
 

@@ -5,8 +5,8 @@
  *
  *   the user's own word in conninfo, the environment (PGOPTIONS, PGCONNECT_TIMEOUT, PGTARGETSESSIONATTRS), ours below
  *
- * Limits of the session travel as `options` in the startup message, ours in front: of two settings of one parameter the later wins. A pooler that refuses `options`
- * cannot stand in between, unless it is told to ignore them.
+ * Limits of the session travel as `options` in the startup message, ours in front: of two settings of one parameter the later wins. A pooler that refuses
+ * `options` cannot stand in between, unless it is told to ignore them.
  */
 #include "database.h"
 
@@ -137,6 +137,10 @@ void database_free(struct database *database)
 
 void database_drop(struct database *database)
 {
+  if (database->work.is_open) {
+    pipeline_break(&database->pipeline, "it was dropped"); /* closed at the end of the unit of work, which has failed */
+    return;
+  }
   pipeline_reset(&database->pipeline, NULL, -1);
   PQfinish(database->connection);
   database->connection = NULL;
@@ -233,6 +237,12 @@ enum verdict database_connect(struct database *database, struct problem *problem
 {
   int64_t now_us = moment_now().mono_us;
 
+  if (database->work.is_open && database->pipeline.is_broken) {
+    return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "connection_lost", "a unit of work has lost its connection, and has to end first");
+  }
+  if (database->work.is_open) {
+    return VERDICT_OK;
+  }
   if (database->connection != NULL) {
     if (pipeline_look(&database->pipeline)) {
       return VERDICT_OK;

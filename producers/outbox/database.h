@@ -1,10 +1,11 @@
 /*
- * database.h - one connection to PostgreSQL for one thread: opened when it is first needed, opened again when it broke, and never waited for longer than it is worth.
+ * database.h - one connection to PostgreSQL for one thread: opened when it is first needed, opened again when it broke, and never waited for longer than it is
+ * worth.
  *
- * libpq, blocking, with limits set on the server and on the socket: a statement, a lock and a transaction that waits for us end by themselves, and a server that
- * vanished is noticed. Names are resolved by libpq and may block for as long as the resolver does. A limit that the user sets in `conninfo` (connect_timeout,
- * tcp_user_timeout, keepalives..., or `options=-c statement_timeout=...`) counts instead of ours. Of several hosts the first that takes writes is used
- * (target_session_attrs, unless set). A pooler between must let `options` pass and keep a session to a server (session mode).
+ * libpq, blocking, with limits set on the server and on the socket: a statement, a lock and a transaction that waits for us end by themselves, and a server
+ * that vanished is noticed. Names are resolved by libpq and may block for as long as the resolver does. A limit that the user sets in `conninfo`
+ * (connect_timeout, tcp_user_timeout, keepalives..., or `options=-c statement_timeout=...`) counts instead of ours. Of several hosts the first that takes
+ * writes is used (target_session_attrs, unless set). A pooler between must let `options` pass and keep a session to a server (session mode).
  */
 #ifndef OUTBOX_DATABASE_H
 #define OUTBOX_DATABASE_H
@@ -36,7 +37,7 @@ void database_free(struct database *database); /* takes NULL */
  * attempts. FATAL: the server refuses (password, role, database); the next call tries again all the same. May block for DATABASE_CONNECT_TIMEOUT_S.
  */
 enum verdict MUST_CHECK database_connect(struct database *database, struct problem *problem);
-/* The connection is of no use: it is closed, and the next database_connect() opens another. */
+/* The connection is of no use: it is closed, and the next database_connect() opens another. A unit of work that is open fails. */
 void database_drop(struct database *database);
 /* NULL while not connected. In pipeline mode and not blocking: for what work.h does not offer and needs no answer of the server. */
 PGconn *database_connection(struct database *database);

@@ -5,7 +5,8 @@
  *               |    |             |             |     |          |
  *   outbox     id  aggregatetype  aggregateid  type  payload  headers {"source": "order-service", "timestamp": "...", ...}
  *
- * Numbers of a body that are no integers are written with 15 digits: every decimal of so many comes out as it went in (0.1 as 0.1), whatever double it is kept in.
+ * Numbers of a body that are no integers are written with 15 digits: every decimal of so many comes out as it went in (0.1 as 0.1), whatever double it is kept
+ * in.
  */
 #include "outbox.h"
 

@@ -4,8 +4,8 @@
  *     outbox_publish(work, &service->outbox, &(struct outbox_event){
  *         .topic = "order.created.v1", .key = order_id, .type = "OrderCreated", .id = event_id, .origin = &exchange->origin, .body = body});
  *
- * Headers of every event: id and eventType by the relay; source, timestamp, version, correlationId, causationId, traceparent by this module, as a json object in the
- * default table, in columns of their own where an older table has them.
+ * Headers of every event: id and eventType by the relay; source, timestamp, version, correlationId, causationId, traceparent by this module, as a json object
+ * in the default table, in columns of their own where an older table has them.
  */
 #ifndef OUTBOX_H
 #define OUTBOX_H
@@ -36,7 +36,19 @@ struct outbox_event {
 };
 
 /* What a column of the table takes. */
-enum outbox_column { OUTBOX_END, OUTBOX_ID, OUTBOX_TOPIC, OUTBOX_KEY, OUTBOX_TYPE, OUTBOX_BODY, OUTBOX_HEADERS, OUTBOX_VERSION, OUTBOX_CORRELATION, OUTBOX_CAUSATION, OUTBOX_TRACEPARENT };
+enum outbox_column {
+  OUTBOX_END,
+  OUTBOX_ID,
+  OUTBOX_TOPIC,
+  OUTBOX_KEY,
+  OUTBOX_TYPE,
+  OUTBOX_BODY,
+  OUTBOX_HEADERS,
+  OUTBOX_VERSION,
+  OUTBOX_CORRELATION,
+  OUTBOX_CAUSATION,
+  OUTBOX_TRACEPARENT
+};
 
 /* A table of any shape: the INSERT and what its parameters $1, $2, ... take, in their order, up to OUTBOX_END. Static. */
 struct outbox_table {

@@ -4,11 +4,11 @@
  *   queue, more than WORK_QUEUED_MAX_BYTES of it: send it whole, reading meanwhile
  *   settle:                                       send the rest, read until the answer to the last Sync
  *
- * What is prepared on a connection is known by what the server answered: sent, it counts as there, so that the same pipeline does not prepare it twice; refused or
- * skipped, it does not. It outlives the transaction: a prepared statement is the session's.
+ * What is prepared on a connection is known by what the server answered: sent, it counts as there, so that the same pipeline does not prepare it twice; refused
+ * or skipped, it does not. It outlives the transaction: a prepared statement is the session's.
  *
- * Whether COMMIT happened is known by where an answer stands. An error in front of COMMIT's place: it was skipped. At its place: it failed, unless the server ended the
- * session, which it may also do behind the commit. No answer: unknown.
+ * Whether COMMIT happened is known by where an answer stands. An error in front of COMMIT's place: it was skipped. At its place: it failed, unless the server
+ * ended the session, which it may also do behind the commit. No answer: unknown.
  */
 #include "pipeline.h"
 
@@ -104,38 +104,42 @@ static void copy_without_value(char *text, size_t size, const char *message)
   }
 }
 
-static void fail(struct pipeline *pipeline, const struct pipeline_entry *entry, const PGresult *result, const char *words)
+static void note_loss(struct pipeline *pipeline, enum pipeline_kind kind, const char *words)
 {
   struct pipeline_failure *failure = &pipeline->failure;
-  const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE); /* libpq's own errors have none */
+
+  if (!failure->is_there) {
+    *failure = (struct pipeline_failure){.is_there = true, .kind = kind};
+    (void)snprintf(failure->text, sizeof(failure->text), "lost the connection to PostgreSQL: %.*s", (int)strcspn(words, "\n"), words);
+  }
+}
+
+static void note_error(struct pipeline *pipeline, const struct pipeline_entry *entry, const PGresult *result)
+{
+  struct pipeline_failure *failure = &pipeline->failure;
+  const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
   const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   char reason[PROBLEM_TEXT_MAX / 2];
 
+  if (sqlstate == NULL) { /* libpq's own word, not the server's */
+    note_loss(pipeline, entry->kind, PQresultErrorMessage(result));
+    return;
+  }
   if (failure->is_there) {
     return;
   }
-  *failure = (struct pipeline_failure){.is_there = true, .kind = entry != NULL ? entry->kind : PIPELINE_SYNC, .is_server_word = sqlstate != NULL};
-  if (sqlstate != NULL) {
-    (void)snprintf(failure->sqlstate, sizeof(failure->sqlstate), "%s", sqlstate);
-    failure->is_last_word = severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
-  }
-  if (constraint != NULL) {
-    (void)snprintf(failure->constraint, sizeof(failure->constraint), "%s", constraint);
-  }
-  if (sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0) {
+  *failure = (struct pipeline_failure){.is_there = true, .kind = entry->kind, .is_server_word = true};
+  failure->is_last_word = severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+  (void)snprintf(failure->sqlstate, sizeof(failure->sqlstate), "%s", sqlstate);
+  (void)snprintf(failure->constraint, sizeof(failure->constraint), "%s", constraint != NULL ? constraint : "");
+  if (strncmp(sqlstate, "22", 2) == 0) {
     copy_without_value(reason, sizeof(reason), primary != NULL ? primary : "");
   } else {
-    const char *message = primary != NULL ? primary : words;
-
-    (void)snprintf(reason, sizeof(reason), "%.*s", (int)strcspn(message, "\n"), message);
+    (void)snprintf(reason, sizeof(reason), "%s", primary != NULL ? primary : "");
   }
-  if (sqlstate == NULL) {
-    (void)snprintf(failure->text, sizeof(failure->text), "lost the connection to PostgreSQL: %s", reason);
-    return;
-  }
-  switch (failure->kind) {
+  switch (entry->kind) {
   case PIPELINE_BEGIN:
     (void)snprintf(failure->text, sizeof(failure->text), "could not begin a transaction: %s", reason);
     break;
@@ -156,9 +160,9 @@ static void fail(struct pipeline *pipeline, const struct pipeline_entry *entry, 
 }
 
 /* The connection is of no use; nothing more is expected of it. */
-static void break_off(struct pipeline *pipeline, const char *words)
+void pipeline_break(struct pipeline *pipeline, const char *words)
 {
-  fail(pipeline, pipeline->count > 0 ? oldest(pipeline) : NULL, NULL, words);
+  note_loss(pipeline, pipeline->count > 0 ? oldest(pipeline)->kind : PIPELINE_SYNC, words);
   pipeline->is_broken = true;
   pipeline->count = 0;
 }
@@ -202,7 +206,7 @@ static void take(struct pipeline *pipeline)
     if (entry->is_answered) {
       answered(pipeline);
     } else {
-      break_off(pipeline, "an answer is missing");
+      pipeline_break(pipeline, "an answer is missing");
     }
     return;
   }
@@ -218,7 +222,7 @@ static void take(struct pipeline *pipeline)
     if (entry->kind == PIPELINE_SYNC) {
       answered(pipeline); /* no NULL behind it */
     } else {
-      break_off(pipeline, "the answers are out of step");
+      pipeline_break(pipeline, "the answers are out of step");
     }
     break;
   case PGRES_PIPELINE_ABORTED:
@@ -228,16 +232,16 @@ static void take(struct pipeline *pipeline)
       entry->slot->is_there = false;
     }
     if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
-      fail(pipeline, entry, result, PQresultErrorMessage(result));
+      note_error(pipeline, entry, result);
     }
     PQclear(result);
     if (PQstatus(pipeline->connection) != CONNECTION_OK) {
-      break_off(pipeline, "the connection is closed");
+      pipeline_break(pipeline, "the connection is closed");
     }
     break;
   default: /* COPY and what later versions of libpq may know: not for here */
     PQclear(result);
-    break_off(pipeline, "a statement began a COPY");
+    pipeline_break(pipeline, "a statement began a COPY");
     break;
   }
 }
@@ -256,7 +260,7 @@ static void take_last_words(struct pipeline *pipeline)
     take(pipeline);
   }
   if (!pipeline->is_broken) {
-    break_off(pipeline, PQerrorMessage(pipeline->connection));
+    pipeline_break(pipeline, PQerrorMessage(pipeline->connection));
   }
 }
 
@@ -297,7 +301,7 @@ static void pump(struct pipeline *pipeline, bool until_answered)
       char words[64];
 
       (void)snprintf(words, sizeof(words), "no answer within %d ms", pipeline->silence_ms);
-      break_off(pipeline, words);
+      pipeline_break(pipeline, words);
     } else if (ready > 0 && (socket.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && !read_socket(pipeline->connection)) {
       take_last_words(pipeline);
     }
@@ -325,7 +329,7 @@ bool pipeline_look(struct pipeline *pipeline)
     pump(pipeline, true); /* up to its end, or to that of our patience */
   }
   if (pipeline->is_doomed && !pipeline->is_broken) {
-    break_off(pipeline, "the server ended the session");
+    pipeline_break(pipeline, "the server ended the session");
   }
   return !pipeline->is_broken;
 }
@@ -333,7 +337,7 @@ bool pipeline_look(struct pipeline *pipeline)
 static void queued(struct pipeline *pipeline, int sent, struct pipeline_entry entry, size_t bytes)
 {
   if (sent != 1) {
-    break_off(pipeline, PQerrorMessage(pipeline->connection));
+    pipeline_break(pipeline, PQerrorMessage(pipeline->connection));
     return;
   }
   expect(pipeline, entry);

@@ -4,8 +4,9 @@
  *     sent      BEGIN  prepare a  a  prepare b  b  Sync  |  b  a  COMMIT  Sync
  *     answers   ------------ in the same order, each once -------------------->
  *
- * An error makes the server skip everything up to the next Sync: those answer that they were skipped, and a statement whose preparation is among them is not prepared.
- * The socket does not block: whoever sends much while the server answers much would otherwise wait for a server that waits for its answers to be read.
+ * An error makes the server skip everything up to the next Sync: those answer that they were skipped, and a statement whose preparation is among them is not
+ * prepared. The socket does not block: whoever sends much while the server answers much would otherwise wait for a server that waits for its answers to be
+ * read.
  */
 #ifndef OUTBOX_PIPELINE_H
 #define OUTBOX_PIPELINE_H
@@ -72,10 +73,12 @@ void pipeline_done(struct pipeline *pipeline);
 /* A new unit of work: forgets the last one's failure. Nothing may be expected. */
 void pipeline_begin(struct pipeline *pipeline);
 /*
- * Whether the connection can be used, as far as is known without asking: what lies unread at the socket is taken. A server that was shut down said so and closed it; so
- * a look, which costs no round trip, shows a dead connection before a COMMIT is sent into it. False: broken now.
+ * Whether the connection can be used, as far as is known without asking: what lies unread at the socket is taken. A server that was shut down said so and
+ * closed it; so a look, which costs no round trip, shows a dead connection before a COMMIT is sent into it. False: broken now.
  */
 bool pipeline_look(struct pipeline *pipeline);
+/* Broken from now on; the unit of work has failed, unless it had before. */
+void pipeline_break(struct pipeline *pipeline, const char *words);
 /* BEGIN, COMMIT, ROLLBACK or a Sync. */
 void pipeline_send(struct pipeline *pipeline, enum pipeline_kind kind);
 

@@ -105,12 +105,12 @@ void work_close(struct work *work)
     PQclear(work->results->result);
     work->results = work->results->older;
   }
-  if (pipeline->is_broken || pipeline->is_doomed || !is_transaction_over(database) || is_stale(&pipeline->failure) || is_read_only(&pipeline->failure)) {
-    database_drop(database);
-  }
   arena_reset(&work->texts);
   arena_reset(&work->parameters);
   work->is_open = false;
+  if (pipeline->is_broken || pipeline->is_doomed || !is_transaction_over(database) || is_stale(&pipeline->failure) || is_read_only(&pipeline->failure)) {
+    database_drop(database);
+  }
 }
 
 enum verdict work_finish(struct work *work, struct work_outcome *outcome)

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# test.sh - `./dev test`: builds, runs every unit test in two builds, every scenario of tests/e2e/ with both plugins and every one of tests/services/, and counts.
+# test.sh - `./dev test`: builds, runs every unit test in two builds, every scenario of tests/e2e/ with both plugins and those of tests/services/, and counts.
 #
 #   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
@@ -9,8 +9,7 @@
 #   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
-#   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on the same servers; with both plugins where its line `# plugins: both` says so;
-#                                                        /asan as above
+#   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on the same servers; its line `# plugins: both` makes it both; /asan as above
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
 #   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,

@@ -2,7 +2,7 @@
 # What a service must not believe: wrong JSON, wrong types, values outside their limits, ids that nobody has, steps that do not exist, bodies that are too large, and 500
 # clients at once. Each gets an answer that says what is wrong; nothing is written, nothing is published, and the service goes on. Texts that are SQL are texts: they
 # come back from the table and from Kafka as they went in.
-# tags: real-kafka slow
+# tags: real-kafka slow asan
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 

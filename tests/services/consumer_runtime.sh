@@ -132,6 +132,11 @@ await 'the event of the other topic' 20 counted_are 312
 topic_create "$T.later" 1
 kcat -P -b "$KAFKA" -t "$T.later" <<<'{"eventId":"later-1","eventType":"Made","n":1}'
 await 'the event of the late topic' 30 counted_are 313
+# The dead-letter topic is not there: the record waits for it, and is not given up in another way.
+printf 'nobody is waiting' | kcat -P -b "$KAFKA" -t "$T.later"
+await 'the dead letter that finds no topic' 30 consumer_has_logged one '.event == "dead_letter_failed"'
+topic_create "$T.later.dlq" 1
+await_records "$T.later.dlq" 1 60 | grep -q '^|nobody is waiting|' || fail "dead letters: $(read_topic "$T.later.dlq")"
 consumer_stop one
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
@@ -177,6 +182,16 @@ consumer_ends one 1
 [ "$CONSUMER_EXIT" != 0 ] || fail 'a second signal is no orderly end'
 consumer_start one
 await 'the event that was cut' 20 counted_are 515
+consumer_stop one
+
+# A program with a table of its own for what was handled has neither inbox nor choice.
+before=$(pg 'SELECT count(*) FROM inbox')
+COUNTING_OWN_IDEMPOTENCE=1 "$program" --help >own.out
+! grep -q IDEMPOTENCY own.out || fail "a choice of idempotence where there is none: $(cat own.out)"
+consumer_start one COUNTING_OWN_IDEMPOTENCE=1
+echo 'k1|{"eventId":"own-1","eventType":"Made","n":1}' | produce
+await 'the event without an inbox' 20 counted_are 516
+assert_eq 'rows in the inbox' "$before" "$(pg 'SELECT count(*) FROM inbox')"
 consumer_stop one
 
 # Of two static members with one name the elder goes.

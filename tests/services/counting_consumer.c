@@ -10,7 +10,7 @@
  *   {"n": 5, "do": "ignore"}                    of no interest
  *   {"n": 5, "do": "publish"}                   counted, and an event Counted to topic $COUNTING_TOPIC.counted
  *
- * COUNTING_TOPIC, COUNTING_BATCH, COUNTING_WAIT_MS and COUNTING_SLOW_MS come from the environment before the runtime reads its own, since topics of tests have names of
+ * COUNTING_TOPIC, COUNTING_BATCH, COUNTING_WAIT_MS, COUNTING_SLOW_MS and COUNTING_OWN_IDEMPOTENCE come from the environment before the runtime reads its own, since topics of tests have names of
  * their own. COUNTING_TOPIC.bytes takes bytes that are no JSON.
  */
 #include <stdio.h>
@@ -90,6 +90,7 @@ int main(int argc, char **argv)
 {
   const char *topic = getenv("COUNTING_TOPIC");
   struct counting counting = {.slow_ms = number("COUNTING_SLOW_MS", 0)};
+  bool is_own = number("COUNTING_OWN_IDEMPOTENCE", 0) != 0;
   char bytes_topic[256];
 
   topic = topic != NULL ? topic : "counting";
@@ -109,7 +110,8 @@ int main(int argc, char **argv)
       .retry = {.kind = RETRY_DELAYS, .delays_ms = {200, 200, 200}},
       .dead_letter_suffix = ".dlq",
       .batch = {.events = (uint32_t)number("COUNTING_BATCH", 1), .wait_ms = number("COUNTING_WAIT_MS", 0)},
-      .inbox_table = "public.inbox",
+      .idempotence = is_own ? IDEMPOTENCE_HANDLER : IDEMPOTENCE_INBOX,
+      .inbox_table = is_own ? NULL : "public.inbox",
       .state = &counting,
   };
   return consumer_main(&consumer, argc, argv);

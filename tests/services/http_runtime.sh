@@ -212,11 +212,23 @@ sleeps() {
   [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND usename = 'echo' AND state = 'active'")" = 1 ]
 }
 await 'a request in hand' 10 sleeps
+exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+printf 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 28\r\nExpect: 100-continue\r\n\r\n' >&"$fd"
+IFS= read -r -t 10 line <&"$fd"
+assert_match 'the head was seen' '^HTTP/1.1 100 ' "$line"
+IFS= read -r -t 10 line <&"$fd"
 kill -TERM "$PID"
+await 'the answer to SIGTERM' 5 grep -q '"event":"http_stopping"' "$LOG"
+wait "$last"
+trap '' PIPE # so that what is wrong is said below
+printf '{"name":"half",  "text":"h"}' >&"$fd" 2>/dev/null || true
+trap - PIPE
+IFS= read -r -t 10 line <&"$fd" || fail 'the request whose body came late got no answer'
+assert_match 'the request whose body came late' '^HTTP/1.1 201 ' "$line"
+exec {fd}>&-
 code=0
 wait "$PID" || code=$?
 assert_eq 'exit code after SIGTERM' 0 $code
-wait "$last"
 assert_eq 'the request that was in hand' 201 "$(cat "$RUN/last.status")"
 assert_eq 'its note' 1 "$(pg "SELECT count(*) FROM echo.note WHERE name = 'last'")"
 assert_eq 'drained' true "$(jq -rR 'fromjson? | select(.event == "http_stopped") | .drained' "$LOG")"

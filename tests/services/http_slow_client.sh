@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Clients that take their time get HTTP_IDLE_TIMEOUT_S for a whole request and no more, however busy they look meanwhile; nobody else waits for them, and an
-# answer that takes long does not count as theirs.
-# tags: asan
+# answer that takes long does not count as theirs. Nor does the end of the service wait for ever: a database that neither answers nor goes away holds a
+# request, not the process.
+# tags: asan slow
 POSTGRES=own
 # shellcheck disable=SC2034
 OWN_POSTGRES=()
@@ -53,3 +54,24 @@ for which in body head refused; do
 done
 assert_eq 'connections closed for their slowness' 3 "$(metric http_connections_overdue_total)"
 assert_eq 'notes' 21 "$(pg 'SELECT count(*) FROM echo.note')"
+
+# The backend is stopped as by a debugger: its socket is open, and nothing comes.
+curl -sS --max-time 30 -o /dev/null -H 'Content-Type: application/json' --data-binary '{"name":"stuck","text":"s"}' "http://127.0.0.1:$PORT/notes?seconds=5" 2>/dev/null &
+backend() {
+  pg "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND usename = 'echo' AND state = 'active'"
+}
+has_backend() {
+  [ -n "$(backend)" ]
+}
+await 'a request in hand' 10 has_backend
+stopped=$(backend)
+kill -STOP "$stopped"
+began=$SECONDS
+kill -TERM "$PID"
+code=0
+wait "$PID" || code=$?
+kill -CONT "$stopped"
+assert_eq 'exit code with a request that does not end' 0 $code
+assert_number 'seconds that it was waited for' $((SECONDS - began)) '>=' 9
+assert_number 'seconds that it was waited for' $((SECONDS - began)) '<=' 12
+assert_eq 'drained' false "$(jq -rR 'fromjson? | select(.event == "http_stopped") | .drained' "$LOG")"

@@ -1,8 +1,8 @@
 /*
  * line.h - a line to a server on this machine that counts round trips and breaks where it is told to. One connection at a time, on a thread of its own.
  *
- * A round trip begins with a byte to the server that is the first since the server's last one. That counts what a client waits for, as long as it sends less at once than
- * one read takes (LINE_CHUNK_BYTES).
+ * A round trip begins with a byte to the server that is the first since the server's last one. That counts what a client waits for, as long as it sends less at
+ * once than one read takes (LINE_CHUNK_BYTES).
  */
 #ifndef LINE_H
 #define LINE_H

@@ -57,7 +57,7 @@ people() {
 echo '--- a dead letter: row, log, alerts'
 broken "$stranger"
 first=$ID
-await 'the failed event' 30 sql_is NEW "SELECT status FROM dday.failed_event WHERE event_id = '$first'"
+await 'the failed event' 60 sql_is NEW "SELECT status FROM dday.failed_event WHERE event_id = '$first'"
 assert_eq 'what the row says' "CREATED $stranger member-events contract 1 $stranger" "$(of_failed "$first" "event_type || ' ' || member_id || ' ' || topic || ' ' || error_class || ' ' || attempts || ' ' || convert_from(record_key, 'UTF8')")"
 assert_eq 'payload' "$VALUE" "$(of_failed "$first" "convert_from(payload, 'UTF8')")"
 assert_eq 'a header of the event' "$MINE.broken" "$(of_failed "$first" "(SELECT h->>'value' FROM jsonb_array_elements(headers) AS h WHERE h->>'name' = 'correlationId')")"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every call to auth-service and the event of each, read back from Kafka: topic, key, headers and body; what changes nothing publishes nothing. Times are local ones
 # without an offset, each later than the one before, and what an event does not have is absent.
-# tags: real-kafka slow
+# tags: real-kafka slow asan
+# plugins: both
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every call of the orders' document, as it is printed there, and the event of each, read back from Kafka: topic, key, headers and body. What is refused, and what is
 # asked again with the same Idempotency-Key, publishes nothing; of equal requests at once, one takes the step.
-# tags: real-kafka slow
+# tags: real-kafka slow asan
+# plugins: both
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 

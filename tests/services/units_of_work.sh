@@ -1,10 +1,19 @@
 #!/usr/bin/env bash
-# A unit of work is one transaction in as few round trips as it has questions; conflicts that pass are done again, refusals are told apart, nothing is done twice, and
-# where nobody can know whether COMMIT happened, that is said.
+# A unit of work is one transaction in as few round trips as it has questions; conflicts that pass are done again, refusals are told apart, nothing is done
+# twice, and where nobody can know whether COMMIT happened, that is said.
 # tags: asan
 POSTGRES=own
 # shellcheck disable=SC2034
-OWN_POSTGRES=('deadlock_timeout = 100ms')
+OWN_POSTGRES=('deadlock_timeout = 100ms' 'ssl = on')
+# The server reads its certificate at its start.
+certificate() {
+  tls_make "$RUN/tls"
+  cp "$RUN/tls/server.crt" "$RUN/tls/server.key" "$PG_DATA/"
+  [ "$(id -u)" != 0 ] || chown postgres: "$PG_DATA/server.crt" "$PG_DATA/server.key"
+  chmod 600 "$PG_DATA/server.key"
+}
+# shellcheck disable=SC2034
+OWN_POSTGRES_PREPARES=certificate
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 
@@ -33,7 +42,7 @@ attended() {
         continue
         ;;
     esac
-    echo done >&"${COPROC[1]}"
+    echo "$word" >&"${COPROC[1]}"
   done
   wait "$pid" || fail "$check: $(cat "$RUN/$check.err")"
 }
@@ -48,4 +57,4 @@ for check in $("$program" --list); do
   assert_eq "what $check printed on stderr" '' "$(cat "$RUN/$check.err")"
   count=$((count + 1))
 done
-assert_number 'checks' $count '>=' 17
+assert_number 'checks' $count '>=' 20

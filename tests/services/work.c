@@ -1,9 +1,9 @@
 /* work.c - what units of work do on one connection: round trips, prepared statements, refusals, much at once, and the rows of an outbox. */
 #include "work.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "bench.h"
 #include "moment.h"
@@ -179,6 +179,8 @@ static void check_privilege(struct bench *bench)
   database_free(database);
 }
 
+enum { STATEMENTS = 2 * WORK_STATEMENTS_MAX };
+
 /* --- prepared statements ------------------------------------------------------------------------------------------------------------------------------- */
 
 static enum work_end select_star(struct work *work, void *context)
@@ -197,7 +199,7 @@ static enum work_end many_statements(struct work *work, void *context)
 {
   const struct statement *statements = context;
 
-  for (size_t i = 0; i < 2 * WORK_STATEMENTS_MAX; i++) {
+  for (size_t i = 0; i < STATEMENTS; i++) {
     const PGresult *answer = i % 64 == 63 ? work_ask(work, &statements[i]) : NULL;
 
     if (i % 64 != 63) {
@@ -214,8 +216,8 @@ static enum work_end many_statements(struct work *work, void *context)
 static void check_statements(struct bench *bench)
 {
   struct database *database = database_new(bench->direct, "work-check");
-  static struct statement statements[2 * WORK_STATEMENTS_MAX];
-  static char texts[2 * WORK_STATEMENTS_MAX][2][32];
+  static struct statement statements[STATEMENTS];
+  static char texts[STATEMENTS][2][32];
   struct work_outcome outcome;
   int columns = 0;
 
@@ -224,7 +226,7 @@ static void check_statements(struct bench *bench)
   bench_expect(VERDICT_OK, work_run(database, select_star, &columns, &outcome), &outcome, "after the table changed");
   CHECK(columns == 5 && outcome.attempts == 2, "the plan was made anew: %d columns", columns);
 
-  for (size_t i = 0; i < 2 * WORK_STATEMENTS_MAX; i++) {
+  for (size_t i = 0; i < STATEMENTS; i++) {
     (void)snprintf(texts[i][0], sizeof(texts[i][0]), "s%zu", i);
     (void)snprintf(texts[i][1], sizeof(texts[i][1]), "SELECT %zu", i);
     statements[i] = (struct statement){texts[i][0], texts[i][1]};
@@ -251,9 +253,12 @@ static enum work_end bytes_there_and_back(struct work *work, void *context)
 
 /* --- much at once -------------------------------------------------------------------------------------------------------------------------------------- */
 
-enum { LARGE_COUNT = 160, LARGE_BYTES = 65536 };
+enum { LARGE_COUNT = 640, LARGE_BYTES = 65536, LARGE_GROWTH_KB = 16384 };
 
-/* The server answers as much as it is told, long before it was told all: who only writes fills both directions, and waits for ever. */
+/*
+ * The server answers as much as it is told, long before it was told all: who only writes fills both directions, or its own memory with what it does not look
+ * at.
+ */
 static enum work_end echo_much(struct work *work, void *context)
 {
   for (int i = 0; i < LARGE_COUNT; i++) {
@@ -267,33 +272,64 @@ static enum work_end insert_many(struct work *work, void *context)
 {
   (void)context;
   for (int i = 10; i < 50000; i++) {
-    work_do(work, &INSERT, work_text(work, "%d", i), "1", NULL);
+    char id[16];
+
+    (void)snprintf(id, sizeof(id), "%d", i);
+    work_do(work, &INSERT, id, "1", NULL);
   }
   return WORK_COMMIT;
 }
 
-static void check_large(struct bench *bench)
+static long most_memory_kb(void)
 {
-  struct database *database = database_new(bench->direct, "work-check");
+  struct rusage usage;
+
+  CHECK(getrusage(RUSAGE_SELF, &usage) == 0, "getrusage");
+  return usage.ru_maxrss;
+}
+
+static int ms_since(int64_t began_us)
+{
+  return (int)((moment_now().mono_us - began_us) / US_PER_MS);
+}
+
+static void do_large(struct bench *bench, const char *sslmode)
+{
+  struct database *database = database_new(bench_conninfo(bench->direct, sslmode), "work-check");
   struct work_outcome outcome;
   char *text = malloc(LARGE_BYTES + 1);
-  int64_t began_us;
+  int64_t began_us = moment_now().mono_us;
+  long before_kb;
 
   CHECK(text != NULL, "memory");
   memset(text, 'x', LARGE_BYTES);
   text[LARGE_BYTES] = '\0';
   bench_expect(VERDICT_OK, work_run(database, bytes_there_and_back, NULL, &outcome), &outcome, "bytes");
+  CHECK(PQsslInUse(database_connection(database)) == (strstr(sslmode, "require") != NULL), "%s", sslmode);
   (void)bench_look(bench, "DELETE FROM item");
-  began_us = moment_now().mono_us;
-  bench_expect(VERDICT_OK, work_run(database, echo_much, text, &outcome), &outcome, "10 MiB there and back");
+  before_kb = most_memory_kb();
+  bench_expect(VERDICT_OK, work_run(database, echo_much, text, &outcome), &outcome, "much there and back");
   CHECK(bench_number(bench, "SELECT count(*) FROM item") == 1 && outcome.attempts == 1, "committed");
-  (void)printf("%d statements of %d bytes took %d ms\n", LARGE_COUNT, LARGE_BYTES, (int)((moment_now().mono_us - began_us) / US_PER_MS));
+  (void)printf("%d statements of %d bytes: %d ms, %ld kB more memory\n", LARGE_COUNT, LARGE_BYTES, ms_since(began_us), most_memory_kb() - before_kb);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
+  CHECK(most_memory_kb() - before_kb < LARGE_GROWTH_KB, "%ld kB more memory", most_memory_kb() - before_kb);
+#endif
   began_us = moment_now().mono_us;
   bench_expect(VERDICT_OK, work_run(database, insert_many, NULL, &outcome), &outcome, "many rows");
   CHECK(bench_number(bench, "SELECT count(*) FROM item") == 49991, "all");
-  (void)printf("49990 rows took %d ms\n", (int)((moment_now().mono_us - began_us) / US_PER_MS));
+  (void)printf("49990 rows: %d ms\n", ms_since(began_us));
   free(text);
   database_free(database);
+}
+
+static void check_large(struct bench *bench)
+{
+  do_large(bench, "sslmode=disable");
+}
+
+static void check_large_encrypted(struct bench *bench)
+{
+  do_large(bench, "sslmode=require");
 }
 
 /* --- held open ------------------------------------------------------------------------------------------------------------------------------------------ */
@@ -333,7 +369,95 @@ static void check_held_open(struct bench *bench)
   database_free(database);
 }
 
+/* A connection that is dropped under a unit of work: what follows must not run outside of a transaction on another one. */
+static void check_dropped(struct bench *bench)
+{
+  struct database *database = database_new(bench->direct, "work-check");
+  struct work_outcome outcome;
+  struct work *work;
+
+  bench_expect(VERDICT_OK, work_begin(database, &work, &outcome), &outcome, "begin");
+  work_do(work, &INSERT, "1", "1", NULL);
+  bench_expect(VERDICT_OK, work_sync(work, &outcome), &outcome, "sync");
+  database_drop(database);
+  CHECK(database_connect(database, NULL) == VERDICT_RETRY, "no other connection under an open unit");
+  work_do(work, &INSERT, "2", "1", NULL);
+  bench_expect(VERDICT_RETRY, work_commit(work, &outcome), &outcome, "commit of a dropped one");
+  CHECK(!outcome.is_committed && !outcome.is_unknown && bench_number(bench, "SELECT count(*) FROM item") == 0, "nothing happened");
+  bench_expect(VERDICT_OK, work_run(database, write_only, (void *)"1", &outcome), &outcome, "the next one");
+  database_free(database);
+}
+
+/* --- other outboxes ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static const struct outbox_table old_table = {
+    .insert = {"old_outbox_insert",
+               "INSERT INTO old_outbox (traceparent, cause, correlation, version, payload, event_type, aggregate_id, aggregate_type, event_id, all_headers)"
+               " VALUES ($1, $2, $3, $4, $5, $6, $7::bigint, $8, $9, $10)"},
+    .columns = {OUTBOX_TRACEPARENT, OUTBOX_CAUSATION, OUTBOX_CORRELATION, OUTBOX_VERSION, OUTBOX_BODY, OUTBOX_TYPE, OUTBOX_KEY, OUTBOX_TOPIC, OUTBOX_ID,
+                OUTBOX_HEADERS},
+};
+
+static enum work_end publish_old(struct work *work, void *context)
+{
+  static const struct origin origin = {.correlation_id = "corr-2", .causation_id = "cause-2", .traceparent = "trace-2"};
+  json_t *body = json_pack("{s:s}", "name", "\xed\x95\x9c\xea\xb8\x80");
+
+  (void)context;
+  outbox_publish(work, &old_table, "auth-service",
+                 &(struct outbox_event){.topic = "MEMBER", .key = "7", .type = "CREATED", .id = "id-2", .version = "1.1", .origin = &origin, .body = body});
+  outbox_publish(work, &old_table, "auth-service", &(struct outbox_event){.topic = "MEMBER", .key = "8", .type = "DELETED", .id = "id-3", .body = body});
+  json_decref(body);
+  return WORK_COMMIT;
+}
+
+static enum work_end publish_too_much(struct work *work, void *context)
+{
+  json_t *body = json_pack("{s:s}", "text", context);
+
+  outbox_publish(work, &outbox_default, "auth-service",
+                 &(struct outbox_event){.topic = "t", .key = "k", .type = "T", .id = "11111111-2222-4333-8444-555555555556", .body = body});
+  json_decref(body);
+  return WORK_COMMIT;
+}
+
+static void check_other_outboxes(struct bench *bench)
+{
+  struct database *database = database_new(bench->direct, "work-check");
+  struct work_outcome outcome;
+  char *text = calloc(1, 900001);
+
+  CHECK(text != NULL, "memory");
+  memset(text, 'x', 900000);
+  (void)bench_look(bench, "CREATE TABLE old_outbox (event_id text, aggregate_type text, aggregate_id bigint, event_type text, payload text, version text,"
+                          " correlation text, cause text, traceparent text, all_headers json)");
+  bench_expect(VERDICT_OK, work_run(database, publish_old, NULL, &outcome), &outcome, "an old table");
+  CHECK(strcmp(bench_look(bench, "SELECT concat_ws('|', event_id, aggregate_type, aggregate_id, event_type, payload, version, correlation, cause, traceparent,"
+                                 " all_headers->>'source') FROM old_outbox WHERE aggregate_id = 7"),
+               "id-2|MEMBER|7|CREATED|{\"name\":\"\xed\x95\x9c\xea\xb8\x80\"}|1.1|corr-2|cause-2|trace-2|auth-service") == 0,
+        "%s", bench_look(bench, "SELECT old_outbox FROM old_outbox"));
+  CHECK(bench_number(
+            bench,
+            "SELECT count(*) FROM old_outbox WHERE aggregate_id = 8 AND version = '1.0' AND correlation IS NULL AND cause IS NULL AND traceparent IS NULL") ==
+            1,
+        "nothing is made up without an origin");
+  (void)bench_look(bench, "DROP TABLE old_outbox");
+  bench_expect(VERDICT_POISON, work_run(database, publish_too_much, text, &outcome), &outcome, "an event that is too large");
+  CHECK(strcmp(outcome.constraint, "outbox_payload_fits") == 0 && bench_number(bench, "SELECT count(*) FROM public.outbox") == 0, "refused");
+  free(text);
+  database_free(database);
+}
+
 const struct check work_checks[] = {
-    {"trips", check_trips},           {"limits", check_limits}, {"refusals", check_refusals},   {"privilege", check_privilege},
-    {"statements", check_statements}, {"large", check_large},   {"held_open", check_held_open}, {0},
+    {"trips", check_trips},
+    {"limits", check_limits},
+    {"refusals", check_refusals},
+    {"privilege", check_privilege},
+    {"statements", check_statements},
+    {"large", check_large},
+    {"large_encrypted", check_large_encrypted},
+    {"held_open", check_held_open},
+    {"dropped", check_dropped},
+    {"other_outboxes", check_other_outboxes},
+    {0},
 };

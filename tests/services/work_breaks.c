@@ -154,7 +154,7 @@ static void check_timeout(struct bench *bench)
   database_free(database);
 }
 
-/* --- the session ends -------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- the session ends ------------------------------------------------------------------------------------------------------------------------------------- */
 
 /* Ends the session and waits for its end, so that its last words are on their way. */
 static void terminate(struct bench *bench)
@@ -239,7 +239,7 @@ static void check_terminated_in_commit(struct bench *bench)
   database_free(database);
 }
 
-/* --- the line breaks ---------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- the line breaks -------------------------------------------------------------------------------------------------------------------------------------- */
 
 static enum work_end ask_and_add(struct work *work, void *context)
 {
@@ -305,7 +305,7 @@ static void check_commit_that_is_none(struct bench *bench)
   database_free(database);
 }
 
-/* --- the server is away -------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- the server is away ----------------------------------------------------------------------------------------------------------------------------------- */
 
 static void let_it_be_done(const char *word)
 {

@@ -53,15 +53,17 @@ Test(json_body, mistakes_are_told_with_line_and_column)
 
 Test(json_body, as_deep_as_allowed_and_no_deeper)
 {
+  size_t depth = HTTP_JSON_DEPTH_MAX;
   char text[4 * HTTP_JSON_DEPTH_MAX];
 
-  memset(text, '[', HTTP_JSON_DEPTH_MAX);
-  memset(text + HTTP_JSON_DEPTH_MAX, ']', HTTP_JSON_DEPTH_MAX);
-  text[2 * HTTP_JSON_DEPTH_MAX] = '\0';
+  memset(text, '[', depth);
+  memset(text + depth, ']', depth);
+  text[2 * depth] = '\0';
   expect_document(text);
-  memset(text, '[', HTTP_JSON_DEPTH_MAX + 1);
-  memset(text + HTTP_JSON_DEPTH_MAX + 1, ']', HTTP_JSON_DEPTH_MAX + 1);
-  text[2 * HTTP_JSON_DEPTH_MAX + 2] = '\0';
+  depth++;
+  memset(text, '[', depth);
+  memset(text + depth, ']', depth);
+  text[2 * depth] = '\0';
   expect_mistake(text, "deeper than 16 levels at line 1, column 17");
 }
 
