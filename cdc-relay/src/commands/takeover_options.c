@@ -10,10 +10,9 @@
 
 const char takeover_help[] = "usage: cdc-relay takeover --poller-is-stopped [OPTIONS]\n"
                              "\n"
-                             "Takes an outbox over from a program that polls it and marks what it has sent: makes the replication\n"
-                             "slot, publishes every row that is not marked in the slot's own snapshot, marks what Kafka has\n"
-                             "acknowledged, and leaves the slot for `run` to stream on from there. Cut off, it is run again.\n"
-                             "Reads and marks as the role of postgres.admin_url, where that is set, else the relay's own.\n"
+                             "Takes an outbox over from a program that polls it and marks what it has sent: makes the slot, publishes every\n"
+                             "row that is not marked in the slot's own snapshot, marks what Kafka has acknowledged, and leaves the slot for\n"
+                             "`run`. Cut off, it is run again. Reads and marks as postgres.admin_url's role, where set, else the relay's.\n"
                              "\n"
                              "  --poller-is-stopped  you have stopped it, and it will not be started again; required\n"
                              "  --table NAME         the outbox entry, where the configuration has several tables\n"
@@ -27,10 +26,8 @@ const char takeover_help[] = "usage: cdc-relay takeover --poller-is-stopped [OPT
                              "  --dry-run            say how many rows are not marked; change nothing\n"
                              "  --help\n"
                              "\n"
-                             "Exit code: 0 done, 1 try again (network, an open transaction), 2 usage, 3 the database refuses or the\n"
-                             "poller is not stopped, 4 the slot exists, 5 a row cannot be published, 6 Kafka refuses.\n"
-                             "\n"
-                             "Example:\n"
+                             "Exit code: 0 done, 1 run it again, 2 usage, 3 the database refuses or the poller runs, 4 the slot exists,\n"
+                             "5 a row cannot be published, 6 Kafka refuses. More: docs/migration.md. Example:\n"
                              "  cdc-relay --config membership.json takeover --table public.member_outbox_event --poller-is-stopped\n";
 
 enum { LOCK_TIMEOUT_MAX_S = 3600 };
