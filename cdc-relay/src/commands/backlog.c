@@ -35,6 +35,7 @@ enum {
 struct backlog {
   const struct config *config;
   size_t entry;
+  const char *id_column;
   size_t batch;
   struct log log;
   struct router *router;
@@ -200,6 +201,10 @@ static enum verdict bury(struct backlog *backlog, enum route_reason reason, cons
   enum verdict verdict;
 
   if (poison_decide(backlog->config, outbox, &poison, problem) != POISON_DECISION_DEAD_LETTER) {
+    /* Its position is another one in the next run, so that delivery.poison_once is no way out here; and what is read here is the table, not the log. */
+    problem_hint(problem,
+                 "change the row whose \"%s\" is %s in the table, or set delivery.poison to dead-letter and delivery.dead.letter.topic, and run this again",
+                 backlog->id_column, backlog->ids[backlog->fetched - 1]);
     return VERDICT_FATAL;
   }
   report_warning(NULL, "a row becomes a dead letter in topic %s (%s): %s", outbox->dead_letter_topic, cause.reason, cause.error);
@@ -318,8 +323,8 @@ static enum verdict open_publisher(struct backlog *backlog, struct problem *prob
   return verdict;
 }
 
-enum verdict backlog_new(const struct config *config, size_t entry, const struct catalog_table *table, Lsn start, size_t batch, struct backlog **ret_backlog,
-                         struct problem *problem)
+enum verdict backlog_new(const struct config *config, size_t entry, const char *id_column, const struct catalog_table *table, Lsn start, size_t batch,
+                         struct backlog **ret_backlog, struct problem *problem)
 {
   struct problem_list problems = {0};
   struct backlog *backlog = array(1, sizeof(*backlog));
@@ -327,6 +332,7 @@ enum verdict backlog_new(const struct config *config, size_t entry, const struct
 
   backlog->config = config;
   backlog->entry = entry;
+  backlog->id_column = id_column;
   backlog->batch = batch;
   backlog->log = (struct log){.level = LOG_WARN, .format = LOG_TEXT, .fd = STDERR_FILENO};
   backlog->columns = array(table->column_count, sizeof(*backlog->columns));

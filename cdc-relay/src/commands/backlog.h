@@ -16,11 +16,11 @@ enum { BACKLOG_BATCH_MAX = 10000, BACKLOG_BATCH_DEFAULT = 500 };
 struct backlog;
 
 /*
- * `entry` is the index of the table's entry, `table` its columns, `start` the position that stands for all of its rows. All are borrowed. OK, or FATAL 2 where the
+ * `entry` is the index of the table's entry, `id_column` what the cursor's first field is called, `table` its columns, `start` the position that stands for all of its rows. All are borrowed. OK, or FATAL 2 where the
  * publisher cannot be made from the configuration.
  */
-enum verdict MUST_CHECK backlog_new(const struct config *config, size_t entry, const struct catalog_table *table, Lsn start, size_t batch,
-                                    struct backlog **ret_backlog, struct problem *problem);
+enum verdict MUST_CHECK backlog_new(const struct config *config, size_t entry, const char *id_column, const struct catalog_table *table, Lsn start,
+                                    size_t batch, struct backlog **ret_backlog, struct problem *problem);
 void backlog_free(struct backlog *backlog); /* takes NULL; what is in flight is dropped */
 
 /*

@@ -264,7 +264,7 @@ static enum verdict carry_backlog(struct takeover *takeover, struct problem *pro
   struct backlog *backlog = NULL;
   int64_t said_us = moment_now().mono_us;
   size_t fetched = 1;
-  enum verdict verdict = backlog_new(takeover->config, takeover->entry, &takeover->catalog.tables[takeover->entry], takeover->start,
+  enum verdict verdict = backlog_new(takeover->config, takeover->entry, takeover->outbox.id_column, &takeover->catalog.tables[takeover->entry], takeover->start,
                                      (size_t)takeover->options->batch, &backlog, problem);
 
   while (verdict == VERDICT_OK && fetched > 0) {
