@@ -189,6 +189,9 @@ assert_eq 'rows that the poller had marked, published by us' '' "$(LC_ALL=C comm
 assert_number 'rows that the poller had marked' "$(wc -l <"$RUN/marked.by.poller")" '>=' 100
 assert_eq 'events out of their order' '' "$(awk '!seen[$5]++ { if ($4 <= last[$3] && ++bad <= 10) print; last[$3] = $4 }' "$RUN/all")"
 assert_eq 'members in two partitions' '' "$(awk '{ if (($3 in at) && at[$3] != $1) print $3; at[$3] = $1 }' "$RUN/all" | sort -u)"
+cut -d ' ' -f 5 "$RUN/taken.by.us" | LC_ALL=C sort -u >"$RUN/taken.ids"
+assert_eq 'rows of the backlog that were streamed too' '' "$(awk 'NR == FNR { is_taken[$1] = 1; next } $6 == "auth-service" && $5 in is_taken' "$RUN/taken.ids" "$RUN/all" |
+  LC_ALL=C sort >"$RUN/of.taken"; LC_ALL=C sort "$RUN/taken.by.us" | LC_ALL=C comm -13 - "$RUN/of.taken" | awk 'NR <= 5')"
 # A row of the backlog has the headers of a streamed one.
 headers() { # ID: names, and what has the same value for all
   kcat -C -b "$KAFKA" -q -e -J -o beginning -t member-events | jq -cR --arg id "$1" 'fromjson? | . as $r | select((.headers // []) | index($id)) | select(.headers | index("auth-service"))

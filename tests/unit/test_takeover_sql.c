@@ -45,11 +45,13 @@ Test(takeover_sql, cursor_orders_by_the_column_not_by_its_text)
   const struct catalog_table table = {.column_count = 2, .columns = columns};
   struct old_outbox by_time = outbox;
 
-  is(takeover_cursor_sql(&outbox, &table), "DECLARE backlog NO SCROLL CURSOR FOR SELECT \"id\"::text, \"id\", \"pay\"\"load\" FROM \"public\".\"old\" AS old_outbox"
-                                           " WHERE (\"published\") IS NOT TRUE ORDER BY old_outbox.\"id\"");
+  is(takeover_cursor_sql(&outbox, &table),
+     "DECLARE backlog NO SCROLL CURSOR FOR SELECT \"id\"::text, \"id\", \"pay\"\"load\" FROM \"public\".\"old\" AS old_outbox"
+     " WHERE (\"published\") IS NOT TRUE ORDER BY old_outbox.\"id\"");
   by_time.order_by = "created_at";
-  is(takeover_cursor_sql(&by_time, &table), "DECLARE backlog NO SCROLL CURSOR FOR SELECT \"id\"::text, \"id\", \"pay\"\"load\" FROM \"public\".\"old\" AS old_outbox"
-                                            " WHERE (\"published\") IS NOT TRUE ORDER BY old_outbox.\"created_at\", old_outbox.\"id\"");
+  is(takeover_cursor_sql(&by_time, &table),
+     "DECLARE backlog NO SCROLL CURSOR FOR SELECT \"id\"::text, \"id\", \"pay\"\"load\" FROM \"public\".\"old\" AS old_outbox"
+     " WHERE (\"published\") IS NOT TRUE ORDER BY old_outbox.\"created_at\", old_outbox.\"id\"");
 }
 
 Test(takeover_sql, marks_only_what_is_not_marked)
