@@ -82,18 +82,25 @@ struct sweeper *sweeper_start(struct site *site, const char *conninfo, int64_t t
   return sweeper;
 }
 
-void sweeper_stop(struct sweeper *sweeper)
+bool sweeper_stop(struct sweeper *sweeper)
 {
+  struct timespec until;
+
   if (sweeper == NULL) {
-    return;
+    return true;
   }
   (void)pthread_mutex_lock(&sweeper->lock);
   sweeper->is_stopping = true;
   (void)pthread_cond_signal(&sweeper->stopped);
   (void)pthread_mutex_unlock(&sweeper->lock);
-  (void)pthread_join(sweeper->thread, NULL);
+  (void)clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += SWEEPER_STOP_MAX_S;
+  if (pthread_clockjoin_np(sweeper->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+    return false; /* a database that neither answers nor goes away holds it */
+  }
   database_free(sweeper->database);
   (void)pthread_cond_destroy(&sweeper->stopped);
   (void)pthread_mutex_destroy(&sweeper->lock);
   free(sweeper);
+  return true;
 }

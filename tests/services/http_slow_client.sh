@@ -75,3 +75,23 @@ assert_eq 'exit code with a request that does not end' 0 $code
 assert_number 'seconds that it was waited for' $((SECONDS - began)) '>=' 9
 assert_number 'seconds that it was waited for' $((SECONDS - began)) '<=' 12
 assert_eq 'drained' false "$(jq -rR 'fromjson? | select(.event == "http_stopped") | .drained' "$LOG")"
+
+# Nor does a removal of old answers, which no client waits for.
+service_start sweeping IDEMPOTENCY_TTL_S=1
+sweeper() {
+  pg "SELECT pid FROM pg_stat_activity WHERE usename = 'echo' AND pid <> $stopped ORDER BY backend_start DESC LIMIT 1"
+}
+has_sweeper() {
+  [ -n "$(sweeper)" ]
+}
+await 'a connection of the one who removes old answers' 10 has_sweeper
+stopped=$(sweeper)
+kill -STOP "$stopped"
+sleep 2
+began=$SECONDS
+kill -TERM "$PID"
+code=0
+wait "$PID" || code=$?
+kill -CONT "$stopped"
+assert_eq 'exit code with a removal that does not end' 0 $code
+assert_number 'seconds that it was waited for' $((SECONDS - began)) '<=' 4
