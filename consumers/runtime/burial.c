@@ -144,6 +144,7 @@ static enum verdict open_producer(struct burial *burial, struct problem *problem
       {"enable.idempotence", "true"},
       {"partitioner", "murmur2_random"},
       {"message.timeout.ms", "15000"}, /* less than BURIAL_PRODUCE_TIMEOUT_MS: a report comes in any case */
+      {"message.max.bytes", "1000000000"}, /* the broker judges: a limit of our own would hold what other clients may publish for ever */
       {"linger.ms", "0"},
       {NULL, NULL},
   };
