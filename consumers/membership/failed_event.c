@@ -76,7 +76,8 @@ static const char *time_or_null(const char *text)
   struct tm check;
   const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
 
-  if (end == NULL || strlen(text) > 40 || parts.tm_year < 70 || parts.tm_year > 8000) {
+  /* strptime() takes blanks before a number and a second 61, PostgreSQL neither. */
+  if (end == NULL || strlen(text) > 40 || strchr(text, ' ') != NULL || parts.tm_sec > 59 || parts.tm_year < 70 || parts.tm_year > 8000) {
     return NULL;
   }
   check = parts;

@@ -145,6 +145,7 @@ static enum verdict open_producer(struct burial *burial, struct problem *problem
       {"partitioner", "murmur2_random"},
       {"message.timeout.ms", "8000"}, /* less than BURIAL_PRODUCE_TIMEOUT_MS: a report comes in any case */
       {"topic.metadata.propagation.max.ms", "2000"},
+      {"message.max.bytes", "1000000000"}, /* the broker judges: a limit of our own would hold what other clients may publish for ever */
       {"linger.ms", "0"},
       {NULL, NULL},
   };

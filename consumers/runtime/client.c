@@ -286,9 +286,25 @@ void client_pause(struct client *client, const char *topic, int32_t partition, b
   rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* rd_kafka_commit() would wait for the coordinator as long as a session lasts, and for its answer longer than that. */
+static rd_kafka_resp_err_t commit_and_wait(struct client *client, const rd_kafka_topic_partition_list_t *offsets)
+{
+  rd_kafka_queue_t *queue = rd_kafka_queue_new(client->kafka);
+  rd_kafka_resp_err_t error = rd_kafka_commit_queue(client->kafka, offsets, queue, NULL, NULL);
+
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    rd_kafka_event_t *answer = rd_kafka_queue_poll(queue, CLIENT_COMMIT_TIMEOUT_MS);
+
+    error = answer != NULL ? rd_kafka_event_error(answer) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_event_destroy(answer);
+  }
+  rd_kafka_queue_destroy(queue);
+  return error;
+}
+
 enum verdict client_commit(struct client *client, const rd_kafka_topic_partition_list_t *offsets, bool is_synchronous, struct problem *problem)
 {
-  rd_kafka_resp_err_t error = rd_kafka_commit(client->kafka, offsets, is_synchronous ? 0 : 1);
+  rd_kafka_resp_err_t error = is_synchronous ? commit_and_wait(client, offsets) : rd_kafka_commit(client->kafka, offsets, 1);
 
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
     return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "offset_commit", "could not commit offsets: %s", rd_kafka_err2str(error));

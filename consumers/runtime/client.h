@@ -16,6 +16,7 @@
 enum {
   CLIENT_SESSION_TIMEOUT_MS = 45000,
   CLIENT_QUEUED_KBYTES = 16384,     /* fetched in advance, all partitions together */
+  CLIENT_COMMIT_TIMEOUT_MS = 5000,  /* of a synchronous commit; then what was done may come again, as a duplicate */
   CLIENT_CLOSE_TIMEOUT_MS = 10000,  /* then the group finds out by itself */
   CLIENT_COMPLAINT_INTERVAL_S = 60, /* between two log lines for the same error */
   CLIENT_ERRORS_REMEMBERED = 8,

@@ -38,7 +38,10 @@ void lane_end(struct lane *lane)
 bool lane_take(struct lane *lane, const struct lane_record *record)
 {
   if (record->offset < lane->next_offset) {
-    return false;
+    if (lane->count > 0 && record->offset >= lane_at(lane, 0)->offset) {
+      return false;
+    }
+    lane->told_offset = -1; /* the log begins again: a topic made anew, or an end that was cut away */
   }
   assert(lane->count < lane->capacity);
   lane->records[(lane->first + lane->count) % lane->capacity] = *record;

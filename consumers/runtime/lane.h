@@ -62,7 +62,10 @@ void lane_init(struct lane *lane, size_t batch, int64_t wait_us);
 /* Records still in it are the caller's to take out first, with lane_drop(). */
 void lane_end(struct lane *lane);
 
-/* A record came. False: it is one that came before (fetched again after a pause); it is not taken. There is room after lane_next() was obeyed. */
+/*
+ * A record came. False: it is one that waits here already (fetched again after a pause); it is not taken. One from before the head is: the log began again, and what was
+ * done of it is known by the events' ids. There is room after lane_next() was obeyed.
+ */
 bool lane_take(struct lane *lane, const struct lane_record *record);
 /* The record at `index` from the head, borrowed until the next change. */
 const struct lane_record *lane_at(const struct lane *lane, size_t index);

@@ -64,9 +64,24 @@ Test(lane, a_record_that_comes_again_is_not_taken)
   cr_assert_not(take(&lane, 5, 1));
   cr_assert_not(take(&lane, 6, 1));
   (void)lane_done(&lane);
-  cr_assert_not(take(&lane, 5, 1));
+  cr_assert_not(take(&lane, 6, 1));
   cr_assert(take(&lane, 7, 1));
   cr_assert_eq(lane.count, 2);
+  empty(&lane);
+}
+
+Test(lane, a_log_that_begins_again_is_taken_and_told_from_its_beginning)
+{
+  struct lane lane;
+
+  lane_init(&lane, 1, 0);
+  cr_assert(take(&lane, 5, 1));
+  (void)lane_done(&lane);
+  lane.told_offset = 6;
+  cr_assert(take(&lane, 0, 1));
+  cr_assert(take(&lane, 1, 1));
+  (void)lane_done(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), 1);
   empty(&lane);
 }
 
