@@ -103,7 +103,7 @@ static void time_text(int64_t timestamp_ms, char text[32])
   struct tm parts;
 
   if (timestamp_ms < 0 || gmtime_r(&seconds, &parts) == NULL || strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
-    (void)strcpy(text, "-");
+    memcpy(text, "-", 2);
   }
 }
 

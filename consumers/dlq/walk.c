@@ -50,7 +50,7 @@ static enum verdict count_partitions(struct walk *walk, struct problem *problem)
   rd_kafka_resp_err_t error = topic == NULL ? rd_kafka_last_error() : rd_kafka_metadata(walk->kafka, 0, topic, &metadata, WALK_ANSWER_TIMEOUT_MS);
   enum verdict verdict = VERDICT_OK;
 
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt > 0) {
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata != NULL && metadata->topic_cnt > 0) {
     error = metadata->topics[0].err;
     walk->lane_count = metadata->topics[0].partition_cnt;
   }

@@ -199,7 +199,7 @@ static void *thread_main(void *context)
   while (!pause_for(alerts, pause_ms)) {
     alerts->has_one = false;
     if (!run(alerts, take)) {
-      pause_ms = ALERT_POLL_MS * 4;
+      pause_ms = INT64_C(4) * ALERT_POLL_MS;
       continue;
     }
     pause_ms = alerts->has_one ? 0 : ALERT_POLL_MS;

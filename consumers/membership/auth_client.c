@@ -73,7 +73,7 @@ static bool take_text(const json_t *answer, const char *name, char text[AUTH_NAM
   if (!json_is_string(member) || json_string_length(member) >= AUTH_NAME_SIZE) {
     return false;
   }
-  (void)strcpy(text, json_string_value(member));
+  memcpy(text, json_string_value(member), json_string_length(member) + 1);
   return true;
 }
 

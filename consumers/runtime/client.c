@@ -20,14 +20,19 @@
 
 enum { SYSLOG_CRITICAL = 2 }; /* <syslog.h> has names that our log has too */
 
+/* An error that was logged, and when. */
+struct told {
+  rd_kafka_resp_err_t error;
+  int64_t at_us; /* 0: nothing */
+};
+
 struct client {
   rd_kafka_t *kafka;
   const struct log *log;
   struct client_hooks hooks;
   struct problem fatal; /* its text is empty: nothing is */
   char trouble[PROBLEM_TEXT_MAX];
-  rd_kafka_resp_err_t told_error;
-  int64_t told_us;
+  struct told told[CLIENT_ERRORS_REMEMBERED];
   bool has_commit_failed;
 };
 
@@ -39,18 +44,35 @@ static void on_log(const rd_kafka_t *kafka, int level, const char *facility, con
   log_event(client->log, level <= SYSLOG_CRITICAL ? LOG_ERROR : LOG_DEBUG, "kafka_client", log_text("facility", facility), log_text("message", words));
 }
 
-/* Something is wrong that may pass: once, and again when it is another error or a minute later. */
-static void complain(struct client *client, rd_kafka_resp_err_t error, const char *words)
+/* Whether this error was logged within the interval; else it counts as logged now, in the place of the one that was longest ago. */
+static bool was_told(struct client *client, rd_kafka_resp_err_t error)
 {
   int64_t now_us = moment_now().mono_us;
+  struct told *place = &client->told[0];
 
-  (void)snprintf(client->trouble, sizeof(client->trouble), "%s: %s", rd_kafka_err2name(error), words);
-  if (error == client->told_error && now_us - client->told_us < CLIENT_COMPLAINT_INTERVAL_S * INT64_C(1000000)) {
-    return;
+  for (size_t i = 0; i < CLIENT_ERRORS_REMEMBERED; i++) {
+    if (client->told[i].at_us != 0 && client->told[i].error == error) {
+      place = &client->told[i];
+      break;
+    }
+    if (client->told[i].at_us < place->at_us) {
+      place = &client->told[i];
+    }
   }
-  client->told_error = error;
-  client->told_us = now_us;
-  log_event(client->log, LOG_WARN, "kafka_trouble", log_text("error", rd_kafka_err2name(error)), log_text("message", words));
+  if (place->at_us != 0 && place->error == error && now_us - place->at_us < CLIENT_COMPLAINT_INTERVAL_S * INT64_C(1000000)) {
+    return true;
+  }
+  *place = (struct told){.error = error, .at_us = now_us};
+  return false;
+}
+
+/* Something is wrong that may pass: each kind of error once a minute. A broker that is away is several kinds, in turns. */
+static void complain(struct client *client, rd_kafka_resp_err_t error, const char *words)
+{
+  (void)snprintf(client->trouble, sizeof(client->trouble), "%s: %s", rd_kafka_err2name(error), words);
+  if (!was_told(client, error)) {
+    log_event(client->log, LOG_WARN, "kafka_trouble", log_text("error", rd_kafka_err2name(error)), log_text("message", words));
+  }
 }
 
 static void note_fatal(struct client *client)

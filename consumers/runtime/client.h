@@ -18,6 +18,7 @@ enum {
   CLIENT_QUEUED_KBYTES = 16384,     /* fetched in advance, all partitions together */
   CLIENT_CLOSE_TIMEOUT_MS = 10000,  /* then the group finds out by itself */
   CLIENT_COMPLAINT_INTERVAL_S = 60, /* between two log lines for the same error */
+  CLIENT_ERRORS_REMEMBERED = 8,
   CLIENT_PARTITIONS_MAX = 4096,
 };
 

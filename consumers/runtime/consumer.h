@@ -46,11 +46,11 @@ struct event {
   struct span key;
   struct span value;
   const struct record *record; /* as it came, with its headers: record.h */
-  const char *id;   /* header id, else the body's eventId, else what the subscription's `natural_id` makes; never empty */
-  const char *type; /* header eventType, else the body's eventType, else "" */
-  const json_t *body; /* an object; NULL where the subscription takes bytes as they are */
-  struct origin origin; /* what follows from this event carries: same correlation id, causation id = this event's id, a child span */
-  uint32_t attempt; /* from 1 */
+  const char *id;              /* header id, else the body's eventId, else what the subscription's `natural_id` makes; never empty */
+  const char *type;            /* header eventType, else the body's eventType, else "" */
+  const json_t *body;          /* an object; NULL where the subscription takes bytes as they are */
+  struct origin origin;        /* what follows from this event carries: same correlation id, causation id = this event's id, a child span */
+  uint32_t attempt;            /* from 1 */
 };
 
 /*
@@ -73,8 +73,8 @@ struct subscription {
   struct {
     const char *type; /* NULL: any */
     ConsumerHandler handler;
-  } types[CONSUMER_TYPES_MAX]; /* a type that is not listed is counted, and no error */
-  bool takes_bytes;            /* the value is not read as JSON */
+  } types[CONSUMER_TYPES_MAX];                                                   /* a type that is not listed is counted, and no error */
+  bool takes_bytes;                                                              /* the value is not read as JSON */
   const char *(*natural_id)(const struct event *event, char *text, size_t size); /* may be NULL */
 };
 
@@ -108,11 +108,14 @@ struct consumer {
   const struct subscription *subscriptions;
   struct retry_policy retry;
   const char *dead_letter_suffix; /* NULL: nothing is ever given up; for who reads dead letters */
-  struct { uint32_t events; int64_t wait_ms; } batch; /* {1, 0}: single events */
-  const struct outbox_table *outbox;  /* of what it publishes; NULL: outbox_default */
-  enum idempotence idempotence;       /* INBOX and REDIS: what IDEMPOTENCY is by default; HANDLER: there is no choice and no inbox */
-  const char *inbox_table;            /* `notification.inbox`; NULL with HANDLER */
-  const char *events_metric;          /* a counter of that name, by type and outcome, beside events_consumed_total; NULL: none */
+  struct {
+    uint32_t events;
+    int64_t wait_ms;
+  } batch;                           /* {1, 0}: single events */
+  const struct outbox_table *outbox; /* of what it publishes; NULL: outbox_default */
+  enum idempotence idempotence;      /* INBOX and REDIS: what IDEMPOTENCY is by default; HANDLER: there is no choice and no inbox */
+  const char *inbox_table;           /* `notification.inbox`; NULL with HANDLER */
+  const char *events_metric;         /* a counter of that name, by type and outcome, beside events_consumed_total; NULL: none */
   const struct variable *variables;
   void *state;
   /* With the settings read, before the first record; what is not OK ends the program with the problem's exit code. May be NULL, as may `stop`, behind the last one. */

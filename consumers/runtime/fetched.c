@@ -7,7 +7,7 @@
 
 static struct span span_of_bytes(const void *bytes, size_t length)
 {
-  return bytes == NULL ? (struct span){0} : span_of(bytes, length);
+  return span_of(bytes, bytes != NULL ? length : 0);
 }
 
 struct fetched *fetched_new(rd_kafka_message_t *message)

@@ -153,14 +153,16 @@ static enum verdict poll_records(struct loop *loop, int timeout_ms, size_t most,
   return VERDICT_OK;
 }
 
-static void learn(struct loop *loop, enum attempt_database database, int64_t now_us)
+/* `problem`: of a probe; NULL: the event's own log line says it. */
+static void learn(struct loop *loop, enum attempt_database database, const struct problem *problem, int64_t now_us)
 {
   if (database == ATTEMPT_DATABASE_UNKNOWN) {
     return;
   }
   if (loop->is_database_away != (database == ATTEMPT_DATABASE_AWAY)) {
     loop->is_database_away = database == ATTEMPT_DATABASE_AWAY;
-    log_event(loop->log, loop->is_database_away ? LOG_WARN : LOG_INFO, loop->is_database_away ? "database_away" : "database_there");
+    log_event(loop->log, loop->is_database_away ? LOG_WARN : LOG_INFO, loop->is_database_away ? "database_away" : "database_there",
+              log_text("error", loop->is_database_away && problem != NULL ? problem->text : NULL));
   }
   atomic_store(&loop->vitals->is_database_there, !loop->is_database_away);
   if (!loop->is_database_away) {
@@ -178,7 +180,10 @@ static void probe(struct loop *loop, int64_t now_us)
   int64_t interval_ms = loop->is_database_away ? LOOP_PROBE_AWAY_INTERVAL_MS : LOOP_PROBE_INTERVAL_MS;
 
   if (loop->probed_us == 0 || now_us - loop->probed_us >= interval_ms * US_PER_MS) {
-    learn(loop, processing_probe(loop->processing) ? ATTEMPT_DATABASE_THERE : ATTEMPT_DATABASE_AWAY, moment_now().mono_us);
+    struct problem problem;
+    enum verdict verdict = processing_probe(loop->processing, &problem);
+
+    learn(loop, verdict == VERDICT_OK ? ATTEMPT_DATABASE_THERE : ATTEMPT_DATABASE_AWAY, &problem, moment_now().mono_us);
   }
 }
 
@@ -236,7 +241,7 @@ static enum verdict turn(struct loop *loop, struct problem *problem)
   slot = ready(loop, now_us, &action);
   if (slot != NULL) {
     assignment_ran(&loop->assignment, slot);
-    learn(loop, attempt_run(loop->processing, loop->burial, slot, action.count, &loop->chance), moment_now().mono_us);
+    learn(loop, attempt_run(loop->processing, loop->burial, slot, action.count, &loop->chance), NULL, moment_now().mono_us);
   }
   look_at_the_clock(loop);
   return VERDICT_OK;

@@ -65,18 +65,21 @@ void processing_close(struct processing *processing)
   arena_done(&processing->arena);
 }
 
-bool processing_probe(struct processing *processing)
+enum verdict processing_probe(struct processing *processing, struct problem *problem)
 {
   struct work_outcome outcome;
   struct work *work = NULL;
-  bool is_there;
+  enum verdict verdict = work_begin(processing->database, &work, &outcome);
 
-  if (work_begin(processing->database, &work, &outcome) != VERDICT_OK) {
-    return false;
+  if (verdict == VERDICT_OK) {
+    verdict = work_sync(work, &outcome);
+    work_rollback(work);
   }
-  is_there = work_sync(work, &outcome) == VERDICT_OK;
-  work_rollback(work);
-  return is_there;
+  if (verdict != VERDICT_OK) {
+    *problem = outcome.problem;
+    return VERDICT_RETRY;
+  }
+  return VERDICT_OK;
 }
 
 bool failure_is_of_connection(const char *sqlstate)

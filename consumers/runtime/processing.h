@@ -38,8 +38,8 @@ struct processing {
 enum verdict MUST_CHECK processing_open(struct processing *processing, const struct consumer *consumer, const struct settings *settings, const struct log *log,
                                         struct figures *figures, struct problem *problem);
 void processing_close(struct processing *processing);
-/* Whether the database answers now. Blocks as long as a statement may. */
-bool processing_probe(struct processing *processing);
+/* OK: the database answers. RETRY: it does not. Blocks as long as a statement may. */
+enum verdict MUST_CHECK processing_probe(struct processing *processing, struct problem *problem);
 
 /* Why a unit of work failed. */
 struct failure {

@@ -91,11 +91,15 @@ size_t crowd_count(struct crowd *crowd)
   return count;
 }
 
-void crowd_begin_work(struct crowd *crowd, struct crowd_member *member)
+bool crowd_begin_work(struct crowd *crowd, struct crowd_member *member)
 {
+  bool is_open;
+
   (void)pthread_mutex_lock(&crowd->lock);
-  member->is_working = true;
+  is_open = !member->is_shut;
+  member->is_working = is_open;
   (void)pthread_mutex_unlock(&crowd->lock);
+  return is_open;
 }
 
 void crowd_end_work(struct crowd *crowd, struct crowd_member *member, int64_t now_us)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "verdict.h"
+
 struct crowd;
 struct crowd_member;
 
@@ -21,8 +23,8 @@ struct crowd_member *crowd_enter(struct crowd *crowd, int fd);
 void crowd_leave(struct crowd *crowd, struct crowd_member *member); /* before the descriptor is closed */
 size_t crowd_count(struct crowd *crowd);
 
-/* A whole request is there and is worked on: no time runs. */
-void crowd_begin_work(struct crowd *crowd, struct crowd_member *member);
+/* A whole request is there and is worked on: no time runs. False: it came too late; its connection is shut, and an answer would reach nobody. */
+bool MUST_CHECK crowd_begin_work(struct crowd *crowd, struct crowd_member *member);
 /* The answer is out, or will never be. */
 void crowd_end_work(struct crowd *crowd, struct crowd_member *member, int64_t now_us);
 

@@ -48,6 +48,16 @@ static size_t header_count(const struct request *request, const char *name)
   return wanted.count;
 }
 
+static enum MHD_Result look_for_blank(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+  bool *has_blank = context;
+
+  (void)kind;
+  (void)value;
+  *has_blank = *has_blank || name[strcspn(name, " \t")] != '\0';
+  return MHD_YES;
+}
+
 static bool is_visible(const char *text, size_t most)
 {
   size_t length = strlen(text);
@@ -186,9 +196,17 @@ static bool has_body(const struct request *request)
 static bool check_length(struct request *request)
 {
   const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+  const char *coding = request_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING);
   size_t codings = header_count(request, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+  bool has_blank = false;
 
-  /* Where two readers may see two ends of a request, one of them can be made to see a second request. */
+  /* Where two readers may see two ends of a request, one of them can be made to see a second request. `Content-Length :` is such a place. */
+  (void)MHD_get_connection_values(request->priv.connection, MHD_HEADER_KIND, look_for_blank, &has_blank);
+  if (has_blank || (coding != NULL && strcasecmp(coding, "chunked") != 0)) {
+    http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, has_blank ? "a header's name holds a blank" : "a body comes as it is, or chunked");
+    request->is_at_once = true;
+    return false;
+  }
   if ((length != NULL && codings > 0) || header_count(request, MHD_HTTP_HEADER_CONTENT_LENGTH) > 1 || codings > 1) {
     http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, "the request says more than once how long its body is");
     request->is_at_once = true;

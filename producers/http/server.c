@@ -133,7 +133,9 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
   if (request->is_answered) {
     return MHD_YES;
   }
-  crowd_begin_work(site->crowd, request->member);
+  if (!crowd_begin_work(site->crowd, request->member)) {
+    return MHD_NO; /* an effect whose answer is lost for certain is one that the client may ask for twice */
+  }
   if (request->priv.answer.status == 0) {
     request_run(request);
   }

@@ -206,8 +206,10 @@ static int run(struct site *site, const struct settings *settings, const sigset_
     _exit(EXIT_DONE); /* whoever waits for the handlers that are left waits too long */
   }
   server_close(server);
-  sweeper_stop(sweeper);
   log_event(&site->log, LOG_INFO, "http_stopped", log_bool("drained", true));
+  if (!sweeper_stop(sweeper)) {
+    _exit(EXIT_DONE); /* answers that are old can be removed another day */
+  }
   return EXIT_DONE;
 }
 

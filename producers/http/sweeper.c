@@ -1,6 +1,7 @@
 /*
- * sweeper.c - looks ten times in the lifetime of an answer, and at least once in SWEEPER_PAUSE_MAX_S. Several services on one table do not
- * wait for each other: rows that another one has locked are skipped. A sweep that fails is said once, and tried again next time.
+ * sweeper.c - looks ten times in the lifetime of an answer, and at least once in SWEEPER_PAUSE_MAX_S; at once again where there was more than one sweep takes, so
+ * that no load makes answers faster than they go. Several services on one table do not wait for each other: rows that another one has locked are skipped. A sweep
+ * that fails is said once, and tried again next time.
  */
 #include "sweeper.h"
 
@@ -42,11 +43,12 @@ static void *sweep(void *context)
   struct site *site = sweeper->site;
   int64_t pause_s = sweeper->ttl_s / 10 < 1 ? 1 : sweeper->ttl_s / 10;
   bool has_failed = false;
+  bool is_behind = false; /* as many as one sweep may remove, and perhaps more */
 
   if (pause_s > SWEEPER_PAUSE_MAX_S) {
     pause_s = SWEEPER_PAUSE_MAX_S;
   }
-  while (pause_for(sweeper, pause_s)) {
+  while (pause_for(sweeper, is_behind ? 0 : pause_s)) {
     struct problem problem;
     size_t removed;
     enum verdict verdict = idempotency_sweep(site->idempotency, sweeper->database, sweeper->ttl_s, &removed, &problem);
@@ -56,6 +58,7 @@ static void *sweep(void *context)
       log_event(&site->log, LOG_WARN, "stored_answers_not_removed", log_text("reason", problem.text));
     }
     has_failed = verdict != VERDICT_OK;
+    is_behind = verdict == VERDICT_OK && removed == (size_t)IDEMPOTENCY_BATCH * IDEMPOTENCY_BATCHES_MAX;
   }
   return NULL;
 }
@@ -82,18 +85,25 @@ struct sweeper *sweeper_start(struct site *site, const char *conninfo, int64_t t
   return sweeper;
 }
 
-void sweeper_stop(struct sweeper *sweeper)
+bool sweeper_stop(struct sweeper *sweeper)
 {
+  struct timespec until;
+
   if (sweeper == NULL) {
-    return;
+    return true;
   }
   (void)pthread_mutex_lock(&sweeper->lock);
   sweeper->is_stopping = true;
   (void)pthread_cond_signal(&sweeper->stopped);
   (void)pthread_mutex_unlock(&sweeper->lock);
-  (void)pthread_join(sweeper->thread, NULL);
+  (void)clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += SWEEPER_STOP_MAX_S;
+  if (pthread_clockjoin_np(sweeper->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+    return false; /* a database that neither answers nor goes away holds it */
+  }
   database_free(sweeper->database);
   (void)pthread_cond_destroy(&sweeper->stopped);
   (void)pthread_mutex_destroy(&sweeper->lock);
   free(sweeper);
+  return true;
 }

@@ -8,13 +8,13 @@
 
 #include "site.h"
 
-enum { SWEEPER_PAUSE_MAX_S = 60 };
+enum { SWEEPER_PAUSE_MAX_S = 60, SWEEPER_STOP_MAX_S = 1 };
 
 struct sweeper;
 
 /* `site` (with idempotency) and `conninfo` are borrowed until sweeper_stop(). */
 struct sweeper *sweeper_start(struct site *site, const char *conninfo, int64_t ttl_s);
-/* Waits for the transaction in hand. Takes NULL. */
-void sweeper_stop(struct sweeper *sweeper);
+/* Waits for the transaction in hand, up to SWEEPER_STOP_MAX_S. False: it is still there, with all that it uses. Takes NULL. */
+bool MUST_CHECK sweeper_stop(struct sweeper *sweeper);
 
 #endif

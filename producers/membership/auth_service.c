@@ -262,7 +262,7 @@ static enum work_end member_is_changed(struct work *work, void *context)
   bool is_readdressed = call->new_email != NULL && (email == NULL || strcmp(call->new_email, email) != 0);
   if (!is_renamed && !is_readdressed) {
     reply_member(call->exchange, 200, member);
-    return WORK_ROLLBACK;
+    return WORK_COMMIT; /* an answer to an Idempotency-Key, too: repeated later, it must not become a change */
   }
   const PGresult *changed =
       work_ask(work, &UPDATE_MEMBER, call->member_id, is_renamed ? call->new_nickname : nickname, is_readdressed ? call->new_email : email);

@@ -83,6 +83,8 @@ refused 'too large, in many chunks' 413 'larger than 65536' "$(post /notes @"$RU
 assert_eq 'the largest body' 200 "$(post /echo/x @"$RUN/exact")"
 assert_match 'its answer at once' '^HTTP/1.1 413 ' "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n')"
 assert_match 'two lengths' '^HTTP/1.1 400 ' "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n')"
+assert_match 'a length that others may see' '^HTTP/1.1 400 ' "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length : 3\r\n\r\n')"
+assert_match 'a coding that is not known' '^HTTP/1.1 400 ' "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n')"
 assert_match 'a head that is too large' '^(HTTP/1.1 4(13|31) .*|)$' "$(raw "GET /livez HTTP/1.1\\r\\nHost: x\\r\\nX-Large: $(printf 'x%.0s' {1..20000})\\r\\n\\r\\n")"
 assert_match 'no HTTP' '^(HTTP/1.[01] 400 .*|)$' "$(raw 'what is this\r\n\r\n')"
 assert_match 'no Host' '^HTTP/1.1 400 ' "$(raw 'GET /livez HTTP/1.1\r\n\r\n')"

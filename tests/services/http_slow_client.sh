@@ -12,6 +12,10 @@ OWN_POSTGRES=()
 . "${BASH_SOURCE[0]%/*}/echo.bash"
 
 echo_tables
+# One that has more old answers than it may remove at a time, which it looks at twice a minute; how far it has come is looked at in the end.
+pg "INSERT INTO echo.request_answer SELECT 'old ' || i, 'r', '', 200, NULL, now() - interval '2 hours' FROM generate_series(1, 25000) i"
+service_start behind IDEMPOTENCY_TTL_S=300
+began_behind=$SECONDS
 service_start echo
 
 # slow_client TEXT: sends a head that announces more than will ever come, and then a byte a second; prints how long it could.
@@ -75,3 +79,30 @@ assert_eq 'exit code with a request that does not end' 0 $code
 assert_number 'seconds that it was waited for' $((SECONDS - began)) '>=' 9
 assert_number 'seconds that it was waited for' $((SECONDS - began)) '<=' 12
 assert_eq 'drained' false "$(jq -rR 'fromjson? | select(.event == "http_stopped") | .drained' "$LOG")"
+
+# Nor does a removal of old answers, which no client waits for.
+service_start sweeping IDEMPOTENCY_TTL_S=1
+sweeper() {
+  pg "SELECT pid FROM pg_stat_activity WHERE usename = 'echo' AND pid <> $stopped ORDER BY backend_start DESC LIMIT 1"
+}
+has_sweeper() {
+  [ -n "$(sweeper)" ]
+}
+await 'a connection of the one who removes old answers' 10 has_sweeper
+stopped=$(sweeper)
+kill -STOP "$stopped"
+sleep 2
+began=$SECONDS
+kill -TERM "$PID"
+code=0
+wait "$PID" || code=$?
+kill -CONT "$stopped"
+assert_eq 'exit code with a removal that does not end' 0 $code
+assert_number 'seconds that it was waited for' $((SECONDS - began)) '<=' 4
+
+# All of them went at once, not so many a minute.
+has_swept() {
+  [ $((SECONDS - began_behind)) -ge 36 ]
+}
+await 'the time of one removal' 40 has_swept
+assert_eq 'old answers that are left' 0 "$(pg "SELECT count(*) FROM echo.request_answer WHERE key LIKE 'old %'")"

@@ -122,6 +122,18 @@ assert_eq 'times of twenty changes' "$(cut -d ' ' -f 2 "$RUN/jun")" "$(cut -d ' 
 [[ $(sed -n 2p "$RUN/jun" | cut -d ' ' -f 2) > $fast ]] || fail "the change after $fast is an earlier one: $(cat "$RUN/jun")"
 assert_eq 'the last event and the member' "$(pg "SELECT nickname FROM auth.member WHERE member_id = $jun")" "$(tail -n 1 "$RUN/jun" | cut -d ' ' -f 3-)"
 
+# A change that changes nothing is kept by its key: repeated behind another change, it does not take that back.
+call auth-service PUT "/api/members/$jun" '{"nickname": "jun"}'
+answered 200
+call auth-service PUT "/api/members/$jun" '{"nickname": "jun"}' -H "Idempotency-Key: $MINE.same"
+answered 200
+call auth-service PUT "/api/members/$jun" '{"nickname": "June"}'
+answered 200
+call auth-service PUT "/api/members/$jun" '{"nickname": "jun"}' -H "Idempotency-Key: $MINE.same"
+answered 200
+assert_eq 'the nickname behind a change that was repeated' June "$(pg "SELECT nickname FROM auth.member WHERE member_id = $jun")"
+events_are 31
+
 # Where the stand-in is told to, nobody gets in.
 process_stop auth-service
 service_start auth-service OAUTH_STANDIN=refuses
@@ -131,4 +143,4 @@ process_stop auth-service
 service_start auth-service OAUTH_STANDIN=away
 login sora
 answered 503
-events_are 29
+events_are 31
