@@ -191,7 +191,11 @@ enum verdict server_open(struct site *site, int listen_fd, unsigned int workers,
   }
   server->site = site;
   server->listen_fd = -1;
-  server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, site,   /**/
+  /*
+   * Not by epoll: libmicrohttpd 0.9.75 takes 128 events at a time, and where there were exactly so many it waits for another one before it looks at them. A thread that
+   * is full has 128 connections here, and a crowd of clients would stand before it until their timeouts.
+   */
+  server->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, site,    /**/
                                     MHD_OPTION_LISTEN_SOCKET, listen_fd,                                        /**/
                                     MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0U,                    /**/
                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_CONNECTIONS_MAX,            /**/
