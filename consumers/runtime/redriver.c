@@ -57,13 +57,10 @@ static enum verdict verdict_of(const struct redriver *redriver, struct problem *
 enum verdict redriver_new(rd_kafka_conf_t *conf, int64_t per_second, struct redriver **ret_redriver, struct problem *problem)
 {
   static const char *const fixed[][2] = {
-      {"enable.idempotence", "true"},
-      {"acks", "all"},
-      {"partitioner", "murmur2_random"},
-      {"linger.ms", "0"},
-      {"message.timeout.ms", "60000"},
-      {"topic.metadata.propagation.max.ms", "5000"}, /* a topic that an event came from is no new one */
-      {"message.max.bytes", "1000000000"},           /* the broker judges */
+      {"enable.idempotence", "true"},      {"acks", "all"},
+      {"partitioner", "murmur2_random"},   {"linger.ms", "0"},
+      {"message.timeout.ms", "60000"},     {"topic.metadata.propagation.max.ms", "5000"}, /* a topic that an event came from is no new one */
+      {"message.max.bytes", "1000000000"},                                                /* the broker judges */
   };
   struct redriver *redriver = calloc(1, sizeof(*redriver));
   char words[512];
