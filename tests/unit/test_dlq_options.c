@@ -1,15 +1,18 @@
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
+#include <stdio.h>
 
 #include "options.h"
 
 static int read_words(struct options *options, const char *const *words)
 {
+  static char arguments[24][64]; /* what was read points into them */
   char *argv[24];
   int argc = 0;
 
   for (; words[argc] != NULL; argc++) {
-    argv[argc] = strdup(words[argc]);
+    (void)snprintf(arguments[argc], sizeof(arguments[argc]), "%s", words[argc]);
+    argv[argc] = arguments[argc];
   }
   argv[argc] = NULL;
   cr_redirect_stderr();

@@ -10,6 +10,9 @@ static struct problem_list problems;
 
 static void read_list(char *const *environment)
 {
+  for (size_t i = 0; i < settings.count; i++) {
+    free(settings.settings[i].value); /* a program reads its settings once, and keeps them */
+  }
   memset(&problems, 0, sizeof(problems));
   kafka_settings_read(&settings, environment, &problems);
 }
