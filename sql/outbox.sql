@@ -13,7 +13,7 @@
 --
 -- A service needs none of the functions: one INSERT of aggregatetype, aggregateid, type and payload is an event.
 
--- What table.field.event.headers can deliver: an object of texts, numbers, booleans and nulls, or a list of [name, base64] pairs; at most 32, none with a name that
+-- What table.field.event.headers can deliver: an object of texts, numbers, booleans and nulls, or a list of [name, base64] pairs; at most 48, none with a name that
 -- the relay keeps for itself. (That a pair's second half is base64 is the writer's affair.)
 CREATE OR REPLACE FUNCTION public.outbox_headers_are_sound(headers jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -22,8 +22,8 @@ AS $$
   SELECT CASE jsonb_typeof(headers)
     WHEN 'object' THEN NOT headers ?| ARRAY['', 'id', 'eventType', 'lsn', 'txid']
       AND NOT jsonb_path_exists(headers, 'strict $.* ? (@.type() == "object" || @.type() == "array")')
-      AND jsonb_array_length(jsonb_path_query_array(headers, '$.keyvalue()')) <= 32
-    WHEN 'array' THEN jsonb_array_length(headers) <= 32
+      AND jsonb_array_length(jsonb_path_query_array(headers, '$.keyvalue()')) <= 48
+    WHEN 'array' THEN jsonb_array_length(headers) <= 48
       AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() != "array")')
       AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() == "array" && (@.size() != 2 || @[0].type() != "string" || (@[1].type() != "string" && @[1].type() != "null")))')
       AND NOT jsonb_path_exists(headers, 'strict $[*] ? (@.type() == "array" && @.size() == 2)[0] ? (@ == "" || @ == "id" || @ == "eventType" || @ == "lsn" || @ == "txid")')
@@ -46,25 +46,27 @@ CREATE TABLE IF NOT EXISTS public.outbox (
   CONSTRAINT outbox_aggregateid_fits       CHECK (octet_length(aggregateid) BETWEEN 1 AND 1024),
   CONSTRAINT outbox_type_fits              CHECK (octet_length(type) BETWEEN 1 AND 255),
   CONSTRAINT outbox_payload_fits           CHECK (octet_length(payload::text) <= 900000),
-  CONSTRAINT outbox_created_at_is_finite   CHECK (isfinite(created_at)),
-  CONSTRAINT outbox_headers_fit            CHECK (public.outbox_headers_are_sound(headers) AND octet_length(headers::text) <= 65536)
+  CONSTRAINT outbox_created_at_is_finite   CHECK (isfinite(created_at))
 );
 
--- The same for bytes that are no text: binary keys, and dead letters, which must keep what they were. A NULL payload is a null value.
+-- The same for bytes that are no text: binary keys, and dead letters, which must keep what they were. A NULL payload is a null value, a NULL type a null header.
+-- A dead letter has the id of its event, which need not be a uuid and may come more than once (redriven, and failed again), and the partition that it came from.
+-- What it cannot be is a record without a key: the relay publishes none.
 CREATE TABLE IF NOT EXISTS public.outbox_binary (
   id            uuid        NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY,
   aggregatetype text        NOT NULL,
   aggregateid   bytea       NOT NULL,
-  type          text        NOT NULL,
+  type          text,
   payload       bytea,
   headers       jsonb,                -- [[name, base64], ...] keeps order, repetition and bytes
   created_at    timestamptz NOT NULL DEFAULT now(),
+  event_id      text,                 -- header id, by table.field.event.id; this row's own where the writer gives none
+  partition     integer,              -- by a placement; NULL: the key decides
   CONSTRAINT outbox_binary_aggregatetype_is_legal CHECK (aggregatetype COLLATE "C" ~ '^[a-zA-Z0-9._-]{1,200}$'),
   CONSTRAINT outbox_binary_aggregateid_fits       CHECK (octet_length(aggregateid) BETWEEN 1 AND 1024),
   CONSTRAINT outbox_binary_type_fits              CHECK (octet_length(type) BETWEEN 1 AND 255),
   CONSTRAINT outbox_binary_payload_fits           CHECK (octet_length(payload) <= 900000),
-  CONSTRAINT outbox_binary_created_at_is_finite   CHECK (isfinite(created_at)),
-  CONSTRAINT outbox_binary_headers_fit            CHECK (public.outbox_headers_are_sound(headers) AND octet_length(headers::text) <= 65536)
+  CONSTRAINT outbox_binary_created_at_is_finite   CHECK (isfinite(created_at))
 );
 
 -- Which role may write which aggregate type; '*' stands for all. Asked by outbox_emit() always, by the tables once sql/roles.sql has switched on their policies.
@@ -92,6 +94,75 @@ BEGIN
   IF missing IS NOT NULL THEN
     RAISE EXCEPTION 'schema public has an outbox of another shape: column %', missing
       USING HINT = 'The relay reads tables of any shape by its configuration; this script is for the default one. Rename your table, or leave this script out and create only a publication.';
+  END IF;
+END
+$$;
+
+-- Tables of earlier versions of this script get what has been added since. Only what is missing is touched, since each ALTER TABLE waits for all who write.
+DO $$
+DECLARE
+  relation regclass;
+  wanted   record;
+BEGIN
+  FOR wanted IN SELECT * FROM (VALUES ('event_id', 'text'), ('partition', 'integer')) AS w(name, type) LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = 'public.outbox_binary'::regclass AND attname = wanted.name AND NOT attisdropped) THEN
+      EXECUTE format('ALTER TABLE public.outbox_binary ADD COLUMN %I %s', wanted.name, wanted.type);
+    END IF;
+  END LOOP;
+  IF EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = 'public.outbox_binary'::regclass AND attname = 'type' AND attnotnull) THEN
+    ALTER TABLE public.outbox_binary ALTER COLUMN type DROP NOT NULL;
+  END IF;
+  FOR wanted IN SELECT * FROM (VALUES
+      ('outbox_binary_event_id_fits', 'octet_length(event_id) BETWEEN 1 AND 1024'),
+      ('outbox_binary_partition_is_one', 'partition >= 0')) AS w(name, rule) LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.outbox_binary'::regclass AND conname = wanted.name) THEN
+      EXECUTE format('ALTER TABLE public.outbox_binary ADD CONSTRAINT %I CHECK (%s)', wanted.name, wanted.rule);
+    END IF;
+  END LOOP;
+
+  -- What the function above says, without calling it: the call was three parts in four of what a bulk insert cost. Only lists are left to it. The earlier rule is the
+  -- one that asks the function first; what passed it passes this one, so that no row need be looked at while writers wait.
+  FOREACH relation IN ARRAY ARRAY['public.outbox', 'public.outbox_binary']::regclass[] LOOP
+    SELECT c.relname || '_headers_fit' AS name, k.oid IS NOT NULL AS is_there, coalesce(pg_catalog.pg_get_constraintdef(k.oid) LIKE '%headers IS NULL%', false) AS is_new INTO wanted
+      FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.conname = c.relname || '_headers_fit'
+     WHERE c.oid = relation;
+    IF NOT wanted.is_new THEN
+      EXECUTE format($ddl$
+        ALTER TABLE %1$s %3$s ADD CONSTRAINT %2$I CHECK (headers IS NULL OR octet_length(headers::text) <= 65536 AND CASE jsonb_typeof(headers)
+          WHEN 'object' THEN NOT headers ?| ARRAY['', 'id', 'eventType', 'lsn', 'txid']
+            AND NOT jsonb_path_exists(headers, 'strict $.* ? (@.type() == "object" || @.type() == "array")')
+            AND jsonb_array_length(jsonb_path_query_array(headers, 'strict $.*')) <= 48
+          ELSE public.outbox_headers_are_sound(headers)
+        END) %4$s$ddl$,
+        relation, wanted.name, CASE WHEN wanted.is_there THEN format('DROP CONSTRAINT %I,', wanted.name) END, CASE WHEN wanted.is_there THEN 'NOT VALID' END);
+    END IF;
+  END LOOP;
+END
+$$;
+DO $$
+DECLARE
+  unseen record;
+BEGIN
+  FOR unseen IN SELECT conrelid::regclass AS relation, conname FROM pg_catalog.pg_constraint
+                 WHERE conrelid IN ('public.outbox'::regclass, 'public.outbox_binary'::regclass) AND conname IN ('outbox_headers_fit', 'outbox_binary_headers_fit') AND NOT convalidated LOOP
+    EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', unseen.relation, unseen.conname);
+  END LOOP;
+END
+$$;
+
+-- A row without an event id of its own: the header is the row's id, as it is for the other table.
+CREATE OR REPLACE FUNCTION public.outbox_binary_event_id() RETURNS trigger LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  NEW.event_id := NEW.id::text;
+  RETURN NEW;
+END
+$$;
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.outbox_binary'::regclass AND tgname = 'outbox_binary_event_id') THEN
+    CREATE TRIGGER outbox_binary_event_id BEFORE INSERT ON public.outbox_binary
+      FOR EACH ROW WHEN (NEW.event_id IS NULL) EXECUTE FUNCTION public.outbox_binary_event_id();
   END IF;
 END
 $$;
@@ -169,7 +240,7 @@ DECLARE
     WHEN (octet_length($2) BETWEEN 1 AND 1024) IS NOT TRUE THEN 'aggregateid is not 1 to 1024 bytes long'
     WHEN (octet_length($3) BETWEEN 1 AND 255) IS NOT TRUE THEN 'type is not 1 to 255 bytes long'
     WHEN (octet_length($4::text) <= 900000) IS NOT TRUE THEN 'payload is missing or longer than 900000 bytes'
-    WHEN (public.outbox_headers_are_sound($5) AND octet_length($5::text) <= 65536) IS FALSE THEN 'headers is neither a flat object nor a list of [name, base64] pairs, has a reserved name, more than 32 members or more than 65536 bytes'
+    WHEN (public.outbox_headers_are_sound($5) AND octet_length($5::text) <= 65536) IS FALSE THEN 'headers is neither a flat object nor a list of [name, base64] pairs, has a reserved name, more than 48 members or more than 65536 bytes'
   END;
 BEGIN
   IF mistake IS NOT NULL THEN

@@ -16,6 +16,10 @@
 
 enum { LOG_LINE_MAX_BYTES = 8192 };
 
+#ifdef LOG_EMERG
+#error "syslog.h has a LOG_DEBUG and a LOG_INFO of its own: include one of the two"
+#endif
+
 enum log_level {
   LOG_DEBUG,
   LOG_INFO,

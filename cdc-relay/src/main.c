@@ -30,6 +30,7 @@ static const char usage[] = "usage: cdc-relay [--config FILE] [--set PATH=VALUE]
                             "  init       create the publication and the replication slot\n"
                             "  check      look at database, slot, table, Kafka; explain each problem with what mends it\n"
                             "  status     slot, lag, forecast, and the running relay's figures\n"
+                            "  takeover   publish what a program that polled the outbox had not yet sent, then make the slot\n"
                             "  drop       remove slot and publication\n"
                             "  config     print the effective configuration, secrets masked\n"
                             "  version    versions of this program and its libraries\n"
@@ -49,8 +50,8 @@ static const struct command {
   int (*run)(struct config *config, int argc, char **argv);
   bool needs_config;
 } commands[] = {
-    {"run", command_run, true},   {"init", command_init, true},     {"check", command_check, true},      {"status", command_status, true},
-    {"drop", command_drop, true}, {"config", command_config, true}, {"version", command_version, false},
+    {"run", command_run, true},           {"init", command_init, true}, {"check", command_check, true},   {"status", command_status, true},
+    {"takeover", command_takeover, true}, {"drop", command_drop, true}, {"config", command_config, true}, {"version", command_version, false},
 };
 
 static const struct command *find_command(const char *name)

@@ -2,7 +2,7 @@
 #ifndef RELAY_PAGES_H
 #define RELAY_PAGES_H
 
-#include "ops/admin.h"
+#include "admin.h"
 
 /* For admin_open(); the context is the struct relay. */
 extern const struct admin_route relay_pages[];

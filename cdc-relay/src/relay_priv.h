@@ -2,8 +2,8 @@
 #ifndef RELAY_PRIV_H
 #define RELAY_PRIV_H
 
+#include "admin.h"
 #include "log.h"
-#include "ops/admin.h"
 #include "ops/forecast.h"
 #include "ops/metrics.h"
 #include "ops/slot_monitor.h"

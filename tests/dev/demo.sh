@@ -6,6 +6,9 @@
 # DEV_BROKERS=host:port uses that broker instead. Its topics are then cdc-relay-demo.order and cdc-relay-demo.customer: made when missing, and left there.
 
 DEMO_SEEN=0
+DEMO_DATABASE=shop
+# shellcheck source=tests/dev/demo_systems.sh
+. "$ROOT/tests/dev/demo_systems.sh"
 
 demo_colours() {
   BOLD='' DIM='' GREEN='' PLAIN=''
@@ -20,7 +23,7 @@ demo_step() {
 }
 
 demo_psql() {
-  psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -d shop "$@"
+  psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -d "$DEMO_DATABASE" "$@"
 }
 
 # demo_sql SQL: shows it and runs it, in one session, as psql would.
@@ -62,6 +65,7 @@ demo_gives_up() {
 demo_reader() {
   local topic=$1 from=$2
   : >"$RUN/$topic.records"
+  DEMO_READERS+=("reader-$topic")
   # shellcheck disable=SC2016
   process_spawn "reader-$topic" TERM bash -c 'file=$1; shift; exec kcat "$@" > >(exec jq --unbuffered -c ". + {arrived: now}" >>"$file")' \
     reader "$RUN/$topic.records" -C -b "$KAFKA" -t "$topic" -J -u -q -o "$from" -X fetch.wait.max.ms=10
@@ -83,12 +87,13 @@ demo_lag_is_small() {
 }
 
 demo_ends() {
-  local code=$?
+  local code=$? reader
   trap - EXIT INT TERM
   if [ $code = 0 ] && [ "$DEMO_KEEP" = 1 ]; then
     # What shows records is not needed any more.
-    process_stop "reader-${DEMO_PREFIX}order" || true
-    process_stop "reader-${DEMO_PREFIX}customer" || true
+    for reader in "${DEMO_READERS[@]}"; do
+      process_stop "$reader" || true
+    done
     exit 0
   fi
   processes_stop_all
@@ -98,7 +103,8 @@ demo_ends() {
 }
 
 dev_demo() {
-  local plugin=pgoutput broker=embedded from=beginning topic port before after
+  local plugin=pgoutput broker=embedded from=beginning system='' topic port before after
+  DEMO_READERS=()
   DEMO_KEEP=0
   DEMO_PREFIX=outbox.event.
   while [ $# != 0 ]; do
@@ -111,6 +117,7 @@ dev_demo() {
         ;;
       --plugin=*) plugin=${1#*=} ;;
       --keep) DEMO_KEEP=1 ;;
+      orders | membership) system=$1 ;;
       *) usage_error "demo knows no $1" ;;
     esac
     shift
@@ -119,6 +126,9 @@ dev_demo() {
     pgoutput | wal2json) ;;
     *) usage_error "there is no plugin $plugin, only pgoutput and wal2json" ;;
   esac
+  if [ -n "$system" ] && [ -n "${DEV_BROKERS:-}" ]; then
+    usage_error "the systems' demos make topics of their own and need a broker of their own: leave DEV_BROKERS out"
+  fi
   if [ -n "${DEV_BROKERS:-}" ]; then
     broker=yours
     DEMO_PREFIX=cdc-relay-demo.
@@ -145,6 +155,12 @@ dev_demo() {
   fi
   trap demo_ends EXIT
   trap 'exit 130' INT TERM
+  if [ -n "$system" ]; then
+    # Groups of consumers that come and go are more than the embedded broker is good for.
+    ! kafka_is_installed || broker=kafka
+    demo_system "$system" "$broker" "$plugin"
+    return
+  fi
 
   demo_step "1. A private PostgreSQL and $(case $broker in embedded) echo 'the embedded broker' ;; kafka) echo 'an Apache Kafka' ;; *) echo 'your broker' ;; esac)"
   case $broker in

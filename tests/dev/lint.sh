@@ -2,6 +2,7 @@
 # lint.sh - `./dev lint`: what can be found without running the program. Warnings of the compiler are errors in every build already.
 
 LINT_FAILED=0
+LINT_FOLDERS=("$ROOT/cdc-relay" "$ROOT/producers" "$ROOT/consumers" "$ROOT/tests")
 
 # lint_step NAME COMMAND...
 lint_step() {
@@ -17,7 +18,7 @@ lint_step() {
 }
 
 lint_sources() {
-  find "$ROOT/cdc-relay" "$ROOT/tests" \( -name '*.c' -o -name '*.h' \) -print0
+  find "${LINT_FOLDERS[@]}" \( -name '*.c' -o -name '*.h' \) -print0
 }
 
 lint_format() {
@@ -26,14 +27,14 @@ lint_format() {
 
 lint_tidy() {
   # Headers are seen by way of the sources that include them.
-  find "$ROOT/cdc-relay" "$ROOT/tests" -name '*.c' -print0 | xargs -0 -n 4 -P 2 clang-tidy --quiet -p "$ROOT/build/dev"
+  find "${LINT_FOLDERS[@]}" -name '*.c' -print0 | xargs -0 -n 4 -P 2 clang-tidy --quiet -p "$ROOT/build/dev"
 }
 
 # Debian 12's cppcheck does not know __VA_OPT__ nor tables of macros with variable arguments: files with them are left to clang-tidy.
 lint_cppcheck() {
   cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --library=posix --std=c11 -j 2 \
     --suppress=missingIncludeSystem --suppress=checkersReport \
-    --suppress=syntaxError --suppress=preprocessorErrorDirective -I "$ROOT/cdc-relay/lib" -I "$ROOT/cdc-relay/src" "$ROOT/cdc-relay"
+    --suppress=syntaxError --suppress=preprocessorErrorDirective -I "$ROOT/cdc-relay/lib" -I "$ROOT/cdc-relay/src" "$ROOT/cdc-relay" "$ROOT/producers" "$ROOT/consumers"
 }
 
 lint_shell() {
@@ -49,11 +50,11 @@ lint_house_rules() {
       found=1
     fi
   done < <(lint_sources)
-  if find "$ROOT/cdc-relay" "$ROOT/tests" "$ROOT/sql" | grep -E '/(utils?|common|helpers?|misc|base|core|manager)(\.[a-z]+)?$'; then
+  if find "${LINT_FOLDERS[@]}" "$ROOT/sql" | grep -E '/(utils?|common|helpers?|misc|base|core|manager)(\.[a-z]+)?$'; then
     echo 'names that say nothing'
     found=1
   fi
-  if grep -rnE '(TO''DO|FIX''ME|XX''X:|HA''CK)' "$ROOT/cdc-relay" "$ROOT/tests" "$ROOT/sql" "$ROOT/dev"; then
+  if grep -rnE '(TO''DO|FIX''ME|XX''X:|HA''CK)' "${LINT_FOLDERS[@]}" "$ROOT/sql" "$ROOT/dev"; then
     echo 'notes to ourselves'
     found=1
   fi

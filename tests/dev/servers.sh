@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# servers.sh - private servers for demos, tests and lint: PostgreSQL, Apache Kafka (one node, KRaft) and the embedded broker.
+# servers.sh - private servers for demos, tests and lint: PostgreSQL, Apache Kafka (one node, KRaft), the embedded broker and Redis.
 #
 # All listen on the loopback interface alone, on free ports, keep their data in folders of their own, and are ended by their own process id
 # (processes.sh). PostgreSQL refuses to run as root, so root starts it as user postgres. What a server is reached by is written as NAME=VALUE lines into
@@ -8,6 +8,7 @@
 #   postgres_start NAME      PG_PORT PG_SOCKET PG_DATA PG_URL
 #   kafka_start NAME         KAFKA (no authentication) KAFKA_SASL KAFKA_SSL KAFKA_SASL_SSL KAFKA_TLS (a folder with ca.crt, relay.crt, relay.key)
 #   embedded_broker_start N  KAFKA EMBEDDED_INPUT (a named pipe for its commands) EMBEDDED_LOG (its answers)
+#   redis_start NAME         REDIS_PORT
 #
 # Needs ROOT (the checkout), RUN, and processes.sh for process_pid and all that starts and ends.
 # shellcheck disable=SC2154
@@ -308,6 +309,38 @@ embedded_broker_say() {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# Redis, in memory alone: what it held is gone with it.
+
+# Any answer will do: one that wants a password answers, too.
+redis_answers() {
+  [ -n "$(timeout 5 redis-cli -h 127.0.0.1 -p "$1" PING 2>/dev/null)" ]
+}
+
+# redis_start NAME [ARGUMENT...]: with more arguments of redis-server. A second start under the same name takes the same port.
+redis_start() {
+  local name=$1 pid started deadline=$((SECONDS + 10))
+  shift
+  if [ -e "$RUN/$name.env" ]; then
+    # shellcheck disable=SC1090
+    . "$RUN/$name.env"
+  else
+    REDIS_PORT=$(port_new)
+  fi
+  process_spawn "$name" TERM redis-server --bind 127.0.0.1 --port "$REDIS_PORT" --save '' --appendonly no --daemonize no --dir "$RUN" "$@"
+  pid=$process_pid
+  started=$(process_started "$pid")
+  until redis_answers "$REDIS_PORT"; do
+    if ! process_is_alive "$pid" "$started" || [ $SECONDS -gt $deadline ]; then
+      echo "dev: Redis ($name) did not start:" >&2
+      tail "$RUN/$name.log" >&2
+      return 1
+    fi
+    sleep 0.02
+  done
+  printf 'REDIS_PORT=%s\n' "$REDIS_PORT" >"$RUN/$name.env"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 
 # topic_make TOPIC PARTITIONS [NAME=VALUE...]: on the broker that KAFKA names. Of the embedded one EMBEDDED_INPUT is known, and it knows no properties.
 topic_make() {
@@ -316,4 +349,16 @@ topic_make() {
   else
     "$ROOT/build/dev/tests/tools/topic_tool" -b "$KAFKA" create "$@"
   fi
+}
+
+# topics_make FILE: those topics of a system's topics.json that are not there yet, as for development.
+topics_make() {
+  local there name partitions settings
+  there=$(kcat -b "$KAFKA" -L -J | jq -r '.topics[].topic') || return 1
+  while read -r name partitions settings; do
+    if ! grep -qxF -- "$name" <<<"$there"; then
+      # shellcheck disable=SC2086
+      topic_make "$name" "$partitions" $settings || return 1
+    fi
+  done < <(jq -r '.[] | "\(.name) \(.partitions) retention.ms=\(.retention_ms) cleanup.policy=\(.cleanup)"' "$1")
 }

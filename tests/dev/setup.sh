@@ -13,9 +13,9 @@ setup_packages() {
     *) version=15 ;;
   esac
   echo "gcc libc6-dev cmake ninja-build pkg-config"
-  echo "libpq-dev librdkafka-dev libjansson-dev libmicrohttpd-dev libpcre2-dev libcriterion-dev libssl-dev"
+  echo "libpq-dev librdkafka-dev libjansson-dev libmicrohttpd-dev libpcre2-dev libcriterion-dev libssl-dev libcurl4-openssl-dev libhiredis-dev"
   echo "postgresql-$version postgresql-$version-wal2json postgresql-client-$version"
-  echo "kcat maven default-jre-headless openssl curl jq ca-certificates util-linux"
+  echo "redis-server python3-jsonschema kcat maven default-jre-headless openssl curl jq ca-certificates util-linux"
 }
 
 lint_packages() {
@@ -78,7 +78,7 @@ setup_install() {
 setup_apt_install() {
   local wait
   case " $* " in
-    *" postgresql-"*)
+    *" postgresql-"* | *" redis-server "*)
       setup_forbid_system_cluster
       # No package starts a service in this installation; the file is removed again, whatever happens.
       if [ ! -e /usr/sbin/policy-rc.d ]; then

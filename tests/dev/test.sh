@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# test.sh - `./dev test`: builds, runs every unit test in two builds and every scenario of tests/e2e/ with both plugins, and counts.
+# test.sh - `./dev test`: builds, runs every unit test in two builds, every scenario of tests/e2e/ with both plugins and those of tests/services/, and counts.
 #
 #   unit/NOUN        build/dev/tests/unit/test_NOUN      one count per Criterion case
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
@@ -9,6 +9,7 @@
 #   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
+#   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on the same servers; its line `# plugins: both` makes it both; /asan as above
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
 #   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,
@@ -200,16 +201,17 @@ test_scenario_files() {
     printf '%s\n' "$ROOT"/tests/matrix/*.sh
     grep -lE '^# tags:.* matrix( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
-  # What they add to the others is chance and load, which memcheck is too slow for.
+  # What faults add to the others is chance and load, which memcheck is too slow for; producers and consumers are not what runs under it.
   if [ -z "$TEST_RELAY" ]; then
+    grep -lE '^# tags:' "$ROOT"/tests/services/*.sh || true
     grep -lE '^# tags:(.* )?short( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
 }
 
-# test_plugins FILE: with which it runs. For most scenarios of faults one plugin is as good as the other.
+# test_plugins FILE: with which it runs. For most scenarios of faults and services one plugin is as good as the other.
 test_plugins() {
   local plugins=both
-  if [[ $1 == */faults/* ]]; then
+  if [[ $1 == */faults/* || $1 == */services/* ]]; then
     plugins=$(sed -n 's/^# plugins: *//p' "$1")
   fi
   case $plugins in
@@ -218,7 +220,7 @@ test_plugins() {
   esac
 }
 
-# test_scenario_name FILE: e2e/NAME, matrix/NAME or faults/NAME
+# test_scenario_name FILE: e2e/NAME, services/NAME, matrix/NAME or faults/NAME
 test_scenario_name() {
   echo "$(basename "$(dirname "$1")")/$(basename "$1" .sh)"
 }

@@ -18,7 +18,7 @@ expect 0 help --help
 expect 2 no-command
 expect 2 unknown-command stream
 expect 2 unknown-option run --no-such-option
-for command in run init check status drop config; do
+for command in run init check status takeover drop config; do
   expect 0 "help-$command" $command --help
   assert_number "lines of $command --help" "$(cat "$RUN/help-$command.out" "$RUN/help-$command.err" | wc -l)" '<=' 24
 done

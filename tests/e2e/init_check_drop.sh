@@ -45,7 +45,7 @@ command_is 2 init --partitions many --create-topics
 command_is 2 status --probe dead
 command_is 2 drop
 says 'give --yes'
-for name in init check status drop config version; do
+for name in init check status takeover drop config version; do
   command_is 0 $name --help
   assert_number "lines of $name --help" "$(wc -l <"$RUN/command.out")" '<=' 24
   assert_match "an example at the end of $name --help" "cdc-relay.* ${name}[^"$'\n'"]*$" "$OUT"

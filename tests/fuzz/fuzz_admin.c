@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "fuzz.h"
-#include "ops/admin.h"
 
 enum { ANSWER_MAX_BYTES = 1 << 16, STEPS_MAX = 100000, QUIET_STEPS = 3 };
 

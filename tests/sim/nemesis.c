@@ -245,7 +245,10 @@ void nemesis_heal(struct world *world)
     struct relay *relay = &world->relays[i];
 
     relay->link = (struct link){0};
-    relay->frozen_until_us = 0;
+    if (relay->frozen_until_us > world->now_us) {
+      relay->frozen_until_us = 0;
+      relay->stop_us = world->now_us; /* it may have been told to stop meanwhile, and hears of it now */
+    }
     relay->publisher.full_until_us = 0;
     relay->begin_us = relay->begin_us < world->now_us + US_PER_S ? relay->begin_us : world->now_us + US_PER_S;
   }

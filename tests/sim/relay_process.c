@@ -218,7 +218,7 @@ void relay_stop(struct relay *relay, int64_t begin_us)
     TRACE(relay->world, relay_name(relay), "is told to stop");
     relay->is_stopping = true;
     relay->begin_us = begin_us;
-    relay->stop_us = relay->world->now_us;
+    relay->stop_us = relay->frozen_until_us > relay->world->now_us ? relay->frozen_until_us : relay->world->now_us;
     relay->signal |= SIGNAL_STOP;
   }
 }

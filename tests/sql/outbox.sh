@@ -32,14 +32,25 @@ refused 'a payload that is no JSON' 22P02 "INSERT INTO outbox ($EVENT) VALUES ('
 for headers in '{"a": {"b": 1}}' '{"a": [1]}' '{"id": "x"}' '{"lsn": 1}' '{"": 1}' '["a"]' '[["a"]]' '[["a", 1]]' '[[1, "QQ=="]]' '[["id", "QQ=="]]' '[["a", "QQ==", "b"]]'; do
   refused "headers $headers" 23514 "INSERT INTO outbox ($EVENT, headers) VALUES ('order', '1', 'T', '{}', '$headers')"
 done
-refused '33 headers' 23514 "INSERT INTO outbox ($EVENT, headers) SELECT 'order', '1', 'T', '{}', jsonb_object_agg('h' || i, i) FROM generate_series(1, 33) i"
-pg "BEGIN; INSERT INTO outbox ($EVENT, headers) SELECT 'order', '1', 'T', '{}', jsonb_object_agg('h' || i, i) FROM generate_series(1, 32) i; ROLLBACK"
+refused '49 headers' 23514 "INSERT INTO outbox ($EVENT, headers) SELECT 'order', '1', 'T', '{}', jsonb_object_agg('h' || i, i) FROM generate_series(1, 49) i"
+pg "BEGIN; INSERT INTO outbox ($EVENT, headers) SELECT 'order', '1', 'T', '{}', jsonb_object_agg('h' || i, i) FROM generate_series(1, 48) i; ROLLBACK"
 pg "BEGIN; INSERT INTO outbox ($EVENT, headers) VALUES ('order', '1', 'T', '{}', '{}'), ('order', '1', 'T', '{}', '[]'), ('order', '1', 'T', '{}', '{\"a\": null, \"b\": true}'), ('order', '1', 'T', '{}', '[[\"a\", null]]'), ('order', '1', 'T', '{}', 'null'); ROLLBACK"
 refused 'a time that never ends' 23514 "INSERT INTO outbox ($EVENT, created_at) VALUES ('order', '1', 'T', '{}', 'infinity')"
 refused 'headers that are a number' 23514 "INSERT INTO outbox ($EVENT, headers) VALUES ('order', '1', 'T', '{}', '1')"
 pg "INSERT INTO outbox_binary ($EVENT, headers) VALUES ('dead', '\\x00ff', 'T', NULL, '[[\"n\", \"AP8=\"], [\"n\", \"\"]]')"
 refused 'an empty binary key' 23514 "INSERT INTO outbox_binary ($EVENT) VALUES ('dead', '', 'T', NULL)"
 refused 'a binary payload of 900001 bytes' 23514 "INSERT INTO outbox_binary ($EVENT) VALUES ('dead', 'k', 'T', decode(repeat('00', 900001), 'hex'))"
+
+# A dead letter has the id of its event, whatever that is and however often it comes; a row without one has its own. No type is no eventType. A partition is none below 0.
+letter='INSERT INTO outbox_binary (id, aggregatetype, aggregateid, type, payload, event_id, partition)'
+pg 'TRUNCATE outbox_binary' "$letter VALUES (gen_random_uuid(), 'dead', 'k', NULL, NULL, 'order_123', 2), (gen_random_uuid(), 'dead', 'k', 'T', '', 'order_123', NULL)" \
+  "$letter VALUES ('00000000-0000-0000-0000-000000000001', 'dead', 'k', 'T', '', NULL, 0)"
+assert_eq 'event ids and partitions' '00000000-0000-0000-0000-000000000001|0 order_123| order_123|2' "$(pg "SELECT event_id, partition FROM outbox_binary ORDER BY event_id, partition DESC NULLS FIRST" | paste -sd ' ')"
+pg "$letter VALUES ('00000000-0000-0000-0000-000000000001', 'dead', 'k', 'T', '', 'e', 0) ON CONFLICT DO NOTHING"
+assert_eq 'the same row again' 3 "$(pg 'SELECT count(*) FROM outbox_binary')"
+refused 'a partition below 0' 23514 "$letter VALUES (gen_random_uuid(), 'dead', 'k', 'T', '', 'e', -1)"
+refused 'an empty event id' 23514 "$letter VALUES (gen_random_uuid(), 'dead', 'k', 'T', '', '', 0)"
+refused 'a dead letter without a key' 23502 "$letter VALUES (gen_random_uuid(), 'dead', NULL, 'T', '', 'e', 0)"
 
 # outbox_publish: the id that it returns is the row's.
 id=$(pg "SELECT outbox_publish('order', '2', 'Made', '{\"a\":  1}', '{\"h\": \"v\"}')")
@@ -101,6 +112,26 @@ refused 'a bare message after the restore' 42501 "SET ROLE outbox_writer; SELECT
 refused 'reading after the restore' 42501 "SET ROLE outbox_writer; SELECT 1 FROM outbox"
 assert_eq 'published tables after the restore' 2 "$(pg "SELECT count(*) FROM pg_publication_tables WHERE pubname = '$PUBLICATION'")"
 assert_eq 'default id after the restore' t "$(pg "SELECT count(DISTINCT id) = count(*) FROM outbox")"
+DB=$NAME
+pg_in postgres "DROP DATABASE \"$COPY\""
+
+# Tables of the first version of this script, with rows in them: afterwards all is as in an empty database, but for the rows. A rule that a row breaks is not put aside.
+pg_in postgres "CREATE DATABASE \"$COPY\""
+DB=$COPY
+pg "CREATE FUNCTION public.outbox_headers_are_sound(headers jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'" \
+  'CREATE TABLE public.outbox (id uuid NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY, aggregatetype text NOT NULL, aggregateid text NOT NULL, type text NOT NULL, payload json NOT NULL, headers jsonb,
+     created_at timestamptz NOT NULL DEFAULT now(), CONSTRAINT outbox_headers_fit CHECK (public.outbox_headers_are_sound(headers) AND octet_length(headers::text) <= 65536))' \
+  'CREATE TABLE public.outbox_binary (id uuid NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY, aggregatetype text NOT NULL, aggregateid bytea NOT NULL, type text NOT NULL, payload bytea, headers jsonb,
+     created_at timestamptz NOT NULL DEFAULT now(), CONSTRAINT outbox_binary_headers_fit CHECK (public.outbox_headers_are_sound(headers) AND octet_length(headers::text) <= 65536))' \
+  "INSERT INTO outbox ($EVENT, headers) VALUES ('order', '1', 'T', '{}', NULL), ('order', '1', 'T', '{}', '{\"a\": \"b\"}')" "INSERT INTO outbox_binary ($EVENT, headers) VALUES ('order', '1', 'T', '{}', '[[\"a\", null]]')"
+apply outbox.sql >"$RUN/upgrade.log" 2>&1 || fail "outbox.sql over an older one: $(cat "$RUN/upgrade.log")"
+columns() {
+  pg_in "$1" "SELECT attrelid::regclass, attname, atttypid::regtype, attnotnull FROM pg_attribute WHERE attrelid IN ('outbox'::regclass, 'outbox_binary'::regclass) AND attnum > 0 ORDER BY attrelid::regclass::text, attnum" \
+    "SELECT conname, convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname ~ 'headers_fit|event_id_fits|partition_is_one' ORDER BY 1" "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+}
+assert_eq 'tables of an older version' "$(columns "$NAME")" "$(columns "$COPY")"
+assert_eq 'its rows' '2 1' "$(pg "SELECT (SELECT count(*) FROM outbox) || ' ' || (SELECT count(*) FROM outbox_binary)")"
+refused 'a reserved header after the upgrade' 23514 "INSERT INTO outbox ($EVENT, headers) VALUES ('order', '1', 'T', '{}', '{\"id\": \"x\"}')"
 DB=$NAME
 pg_in postgres "DROP DATABASE \"$COPY\""
 

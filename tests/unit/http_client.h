@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "moment.h"
-#include "ops/admin.h"
 
 enum { RESPONSE_MAX = 4 << 20 };
 #define DEADLINE_US (INT64_C(30) * US_PER_S)

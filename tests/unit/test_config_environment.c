@@ -145,9 +145,9 @@ Test(config_environment, what_only_resembles_kubernetes_is_a_mistake)
 
 Test(config_environment, entries_are_numbered_within_the_limit)
 {
-  expect_problem("{" MINIMAL "}", LIST("CDC_RELAY_OUTBOX_64_TABLE=x"), NULL, "CDC_RELAY_OUTBOX_64_TABLE", "numbered from 0 to 63");
-  expect_problem("{" MINIMAL "}", NULL, LIST("outbox[64].table=x"), "outbox[64].table", "numbered from 0 to 63");
-  expect_problem("{" MINIMAL "}", NULL, LIST("outbox[99999999999999999999].table=x"), "outbox[99999999999999999999].table", "numbered from 0 to 63");
+  expect_problem("{" MINIMAL "}", LIST("CDC_RELAY_OUTBOX_128_TABLE=x"), NULL, "CDC_RELAY_OUTBOX_128_TABLE", "numbered from 0 to 127");
+  expect_problem("{" MINIMAL "}", NULL, LIST("outbox[128].table=x"), "outbox[128].table", "numbered from 0 to 127");
+  expect_problem("{" MINIMAL "}", NULL, LIST("outbox[99999999999999999999].table=x"), "outbox[99999999999999999999].table", "numbered from 0 to 127");
   expect_problem("{" MINIMAL "}", LIST("CDC_RELAY_OUTBOX_0_TABLE=a", "CDC_RELAY_OUTBOX_2_TABLE=c"), NULL, "outbox[1].table", "is required");
 }
 

@@ -21,6 +21,8 @@ int command_init(struct config *config, int argc, char **argv);
 int command_check(struct config *config, int argc, char **argv);
 /* Slot, lag, the running relay's figures. --probe: 0 or 1 and no output. */
 int command_status(struct config *config, int argc, char **argv);
+/* Publishes what an old poller had not, and makes the slot behind it. 0, 1 (run it again), 3, 4 when the slot exists, 5 a row, 6 Kafka. */
+int command_takeover(struct config *config, int argc, char **argv);
 /* Removes slot and publication, after asking. */
 int command_drop(struct config *config, int argc, char **argv);
 /* The effective configuration, secrets masked. */

@@ -144,7 +144,7 @@ static bool count_table(PGconn *connection, const char *snapshot, const struct c
   return may;
 }
 
-static void count_rows(const struct config *config, const struct catalog *catalog, const char *snapshot, struct rows_before *rows)
+void slot_setup_count_rows(const struct config *config, const struct catalog *catalog, const char *snapshot, struct rows_before *rows)
 {
   static const enum pg_role roles[] = {PG_ORDINARY, PG_ADMIN};
 
@@ -170,7 +170,7 @@ static void count_rows(const struct config *config, const struct catalog *catalo
 }
 
 /* Says who is in the way, in place of "canceling statement due to lock timeout". */
-static enum verdict explain_timeout(const struct config *config, int lock_timeout_s, struct problem *problem)
+static enum verdict explain_timeout(const struct config *config, const char *slot, int lock_timeout_s, struct problem *problem)
 {
   struct problem ignored;
   PGconn *connection = NULL;
@@ -182,8 +182,8 @@ static enum verdict explain_timeout(const struct config *config, int lock_timeou
     PQfinish(connection);
   }
   verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "lock_timeout",
-                        "could not create replication slot \"%s\" within %d s: it has to wait for every open transaction that has written%s%s",
-                        config->postgres.slot, lock_timeout_s, words != NULL && words[0] != '\0' ? ", at present " : "", words != NULL ? words : "");
+                        "could not create replication slot \"%s\" within %d s: it has to wait for every open transaction that has written%s%s", slot,
+                        lock_timeout_s, words != NULL && words[0] != '\0' ? ", at present " : "", words != NULL ? words : "");
   problem_hint(problem, "end those transactions (COMMIT, ROLLBACK, or SELECT pg_terminate_backend(<pid>);) and try again");
   free(words);
   return verdict;
@@ -207,8 +207,8 @@ enum verdict slot_setup_judge_failover(const struct config *config, const struct
   return verdict;
 }
 
-enum verdict slot_setup_create_slot(const struct config *config, const struct catalog *catalog, int lock_timeout_s, struct rows_before *rows, Lsn *ret_start,
-                                    struct problem *problem)
+enum verdict slot_setup_open_snapshot(const struct config *config, const char *slot, bool has_failover, int lock_timeout_s, struct slot_snapshot *ret_snapshot,
+                                      struct problem *problem)
 {
   PGconn *walsender = NULL;
   PGresult *result = NULL;
@@ -226,26 +226,55 @@ enum verdict slot_setup_create_slot(const struct config *config, const struct ca
   free(sql);
   if (verdict == VERDICT_OK) {
     /* The name was validated: [a-z0-9_]. A snapshot is exported by default, in every version's syntax. */
-    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s%s", config->postgres.slot,
-                 config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput", config->postgres.failover ? " (FAILOVER true)" : "") < 0) {
+    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s%s", slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput",
+                 has_failover ? " (FAILOVER true)" : "") < 0) {
       abort();
     }
     verdict = database_run(walsender, sql, "create the replication slot", &result, problem);
     free(sql);
     if (verdict == VERDICT_RETRY && strcmp(problem->cause, "lock_timeout") == 0) {
-      verdict = explain_timeout(config, lock_timeout_s, problem);
+      verdict = explain_timeout(config, slot, lock_timeout_s, problem);
     }
   }
   if (verdict == VERDICT_OK) {
     point = PQntuples(result) == 1 && PQnfields(result) == 4 ? PQgetvalue(result, 0, 1) : "";
-    if (lsn_parse(point, strlen(point), ret_start) != VERDICT_OK) {
+    if (lsn_parse(point, strlen(point), &ret_snapshot->start) != VERDICT_OK) {
       verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "protocol", "unexpected answer to CREATE_REPLICATION_SLOT");
-    } else if (rows != NULL) {
-      count_rows(config, catalog, PQgetvalue(result, 0, 2), rows);
     }
+  }
+  if (verdict == VERDICT_OK) {
+    ret_snapshot->name = strdup(PQgetvalue(result, 0, 2));
+    if (ret_snapshot->name == NULL) {
+      abort();
+    }
+    ret_snapshot->walsender = walsender;
+    walsender = NULL;
   }
   PQclear(result);
   PQfinish(walsender);
+  return verdict;
+}
+
+void slot_setup_close_snapshot(struct slot_snapshot *snapshot)
+{
+  PQfinish(snapshot->walsender);
+  free(snapshot->name);
+  *snapshot = (struct slot_snapshot){0};
+}
+
+enum verdict slot_setup_create_slot(const struct config *config, const struct catalog *catalog, int lock_timeout_s, struct rows_before *rows, Lsn *ret_start,
+                                    struct problem *problem)
+{
+  struct slot_snapshot snapshot = {0};
+  enum verdict verdict = slot_setup_open_snapshot(config, config->postgres.slot, config->postgres.failover, lock_timeout_s, &snapshot, problem);
+
+  if (verdict == VERDICT_OK) {
+    *ret_start = snapshot.start;
+    if (rows != NULL) {
+      slot_setup_count_rows(config, catalog, snapshot.name, rows);
+    }
+  }
+  slot_setup_close_snapshot(&snapshot);
   return verdict;
 }
 

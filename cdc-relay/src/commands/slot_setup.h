@@ -4,6 +4,7 @@
 #ifndef COMMANDS_SLOT_SETUP_H
 #define COMMANDS_SLOT_SETUP_H
 
+#include <libpq-fe.h>
 #include <stdio.h>
 
 #include "stream/catalog.h"
@@ -40,6 +41,21 @@ enum verdict MUST_CHECK slot_setup_judge_failover(const struct config *config, c
  */
 enum verdict MUST_CHECK slot_setup_create_slot(const struct config *config, const struct catalog *catalog, int lock_timeout_s, struct rows_before *rows,
                                                Lsn *ret_start, struct problem *problem);
+
+/* A slot that was just made, and what was committed before its start. `name` holds for SET TRANSACTION SNAPSHOT as long as the walsender is open and idle. */
+struct slot_snapshot {
+  PGconn *walsender;
+  char *name;
+  Lsn start;
+};
+
+/* The same for any name ([a-z0-9_], 63 bytes), leaving the snapshot open. OK: slot_setup_close_snapshot() it. */
+enum verdict MUST_CHECK slot_setup_open_snapshot(const struct config *config, const char *slot, bool has_failover, int lock_timeout_s,
+                                                 struct slot_snapshot *ret_snapshot, struct problem *problem);
+void slot_setup_close_snapshot(struct slot_snapshot *snapshot); /* takes one that is all zero; the slot stays */
+
+/* Fills `rows`, one per outbox entry, as seen in the snapshot; `catalog` gives the estimates where no role may read the table. */
+void slot_setup_count_rows(const struct config *config, const struct catalog *catalog, const char *snapshot, struct rows_before *rows);
 
 /* All of it as SQL for a person, with the role for each part. */
 void slot_setup_print_sql(const struct config *config, int lock_timeout_s, FILE *out);

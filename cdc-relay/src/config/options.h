@@ -55,7 +55,7 @@ struct option {
   X("postgres.password", TEXT, postgres.password, NULL, NULL, 0, 0, OPTION_SECRET,                                                                             \
     "the password of the role in `postgres.url`; without it libpq's own ways apply (`passfile`, `PGPASSWORD`, `service`)")                                     \
   X("postgres.admin_url", TEXT, postgres.admin_url, NULL, NULL, 0, 0, OPTION_URL,                                                                              \
-    "a second address for `init` and `drop`, with a role that may do what the relay's own may not")                                                            \
+    "a second address for `init`, `takeover` and `drop`, with a role that may do what the relay's own may not")                                                \
   X("postgres.plugin", WORD, postgres.plugin, "pgoutput|wal2json", "pgoutput", 0, 0, 0, "the output plugin of the slot")                                       \
   X("postgres.slot", TEXT, postgres.slot, NULL, "`<database>_outbox`", 0, 0, OPTION_DERIVED,                                                                   \
     "the replication slot: lower-case letters, digits and `_`, at most 63; slot names are shared by all databases of a server")                                \

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin.h"
 #include "moment.h"
-#include "ops/admin.h"
 #include "ops/metrics.h"
 #include "ops/slot_monitor.h"
 

@@ -45,7 +45,7 @@ enum {
   ROUTE_TOPIC_MAX_BYTES = 249,            /* Kafka's limit on a topic name */
   ROUTE_VALUE_MAX_BYTES = 1024,           /* of the route column, before the regular expression sees it */
   ROUTE_HEADERS_MAX = 64,                 /* headers of one record, all sources together */
-  ROUTE_EVENT_HEADERS_MAX = 32,           /* of them from the table.field.event.headers column */
+  ROUTE_EVENT_HEADERS_MAX = 48,           /* of them from the table.field.event.headers column */
   ROUTE_EVENT_HEADERS_MAX_BYTES = 65536,  /* names and values of these together */
   ROUTE_TIMESTAMP_AHEAD_MAX_MS = 3600000, /* a timestamp further ahead of now gets the commit time instead */
 };

@@ -1,9 +1,9 @@
 /*
- * admin.h - GET and HEAD on /livez, /readyz, /metrics, /status by libmicrohttpd, without threads: its epoll fd is polled by our loop.
- * The pages are made by callbacks, so that this module knows HTTP and nothing of the relay.
+ * admin.h - GET and HEAD on /livez, /readyz, /metrics and the like by libmicrohttpd, without threads: its epoll fd is polled by the caller's loop (the relay's), or
+ * by a thread of its own (a consumer's). The pages are made by callbacks, so that this module knows HTTP and nothing of the program.
  */
-#ifndef OPS_ADMIN_H
-#define OPS_ADMIN_H
+#ifndef ADMIN_H
+#define ADMIN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,7 +12,7 @@
  *
  * libmicrohttpd says nothing on stderr: its log is not switched on. Paths are compared as they came, without decoding `%`.
  */
-#include "ops/admin.h"
+#include "admin.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,0 +1,20 @@
+/*
+ * connection_string.h - a connection string of libpq as text: whether it can be one, and how it looks without its passwords. Pure, and without libpq.
+ */
+#ifndef CONNECTION_STRING_H
+#define CONNECTION_STRING_H
+
+/*
+ * NULL when libpq can read the text as far as its form goes, else what is wrong, static and without a word of the text. Stricter than libpq in three things,
+ * each of which would bring a piece of a password into messages: an @ too many in a URI, a port that is no number, a name of an option in other characters than
+ * libpq's.
+ */
+const char *connection_string_refusal(const char *text);
+
+/*
+ * A copy with `***` in the place of each password, to be freed. Only `***` where the text is refused or has an option that is not known to be harmless: nobody
+ * can say then where a password begins and ends.
+ */
+char *connection_string_mask(const char *text);
+
+#endif

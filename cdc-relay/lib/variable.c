@@ -1,0 +1,463 @@
+/*
+ * variable.c - environment variables by a table.
+ *
+ *   NAME set, NAME_FILE not      the value                        NAME_FILE counts for kinds that hold a secret, and only for them
+ *   NAME_FILE set, NAME not      what is in the file
+ *   both                         a mistake: one of them would be ignored, and nobody could say which
+ *   neither                      the fallback; without one a mistake
+ *
+ * Then the reader of its kind, the same for a value from anywhere. Mistakes quote the value, but never one of a kind that may hold a secret. Where a value came
+ * from is not kept: the environment says it again when it is printed.
+ */
+#include "variable.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "connection_string.h"
+#include "span.h"
+#include "utf8.h"
+
+enum { FILE_NAME_SIZE = 128, HOST_MAX_BYTES = 253 };
+
+static bool is_secret(const struct variable *variable)
+{
+  switch (variable->kind) {
+  case VARIABLE_SECRET:
+  case VARIABLE_POSTGRES:
+    return true;
+  case VARIABLE_TEXT:
+  case VARIABLE_NUMBER:
+  case VARIABLE_CHOICE:
+  case VARIABLE_ADDRESS:
+    break;
+  }
+  return false;
+}
+
+/* NULL where it is not set, or empty. */
+static const char *environment_value(const char *name)
+{
+  const char *value = getenv(name);
+
+  return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static const char *file_variable(const struct variable *variable, char ret_name[FILE_NAME_SIZE])
+{
+  int length = snprintf(ret_name, FILE_NAME_SIZE, "%s_FILE", variable->name);
+
+  assert(length > 0 && length < FILE_NAME_SIZE);
+  return is_secret(variable) ? environment_value(ret_name) : NULL;
+}
+
+/* --- files --- */
+
+/* Reads up to `size` bytes; the count, or -1 with errno. */
+static ssize_t read_whole(int fd, char *buffer, size_t size)
+{
+  size_t length = 0;
+
+  while (length < size) {
+    ssize_t count = read(fd, buffer + length, size - length);
+
+    if (count == 0) {
+      break;
+    }
+    if (count < 0 && errno != EINTR) {
+      return -1;
+    }
+    length += count > 0 ? (size_t)count : 0;
+  }
+  return (ssize_t)length;
+}
+
+/* What is in the buffer as a text for the process's whole life, less a newline at its end; NULL: *ret_refusal says why not. */
+static char *take_text(const char *buffer, size_t length, const char **ret_refusal)
+{
+  char *text;
+
+  if (length > 0 && buffer[length - 1] == '\n') {
+    length -= length > 1 && buffer[length - 2] == '\r' ? 2 : 1;
+  }
+  if (length > VARIABLE_VALUE_MAX_BYTES) {
+    *ret_refusal = "it is too large";
+    return NULL;
+  }
+  if (length == 0 || memchr(buffer, '\0', length) != NULL) {
+    *ret_refusal = length == 0 ? "it is empty" : "it holds a zero byte";
+    return NULL;
+  }
+  text = strndup(buffer, length);
+  if (text == NULL) {
+    abort();
+  }
+  return text;
+}
+
+/* Opened without blocking: a FIFO in the place of a file must not stop the program. */
+static char *file_text(const char *path, const char *file_variable_name, struct problem_list *problems)
+{
+  const size_t size = VARIABLE_VALUE_MAX_BYTES + 3; /* \r, \n, and one that is too many */
+  const char *refusal = NULL;
+  struct stat status;
+  char *buffer = NULL, *text = NULL;
+  ssize_t length;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+  if (fd < 0) {
+    refusal = strerror(errno);
+    goto done;
+  }
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    refusal = "not a regular file";
+    goto done;
+  }
+  buffer = malloc(size);
+  if (buffer == NULL) {
+    abort();
+  }
+  length = read_whole(fd, buffer, size);
+  if (length < 0) {
+    refusal = strerror(errno);
+  } else {
+    text = take_text(buffer, (size_t)length, &refusal);
+  }
+  explicit_bzero(buffer, size);
+done:
+  if (refusal != NULL) {
+    problem_list_add(problems, file_variable_name, "could not read file \"%s\": %s", path, refusal);
+  }
+  free(buffer);
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  return text;
+}
+
+/* --- kinds: each notes a mistake, or writes its target --- */
+
+/* NULL or what is wrong with the bytes of a text that will be shown and logged. */
+static const char *text_refusal(const char *text)
+{
+  struct span rest = span_of_text(text);
+
+  while (rest.length > 0) {
+    uint32_t code = 0;
+    size_t length = utf8_character(rest, &code);
+
+    if (length == 0) {
+      return "is not UTF-8";
+    }
+    if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) {
+      return "has a control character";
+    }
+    rest = span_of(rest.data + length, rest.length - length);
+  }
+  return NULL;
+}
+
+/* NULL or what is wrong with the value of a text, a secret or a connection string. */
+static const char *value_refusal(const struct variable *variable, const char *text)
+{
+  if (variable->kind == VARIABLE_POSTGRES) {
+    return connection_string_refusal(text);
+  }
+  return variable->kind == VARIABLE_TEXT ? text_refusal(text) : NULL;
+}
+
+static void read_text(const struct variable *variable, const char *text, struct problem_list *problems)
+{
+  const char *refusal = value_refusal(variable, text);
+
+  if (refusal != NULL) {
+    problem_list_add(problems, variable->name, "%s", refusal);
+  } else {
+    *(const char **)variable->target = text;
+  }
+}
+
+static void read_file(const struct variable *variable, const char *path, const char *file_name, struct problem_list *problems)
+{
+  char *text = file_text(path, file_name, problems);
+  const char *refusal = text != NULL ? value_refusal(variable, text) : NULL;
+
+  if (refusal != NULL) {
+    problem_list_add(problems, file_name, "what is in file \"%s\" %s", path, refusal);
+    explicit_bzero(text, strlen(text));
+    free(text);
+  } else if (text != NULL) {
+    *(const char **)variable->target = text;
+  }
+}
+
+static void read_number(const struct variable *variable, const char *text, struct problem_list *problems)
+{
+  const char *digits = text + (text[0] == '-');
+  int64_t value;
+  char *end;
+
+  errno = 0;
+  value = strtoll(text, &end, 10);
+  if (*digits < '0' || *digits > '9' || *end != '\0' || errno != 0 || value < variable->least || value > variable->most) {
+    problem_list_add(problems, variable->name, "must be a whole number from %" PRId64 " to %" PRId64 ", is \"%s\"", variable->least, variable->most, text);
+  } else {
+    *(int64_t *)variable->target = value;
+  }
+}
+
+/* `debug, info or warn` */
+static void list_choices(const struct variable *variable, char *ret_text, size_t size)
+{
+  size_t length = 0;
+
+  ret_text[0] = '\0';
+  for (const char *const *choice = variable->choices; *choice != NULL && length < size; choice++) {
+    const char *separator = choice == variable->choices ? "" : choice[1] == NULL ? " or " : ", ";
+
+    length += (size_t)snprintf(ret_text + length, size - length, "%s%s", separator, *choice);
+  }
+}
+
+static void read_choice(const struct variable *variable, const char *text, struct problem_list *problems)
+{
+  char words[256];
+
+  for (int i = 0; variable->choices[i] != NULL; i++) {
+    if (strcmp(variable->choices[i], text) == 0) {
+      *(int *)variable->target = i;
+      return;
+    }
+  }
+  list_choices(variable, words, sizeof(words));
+  problem_list_add(problems, variable->name, "must be %s, is \"%s\"", words, text);
+}
+
+static bool is_host(struct span host)
+{
+  for (size_t i = 0; i < host.length; i++) {
+    char c = host.data[i];
+
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_')) {
+      return false;
+    }
+  }
+  return host.length <= HOST_MAX_BYTES;
+}
+
+static bool address_of_text(const char *text, struct address *ret_address)
+{
+  const char *colon = strrchr(text, ':');
+  struct address address = {.host = ""};
+  struct span host;
+  unsigned char bytes[sizeof(struct in6_addr)];
+  size_t digits;
+  long port;
+  bool has_brackets;
+
+  if (colon == NULL) {
+    return false;
+  }
+  digits = strspn(colon + 1, "0123456789");
+  port = digits > 0 && digits <= 5 && colon[1 + digits] == '\0' ? strtol(colon + 1, NULL, 10) : -1;
+  host = span_of(text, (size_t)(colon - text));
+  has_brackets = host.length >= 2 && host.data[0] == '[' && host.data[host.length - 1] == ']';
+  if (has_brackets) {
+    host = span_of(host.data + 1, host.length - 2);
+  }
+  if (port < 0 || port > UINT16_MAX || host.length > HOST_MAX_BYTES) {
+    return false;
+  }
+  memcpy(address.host, host.data, host.length);
+  address.port = (uint16_t)port;
+  if (has_brackets ? inet_pton(AF_INET6, address.host, bytes) != 1 : !is_host(host)) {
+    return false;
+  }
+  *ret_address = address;
+  return true;
+}
+
+static void read_address(const struct variable *variable, const char *text, struct problem_list *problems)
+{
+  if (!address_of_text(text, variable->target)) {
+    problem_list_add(problems, variable->name, "must be host:port, [IPv6 address]:port or :port, is \"%s\"", text);
+  }
+}
+
+static void read_value(const struct variable *variable, const char *text, struct problem_list *problems)
+{
+  if (strlen(text) > VARIABLE_VALUE_MAX_BYTES) {
+    problem_list_add(problems, variable->name, "has more than %d bytes", VARIABLE_VALUE_MAX_BYTES);
+    return;
+  }
+  switch (variable->kind) {
+  case VARIABLE_TEXT:
+  case VARIABLE_SECRET:
+  case VARIABLE_POSTGRES:
+    read_text(variable, text, problems);
+    break;
+  case VARIABLE_NUMBER:
+    read_number(variable, text, problems);
+    break;
+  case VARIABLE_CHOICE:
+    read_choice(variable, text, problems);
+    break;
+  case VARIABLE_ADDRESS:
+    read_address(variable, text, problems);
+    break;
+  }
+}
+
+void variables_read(const struct variable *table, struct problem_list *problems)
+{
+  for (const struct variable *variable = table; variable->name != NULL; variable++) {
+    char file_name[FILE_NAME_SIZE];
+    const char *path = file_variable(variable, file_name);
+    const char *text = environment_value(variable->name);
+
+    if (text != NULL && path != NULL) {
+      problem_list_add(problems, variable->name, "is set, and %s too: only one of them can count", file_name);
+      continue;
+    }
+    if (path != NULL) {
+      read_file(variable, path, file_name, problems);
+      continue;
+    }
+    text = text != NULL ? text : variable->fallback;
+    if (text != NULL) {
+      read_value(variable, text, problems);
+    } else if (is_secret(variable)) {
+      problem_list_add(problems, variable->name, "is not set, nor is %s: %s", file_name, variable->help);
+    } else {
+      problem_list_add(problems, variable->name, "is not set: %s", variable->help);
+    }
+  }
+}
+
+/* --- printing --- */
+
+static void print_limits(const struct variable *variable, FILE *out)
+{
+  char words[256];
+
+  switch (variable->kind) {
+  case VARIABLE_NUMBER:
+    (void)fprintf(out, "; %" PRId64 " to %" PRId64, variable->least, variable->most);
+    break;
+  case VARIABLE_CHOICE:
+    list_choices(variable, words, sizeof(words));
+    (void)fprintf(out, "; %s", words);
+    break;
+  case VARIABLE_ADDRESS:
+    (void)fputs("; host:port", out);
+    break;
+  case VARIABLE_SECRET:
+  case VARIABLE_POSTGRES:
+    (void)fprintf(out, "; or %s_FILE, a file that holds it", variable->name);
+    break;
+  case VARIABLE_TEXT:
+    break;
+  }
+}
+
+static void print_fallback(const struct variable *variable, FILE *out)
+{
+  char *masked = NULL;
+
+  if (variable->fallback == NULL) {
+    (void)fputs("; must be set\n", out);
+  } else if (variable->fallback[0] == '\0') {
+    (void)fputs("; optional\n", out);
+  } else if (variable->kind == VARIABLE_POSTGRES) {
+    masked = connection_string_mask(variable->fallback);
+    (void)fprintf(out, "; default %s\n", masked);
+    free(masked);
+  } else {
+    (void)fprintf(out, "; default %s\n", variable->kind == VARIABLE_SECRET ? "***" : variable->fallback);
+  }
+}
+
+void variables_print_help(const struct variable *table, FILE *out)
+{
+  int width = 0;
+
+  for (const struct variable *variable = table; variable->name != NULL; variable++) {
+    int length = (int)strlen(variable->name);
+
+    width = length > width ? length : width;
+  }
+  for (const struct variable *variable = table; variable->name != NULL; variable++) {
+    (void)fprintf(out, "  %-*s  %s", width, variable->name, variable->help);
+    print_limits(variable, out);
+    print_fallback(variable, out);
+  }
+}
+
+/* A line is a line. */
+static void print_line_safe(const char *text, FILE *out)
+{
+  for (; *text != '\0'; text++) {
+    unsigned char byte = (unsigned char)*text;
+
+    (void)fputc(byte < 0x20 || byte == 0x7f ? '?' : byte, out);
+  }
+}
+
+static void print_value(const struct variable *variable, FILE *out)
+{
+  const struct address *address;
+  const char *text;
+  char *masked;
+
+  switch (variable->kind) {
+  case VARIABLE_TEXT:
+    text = *(const char *const *)variable->target;
+    print_line_safe(text != NULL ? text : "", out);
+    break;
+  case VARIABLE_SECRET:
+    text = *(const char *const *)variable->target;
+    (void)fputs(text != NULL && text[0] != '\0' ? "***" : "", out);
+    break;
+  case VARIABLE_POSTGRES:
+    text = *(const char *const *)variable->target;
+    masked = connection_string_mask(text != NULL ? text : "");
+    print_line_safe(masked, out);
+    free(masked);
+    break;
+  case VARIABLE_NUMBER:
+    (void)fprintf(out, "%" PRId64, *(const int64_t *)variable->target);
+    break;
+  case VARIABLE_CHOICE:
+    (void)fputs(variable->choices[*(const int *)variable->target], out);
+    break;
+  case VARIABLE_ADDRESS:
+    address = variable->target;
+    (void)fprintf(out, strchr(address->host, ':') != NULL ? "[%s]:%u" : "%s:%u", address->host, (unsigned int)address->port);
+    break;
+  }
+}
+
+void variables_print(const struct variable *table, FILE *out)
+{
+  for (const struct variable *variable = table; variable->name != NULL; variable++) {
+    char file_name[FILE_NAME_SIZE];
+    const char *path = file_variable(variable, file_name);
+
+    (void)fprintf(out, "%s=", variable->name);
+    print_value(variable, out);
+    if (path != NULL) {
+      (void)fputs("  # file ", out);
+      print_line_safe(path, out);
+      (void)fputc('\n', out);
+    } else {
+      (void)fprintf(out, "  # %s\n", environment_value(variable->name) != NULL ? "environment" : "default");
+    }
+  }
+}

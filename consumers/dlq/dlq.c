@@ -1,0 +1,327 @@
+/*
+ * dlq.c - `dlq`: looks into any dead-letter topic, sends its letters back to where they came from, or gives them up.
+ *
+ *     list      one line each           show       one whole
+ *     redrive   publish again           discard    deal with, without publishing
+ *
+ * A run goes once through the topic, up to where it ended when it began: what fails again while it works is for the next run. What was dealt with is remembered as
+ * committed offsets of the group `dlq` (done.h, walk.h), after Kafka has acknowledged what was redriven: a run that dies between the two redrives some letters once
+ * more, and consumers drop them by their event id.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kafka_settings.h"
+#include "letter.h"
+#include "options.h"
+#include "redrive.h"
+#include "redriver.h"
+#include "variable.h"
+#include "walk.h"
+
+enum { FLUSH_EVERY = 100 };
+
+static const char help[] =
+    "usage: dlq list TOPIC [FILTER...] [--all] [--json] [--limit N]\n"
+    "       dlq show TOPIC PARTITION/OFFSET\n"
+    "       dlq redrive TOPIC [FILTER...] [--dry-run] [--rate N] [--max-redrives N] [--limit N] [--to TOPIC]\n"
+    "       dlq discard TOPIC [FILTER...] [--dry-run] [--limit N] --yes\n"
+    "\n"
+    "Dead letters of TOPIC, oldest first in each partition. What was redriven or discarded is not shown and not touched again.\n"
+    "\n"
+    "  list       --all: with those that were dealt with, as long as the topic has them; --json: one object a line\n"
+    "  show       headers and value, as JSON\n"
+    "  redrive    publishes with the same key, value and headers to the topic that the letter came from, without the headers of the\n"
+    "             failure, and with redrive.count and redrive.of. --rate: at most N a second. --max-redrives: letters that came back so\n"
+    "             often are left (default 3). --to: where the letter does not say where it came from\n"
+    "  discard    gives letters up: they stay in the topic as long as it keeps them\n"
+    "  --dry-run  says what would be done\n"
+    "\n"
+    "Filters, all of which must hold:\n"
+    "  --id ID              event id\n"
+    "  --key KEY            key of the record\n"
+    "  --error-class CLASS  as `list` shows it\n"
+    "  --since TIME         dead-lettered then or later: 2026-01-25 or 2026-01-25T10:15:30Z\n"
+    "  --until TIME         before then\n"
+    "\n"
+    "Settings, from the environment:\n";
+static const char help_end[] =
+    "  KAFKA_...                any property of librdkafka: KAFKA_SECURITY_PROTOCOL is security.protocol\n"
+    "\n"
+    "Exit code: 0 done; 1 Kafka does not answer; 2 wrong usage; 5 letters were left because they came back too often, or do not say where\n"
+    "they came from; 6 Kafka refuses.\n";
+
+struct dlq {
+  const struct options *options;
+  struct walk *walk;
+  struct redriver *redriver; /* redrive alone */
+  struct arena arena;
+  size_t pending_count; /* sent, and not yet known to be there */
+  struct {
+    int32_t partition;
+    int64_t offset;
+  } pending[FLUSH_EVERY];
+  uint64_t chosen, dealt, too_often, without_topic, forgotten;
+};
+
+/* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
+
+/* All that was sent is acknowledged, and remembered. */
+static enum verdict settle(struct dlq *dlq, struct problem *problem)
+{
+  enum verdict verdict = dlq->redriver == NULL ? VERDICT_OK : redriver_flush(dlq->redriver, problem);
+
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  for (size_t i = 0; i < dlq->pending_count; i++) {
+    if (!walk_mark(dlq->walk, dlq->pending[i].partition, dlq->pending[i].offset)) {
+      dlq->forgotten++;
+    }
+  }
+  dlq->dealt += dlq->pending_count;
+  dlq->pending_count = 0;
+  return walk_commit(dlq->walk, problem);
+}
+
+static enum verdict deal_with(struct dlq *dlq, const struct letter *letter, struct problem *problem)
+{
+  dlq->pending[dlq->pending_count].partition = letter->record.partition;
+  dlq->pending[dlq->pending_count].offset = letter->record.offset;
+  dlq->pending_count++;
+  return dlq->pending_count == FLUSH_EVERY ? settle(dlq, problem) : VERDICT_OK;
+}
+
+static void leave(const struct letter *letter, const char *why)
+{
+  char place[REDRIVE_PLACE_SIZE];
+
+  redrive_place(&letter->record, place);
+  fprintf(stderr, "dlq: left %s: %s\n", place, why);
+}
+
+static enum verdict redrive(struct dlq *dlq, const struct letter *letter, struct problem *problem)
+{
+  const struct options *options = dlq->options;
+  const char *topic = letter->story.topic;
+  enum verdict verdict;
+
+  if (letter->redrives >= options->redrives_max) {
+    dlq->too_often++;
+    leave(letter, "it came back too often");
+    return VERDICT_OK;
+  }
+  if (topic[0] == '\0' && options->to != NULL) {
+    topic = options->to;
+  }
+  if (redrive_check_topic(topic, options->topic, problem) != VERDICT_OK) {
+    dlq->without_topic++;
+    leave(letter, problem->text);
+    return VERDICT_OK;
+  }
+  if (options->is_dry) {
+    dlq->dealt++;
+    letter_print_columns(letter, false, stdout);
+    return VERDICT_OK;
+  }
+  verdict = redriver_send(dlq->redriver, &letter->record, topic, &dlq->arena, problem);
+  return verdict == VERDICT_OK ? deal_with(dlq, letter, problem) : verdict;
+}
+
+static enum verdict handle(struct dlq *dlq, const struct letter *letter, bool is_done, struct problem *problem)
+{
+  const struct options *options = dlq->options;
+
+  switch (options->command) {
+  case COMMAND_HELP:
+    break;
+  case COMMAND_LIST:
+    if (options->is_json) {
+      letter_print_json(letter, is_done, stdout);
+    } else {
+      letter_print_columns(letter, is_done, stdout);
+    }
+    return VERDICT_OK;
+  case COMMAND_SHOW:
+    letter_print_whole(letter, stdout);
+    return VERDICT_OK;
+  case COMMAND_REDRIVE:
+    return redrive(dlq, letter, problem);
+  case COMMAND_DISCARD:
+    if (options->is_dry) {
+      dlq->dealt++;
+      letter_print_columns(letter, false, stdout);
+      return VERDICT_OK;
+    }
+    return deal_with(dlq, letter, problem);
+  }
+  return VERDICT_OK;
+}
+
+static bool is_wanted(const struct options *options, const struct letter *letter, bool is_done)
+{
+  if (options->command == COMMAND_SHOW) {
+    return letter->record.partition == options->partition && letter->record.offset == options->offset;
+  }
+  return (!is_done || options->is_all) && letter_is_chosen(letter, &options->filter);
+}
+
+static enum verdict go_through(struct dlq *dlq, struct problem *problem)
+{
+  const struct options *options = dlq->options;
+
+  while (options->limit == 0 || (int64_t)dlq->chosen < options->limit) {
+    struct fetched *fetched;
+    struct letter letter;
+    enum verdict verdict = walk_next(dlq->walk, &fetched, problem);
+    bool is_done;
+
+    if (verdict != VERDICT_OK || fetched == NULL) {
+      return verdict;
+    }
+    arena_reset(&dlq->arena);
+    letter_read(&letter, &fetched->record, &dlq->arena);
+    is_done = walk_is_done(dlq->walk, letter.record.partition, letter.record.offset);
+    if (is_wanted(options, &letter, is_done)) {
+      dlq->chosen++;
+      verdict = handle(dlq, &letter, is_done, problem);
+    }
+    fetched_free(fetched);
+    if (verdict != VERDICT_OK) {
+      return verdict;
+    }
+  }
+  return VERDICT_OK;
+}
+
+/* What a run that changes something tells at its end, also where it failed. */
+static void summarize(const struct dlq *dlq)
+{
+  const struct options *options = dlq->options;
+
+  printf("%" PRIu64 " %s%s", dlq->dealt, options->is_dry ? "to be " : "", options->command == COMMAND_REDRIVE ? "redriven" : "discarded");
+  if (options->command == COMMAND_REDRIVE) {
+    printf(", %" PRIu64 " left: %" PRIu64 " came back too often, %" PRIu64 " without a topic to go to", dlq->too_often + dlq->without_topic, dlq->too_often,
+           dlq->without_topic);
+  }
+  putchar('\n');
+  if (dlq->forgotten > 0) {
+    fprintf(stderr, "dlq: %" PRIu64 " of them could not be remembered and will be offered again: too many older ones were left between them\n", dlq->forgotten);
+  }
+}
+
+static enum verdict run(struct dlq *dlq, struct problem *problem)
+{
+  const struct options *options = dlq->options;
+  enum verdict verdict;
+
+  if (!options->is_json && (options->command == COMMAND_LIST || options->is_dry)) {
+    letter_print_columns_head(stdout);
+  }
+  verdict = go_through(dlq, problem);
+  if (options->command == COMMAND_REDRIVE || options->command == COMMAND_DISCARD) {
+    struct problem later;
+    enum verdict settled = options->is_dry || (verdict != VERDICT_OK && dlq->redriver != NULL) ? VERDICT_OK : settle(dlq, &later);
+
+    if (verdict == VERDICT_OK && settled != VERDICT_OK) {
+      verdict = settled;
+      *problem = later;
+    }
+    summarize(dlq);
+  } else if (options->command == COMMAND_SHOW && verdict == VERDICT_OK && dlq->chosen == 0) {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "no_letter", "topic \"%s\" has no record at %" PRId64 "/%" PRId64, options->topic,
+                          options->partition, options->offset);
+  }
+  return verdict;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
+
+static enum verdict make_conf(const struct kafka_settings *settings, const char *brokers, rd_kafka_conf_t **ret_conf, struct problem *problem)
+{
+  rd_kafka_conf_t *conf = rd_kafka_conf_new();
+  enum verdict verdict = kafka_settings_apply(settings, conf, problem);
+
+  if (verdict != VERDICT_OK) {
+    rd_kafka_conf_destroy(conf);
+    return verdict;
+  }
+  (void)rd_kafka_conf_set(conf, "bootstrap.servers", brokers, NULL, 0);
+  (void)rd_kafka_conf_set(conf, "client.id", "dlq", NULL, 0);
+  *ret_conf = conf;
+  return VERDICT_OK;
+}
+
+static enum verdict work(const struct options *options, const struct kafka_settings *settings, const char *brokers, const char *group, struct dlq *dlq,
+                         struct problem *problem)
+{
+  bool is_from_beginning = options->is_all || options->command == COMMAND_SHOW;
+  rd_kafka_conf_t *conf = NULL;
+  enum verdict verdict = make_conf(settings, brokers, &conf, problem);
+
+  if (verdict == VERDICT_OK) {
+    verdict = walk_open(conf, options->topic, group, is_from_beginning, &dlq->walk, problem);
+  }
+  if (verdict == VERDICT_OK && options->command == COMMAND_REDRIVE && !options->is_dry) {
+    verdict = make_conf(settings, brokers, &conf, problem);
+    if (verdict == VERDICT_OK) {
+      verdict = redriver_new(conf, options->rate, &dlq->redriver, problem);
+    }
+  }
+  return verdict == VERDICT_OK ? run(dlq, problem) : verdict;
+}
+
+static int start(const struct options *options)
+{
+  static struct kafka_settings settings;
+  static struct problem_list problems;
+  static struct dlq dlq;
+  static const char *brokers;
+  static const char *group;
+  static const struct variable variables[] = {
+      {.name = "KAFKA_BOOTSTRAP_SERVERS", .kind = VARIABLE_TEXT, .target = &brokers, .help = "brokers, as host:port with commas between"},
+      {.name = "DLQ_GROUP",
+       .kind = VARIABLE_TEXT,
+       .target = &group,
+       .fallback = "dlq",
+       .help = "the group whose committed offsets remember what was dealt with"},
+      {0},
+  };
+  struct problem problem;
+  enum verdict verdict;
+
+  if (options->command == COMMAND_HELP) {
+    fputs(help, stdout);
+    variables_print_help(variables, stdout);
+    fputs(help_end, stdout);
+    return EXIT_DONE;
+  }
+  variables_read(variables, &problems);
+  kafka_settings_read(&settings, environ, &problems);
+  if (problems.count > 0) {
+    problem_list_print(&problems, stderr);
+    return EXIT_USAGE;
+  }
+  dlq.options = options;
+  arena_init(&dlq.arena, 65536);
+  verdict = work(options, &settings, brokers, group, &dlq, &problem);
+  redriver_free(dlq.redriver);
+  walk_close(dlq.walk);
+  arena_done(&dlq.arena);
+  if (verdict != VERDICT_OK) {
+    fprintf(stderr, "dlq: %s\n", problem.text);
+    return problem.code == EXIT_DONE ? EXIT_UNEXPECTED : (int)problem.code;
+  }
+  return dlq.too_often + dlq.without_topic > 0 ? EXIT_POISON : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+  struct options options;
+  int code = options_read(&options, argc, argv);
+
+  return code == EXIT_DONE ? start(&options) : code;
+}

@@ -1,0 +1,41 @@
+/*
+ * done.h - which dead letters of a partition are dealt with: all before one offset, and ranges behind it. Pure.
+ *
+ *     offsets   0 1 2 3 4 5 6 7 8 9
+ *     done      x x x . . x x . x         before 3, and 5 to 6, and 8:  next = 3, written as "2+2,5+1" (offsets from `next` on, and how many)
+ *
+ * This is what a committed offset of Kafka can hold: the offset is `next`, its metadata the text. Ranges that do not fit are not remembered: what they held is dealt
+ * with again, which is safe for a redrive, since consumers drop an event that they handled.
+ */
+#ifndef DONE_H
+#define DONE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  DONE_RANGES_MAX = 256,
+  DONE_TEXT_SIZE = 4000, /* with its zero; a broker takes 4096 bytes of metadata unless it was told otherwise */
+};
+
+struct done_range {
+  int64_t from;
+  int64_t end; /* the first that is not in it */
+};
+
+struct done {
+  int64_t next; /* the first that is not done */
+  size_t count;
+  struct done_range ranges[DONE_RANGES_MAX]; /* in order, neither touching each other nor `next` */
+};
+
+/* A text that is not ours counts as empty, and returns false: nothing but `next` is known then. `text` may be NULL. */
+bool done_init(struct done *done, int64_t next, const char *text);
+bool done_contains(const struct done *done, int64_t offset);
+/* From `from` up to before `end`; an empty range changes nothing. False: there is no room for another range, and nothing was changed. */
+bool done_add(struct done *done, int64_t from, int64_t end);
+/* Returns how many ranges did not fit, which are the last ones. */
+size_t done_write(const struct done *done, char ret_text[DONE_TEXT_SIZE]);
+
+#endif

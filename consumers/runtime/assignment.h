@@ -1,0 +1,46 @@
+/*
+ * assignment.h - the partitions that the group gave us, a lane each.
+ */
+#ifndef ASSIGNMENT_H
+#define ASSIGNMENT_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "lane.h"
+
+struct slot {
+  struct lane lane; /* its messages are struct fetched, owned */
+  char *topic;
+  int32_t partition;
+  bool is_waiting_for_database;
+};
+
+struct assignment {
+  struct slot **slots;
+  size_t count, capacity;
+  size_t next;     /* the slot that is asked first */
+  size_t batch;    /* of new lanes */
+  int64_t wait_us; /* the same */
+};
+
+void assignment_init(struct assignment *assignment, size_t batch, int64_t wait_us);
+void assignment_end(struct assignment *assignment);
+
+/* The slot of that partition; a new one where there is none. Borrowed until it is removed. */
+struct slot *assignment_add(struct assignment *assignment, const char *topic, int32_t partition);
+/* NULL: it is not ours. */
+struct slot *assignment_find(const struct assignment *assignment, const char *topic, int32_t partition);
+/* Forgets it and the records in it. Nothing where it is not ours. */
+void assignment_remove(struct assignment *assignment, const char *topic, int32_t partition);
+
+/*
+ * The next slot that has something to do, in turns, and what (lane_next()); PAUSE and RESUME come first and are taken as obeyed. NULL: none has before
+ * ret_action->due_us. A slot that was run is asked last from then on: assignment_ran().
+ */
+struct slot *assignment_next(struct assignment *assignment, int64_t now_us, struct lane_action *ret_action);
+void assignment_ran(struct assignment *assignment, const struct slot *slot);
+
+/* Offsets to commit: of slots where something is untold, or (`is_all`) where anything is done. The caller's, to destroy. */
+rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_all);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * attempt.c - what a failure means for the lane.
+ *
+ *   batch, class transient     the head waits, and the others behind it
+ *   batch, else                the batch comes again, one by one: the others are not to suffer for one
+ *   single, transient          again without end, after 1 s .. 30 s
+ *   single, unknown            again as the policy says; after its last retry: dead letter
+ *   single, permanent          dead letter
+ *   no dead-letter topic       all as transient
+ *   dead letter not written    as transient; the handler is asked once more before the next try
+ *
+ * One log line per failure of an event; an event that waits for the world gets one at first and then one a minute.
+ */
+#include "attempt.h"
+
+#include "backoff.h"
+#include "moment.h"
+#include "retry.h"
+#include "transaction.h"
+
+/* The server's own words may quote data: its code and the constraint tell enough. */
+static const char *words_of(const struct failure *failure)
+{
+  return failure->sqlstate[0] != '\0' && !failure->is_unreadable ? NULL : failure->problem.text;
+}
+
+static void tell(const struct processing *processing, enum log_level level, const char *what, const struct fetched *fetched, uint32_t attempt,
+                 const struct failure *failure, int64_t delay_ms)
+{
+  const struct event *event = processing_event(processing, 0);
+  const struct record *record = &fetched->record;
+
+  log_event(processing->log, level, what, log_text("topic", record->topic), log_int("partition", record->partition), log_int("offset", record->offset),
+            log_text("event_id", event->id), log_text("type", event->type), log_text("correlation_id", event->origin.correlation_id),
+            log_int("attempt", attempt), log_text("class", failure != NULL ? failure_class_name(failure->class) : NULL),
+            log_text("cause", failure != NULL ? failure->problem.cause : NULL), log_text("error", failure != NULL ? words_of(failure) : NULL),
+            log_text("sqlstate", failure != NULL && failure->sqlstate[0] != '\0' ? failure->sqlstate : NULL),
+            log_text("constraint", failure != NULL && failure->constraint[0] != '\0' ? failure->constraint : NULL),
+            delay_ms >= 0 ? log_int("retry_in_ms", delay_ms) : log_text("retry_in_ms", NULL));
+}
+
+static void postpone(const struct processing *processing, struct slot *slot, const char *what, const struct failure *failure, bool is_counted, int64_t delay_ms)
+{
+  struct lane *lane = &slot->lane;
+  const struct fetched *fetched = lane_at(lane, 0)->message;
+  struct moment now = moment_now();
+  bool is_told = !is_counted && lane->head.told_us != 0 && now.mono_us - lane->head.told_us < ATTEMPT_TELL_INTERVAL_S * INT64_C(1000000);
+
+  instrument_add(processing->figures->retries, 1, fetched->record.topic, failure_class_name(failure->class));
+  if (!is_told) {
+    tell(processing, LOG_WARN, what, fetched, lane->head.attempts + 1, failure, delay_ms);
+    lane->head.told_us = now.mono_us;
+  }
+  lane_postpone(lane, is_counted, now.mono_us + delay_ms * US_PER_MS + 1, now.wall_us);
+  slot->is_waiting_for_database = failure->is_of_database && !is_counted;
+}
+
+static void postpone_transient(const struct processing *processing, struct slot *slot, const char *what, const struct failure *failure, uint64_t *chance)
+{
+  postpone(processing, slot, what, failure, false, retry_transient_delay_ms(slot->lane.head.transients + 1, chance_next(chance)));
+}
+
+static enum attempt_database bury(struct processing *processing, struct burial *burial, struct slot *slot, const struct failure *failure, uint64_t *chance)
+{
+  struct fetched *fetched = lane_at(&slot->lane, 0)->message;
+  struct failure refusal;
+
+  if (burial_run(burial, fetched, &slot->lane.head, failure, &refusal) != VERDICT_OK) {
+    postpone_transient(processing, slot, "dead_letter_failed", &refusal, chance);
+    return refusal.is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;
+  }
+  instrument_add(processing->figures->dead_letters, 1, fetched->record.topic, failure_class_name(failure->class));
+  figures_consumed(processing->figures, fetched->record.topic, transaction_type_label(processing, 0), OUTCOME_DEAD_LETTER);
+  tell(processing, LOG_ERROR, "dead_letter", fetched, slot->lane.head.attempts + 1, failure, -1);
+  fetched_free(lane_done(&slot->lane));
+  return ATTEMPT_DATABASE_UNKNOWN;
+}
+
+static enum attempt_database enter_failure(struct processing *processing, struct burial *burial, struct slot *slot, size_t count, const struct failure *failure,
+                                           uint64_t *chance)
+{
+  const struct lane_head *head = &slot->lane.head;
+  int64_t delay_ms;
+
+  if (failure->class == FAILURE_TRANSIENT || processing->consumer->dead_letter_suffix == NULL) {
+    postpone_transient(processing, slot, "attempt_failed", failure, chance);
+    return failure->is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;
+  }
+  if (count > 1) {
+    const struct fetched *first = lane_at(&slot->lane, 0)->message;
+
+    log_event(processing->log, LOG_INFO, "batch_split", log_text("topic", first->record.topic), log_int("partition", first->record.partition),
+              log_int("offset", first->record.offset), log_int("events", (int64_t)count), log_text("class", failure_class_name(failure->class)),
+              log_text("cause", failure->problem.cause));
+    lane_split(&slot->lane, count);
+    return ATTEMPT_DATABASE_UNKNOWN;
+  }
+  if (failure->class == FAILURE_UNKNOWN) {
+    delay_ms = retry_delay_ms(&processing->consumer->retry, head->failures + 1, chance_next(chance));
+    if (delay_ms != RETRY_GIVE_UP) {
+      postpone(processing, slot, "attempt_failed", failure, true, delay_ms);
+      return ATTEMPT_DATABASE_UNKNOWN;
+    }
+  }
+  return bury(processing, burial, slot, failure, chance);
+}
+
+enum attempt_database attempt_run(struct processing *processing, struct burial *burial, struct slot *slot, size_t count, uint64_t *chance)
+{
+  struct fetched *fetched[CONSUMER_BATCH_MAX] = {NULL};
+  uint32_t attempt = slot->lane.head.attempts + 1;
+  struct failure failure;
+
+  slot->is_waiting_for_database = false;
+  for (size_t i = 0; i < count; i++) {
+    fetched[i] = lane_at(&slot->lane, i)->message;
+  }
+  if (transaction_run(processing, fetched, count, attempt, &failure) != VERDICT_OK) {
+    return enter_failure(processing, burial, slot, count, &failure, chance);
+  }
+  if (count == 1) {
+    tell(processing, LOG_DEBUG, "event_done", lane_at(&slot->lane, 0)->message, attempt, NULL, -1);
+  }
+  for (size_t i = 0; i < count; i++) {
+    fetched_free(lane_done(&slot->lane));
+  }
+  return processing->has_committed ? ATTEMPT_DATABASE_THERE : ATTEMPT_DATABASE_UNKNOWN;
+}

@@ -1,0 +1,56 @@
+/*
+ * event_reader.h - a record becomes an event: who it is, what it tells, and what follows from it carries on. Pure but for the chance in a span's id.
+ *
+ *   id           header `id`, else the body's `eventId`, else what the subscription's natural_id makes, else `<topic>/<partition>/<offset>`
+ *   type         header `eventType`, else the body's `eventType`, else ""
+ *   origin       correlation id: header `correlationId`, else the body's, else the event's id; causation id: the event's id (both cut to what an origin holds);
+ *                trace: a child of header `traceparent`
+ *
+ * A header without a value and a member that is null or "" count as missing, so that records of old publishers, which have no headers, are events like any
+ * other. Of a header that is there more than once the last counts.
+ */
+#ifndef CONSUMER_EVENT_READER_H
+#define CONSUMER_EVENT_READER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "consumer.h"
+#include "record.h"
+#include "verdict.h"
+
+enum {
+  EVENT_ID_MAX_BYTES = 200,
+  EVENT_TYPE_MAX_BYTES = 255, /* what an outbox takes */
+};
+
+enum event_id_source {
+  EVENT_ID_OF_HEADER,
+  EVENT_ID_OF_BODY,
+  EVENT_ID_NATURAL,
+  EVENT_ID_OF_PLACE, /* nobody gave one: the same event published again is another event */
+};
+
+/* Zero-initialised before its first use. `event` holds pointers into it: it is not moved. */
+struct event_reader {
+  struct event event;
+  enum event_id_source id_source;
+  json_t *document; /* owned */
+  char id[EVENT_ID_MAX_BYTES + 1];
+  char type[EVENT_TYPE_MAX_BYTES + 1];
+};
+
+/*
+ * Reads `record`, borrowed for as long as reader->event is used; `attempt` is 1, and the caller's to raise. OK: the event is whole. RETRY: out of memory.
+ *
+ * POISON: it can be none: the value is no JSON object or deeper than CONSUMER_JSON_DEPTH_MAX; id, eventId or type is longer than its limit, holds a control
+ * character, is not UTF-8 or is of another kind than a text (or, eventId, a whole number). problem->text says what, without a byte of the value;
+ * problem->cause is one of `not_json`, `too_deep`, `bad_id`, `bad_type`. The event can be dead-lettered and logged even so: its id is what was read of it
+ * before, else its place; its type may be "", its body is NULL.
+ */
+enum verdict MUST_CHECK event_reader_read(struct event_reader *reader, const struct record *record, const struct subscription *subscription,
+                                          struct problem *problem);
+/* Gives back what the last event held. Reading the next one does so too. */
+void event_reader_reset(struct event_reader *reader);
+
+#endif

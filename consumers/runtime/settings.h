@@ -1,0 +1,34 @@
+/*
+ * settings.h - what a consumer is told from outside: the runtime's variables, the program's own, and librdkafka's properties, read and shown as one.
+ */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include "consumer.h"
+#include "kafka_settings.h"
+
+enum { SETTINGS_VARIABLES_MAX = 64, SETTINGS_TTL_MAX_S = 31536000 };
+
+struct settings {
+  const char *database_url;
+  const char *brokers;
+  const char *group_id;
+  const char *group_instance_id; /* "" : a dynamic member */
+  struct address listen;
+  int idempotence; /* enum idempotence */
+  const char *redis_url;
+  int64_t idempotency_ttl_s;
+  int log_level;  /* enum log_level */
+  int log_format; /* enum log_format */
+  struct kafka_settings kafka;
+  struct variable table[SETTINGS_VARIABLES_MAX]; /* the runtime's and the program's, {0} at the end */
+};
+
+/* The table alone: for --help. `settings` and `consumer` live as long as the process. */
+void settings_init(struct settings *settings, const struct consumer *consumer);
+/* After settings_init(). */
+void settings_read(struct settings *settings, char *const *environment, struct problem_list *problems);
+void settings_print_help(const struct settings *settings, FILE *out);
+void settings_print(const struct settings *settings, FILE *out);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * transaction.h - the effect of one event, or of several of one partition, in one transaction: inbox rows, handlers, what they publish, the commit.
+ */
+#ifndef TRANSACTION_H
+#define TRANSACTION_H
+
+#include "processing.h"
+
+enum {
+  TRANSACTION_ATTEMPTS_MAX = 5,   /* at once, after a deadlock or a serialization failure */
+  TRANSACTION_PUBLISHED_MAX = 64, /* types of published events that are told apart in the figures, per transaction */
+};
+
+/*
+ * `count` from 1 to processing->batch; `attempt` from 1, for the handler. OK: every event is done: handled, a duplicate, ignored, or of a type that nobody handles; their
+ * figures are counted. Otherwise nothing happened in the database (but where a COMMIT's answer was lost: then it may have, and the inbox will know), and *ret_failure
+ * says why; of a batch it does not say which event. The database may block as long as its limits allow, a handler as long as it likes.
+ */
+enum verdict MUST_CHECK transaction_run(struct processing *processing, struct fetched *const *fetched, size_t count, uint32_t attempt,
+                                        struct failure *ret_failure);
+
+/* What the type of the event at `index` of the last unit is called in the figures. Static. */
+const char *transaction_type_label(const struct processing *processing, size_t index);
+
+#endif

@@ -1,0 +1,105 @@
+/*
+ * exchange.c - what a handler may ask of its request, and the one answer that it leaves behind. Nothing is sent here: server.c does when the handler is back,
+ * so that an answer of a unit of work that is done again, or that could not commit, was never on the wire.
+ */
+#include "exchange.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exchange_priv.h"
+#include "refusal.h"
+#include "utf8.h"
+
+static const char type_json[] = "application/json";
+static const char type_problem[] = "application/problem+json";
+
+const char *http_path_value(const struct exchange *exchange, const char *name)
+{
+  return route_match_value(&exchange->priv->match, name);
+}
+
+const char *http_query_value(const struct exchange *exchange, const char *name)
+{
+  return query_value(&exchange->priv->query, name);
+}
+
+const char *http_request_header(const struct exchange *exchange, const char *name)
+{
+  const char *value = MHD_lookup_connection_value(exchange->priv->connection, MHD_HEADER_KIND, name);
+
+  return value != NULL && utf8_is_valid(span_of_text(value)) ? value : NULL;
+}
+
+const char *http_client_address(const struct exchange *exchange)
+{
+  return exchange->priv->client_address;
+}
+
+void exchange_clear_answer(struct exchange *exchange)
+{
+  struct answer *answer = &exchange->priv->answer;
+
+  json_decref(answer->document);
+  free(answer->text);
+  *answer = (struct answer){0};
+}
+
+static void set_document(struct exchange *exchange, unsigned int status, json_t *document, const char *content_type)
+{
+  exchange_clear_answer(exchange);
+  exchange->priv->answer = (struct answer){.status = status, .document = document, .content_type = content_type};
+}
+
+void http_reply(struct exchange *exchange, unsigned int status, json_t *body)
+{
+  set_document(exchange, status, body, type_json);
+}
+
+void exchange_reply_text(struct exchange *exchange, unsigned int status, const char *content_type, char *text, size_t length)
+{
+  exchange_clear_answer(exchange);
+  exchange->priv->answer = (struct answer){.status = status, .text = text, .text_length = length, .content_type = content_type};
+}
+
+void http_problem(struct exchange *exchange, unsigned int status, const char *format, ...)
+{
+  char detail[REFUSAL_DETAIL_SIZE];
+  va_list arguments;
+
+  va_start(arguments, format);
+  (void)vsnprintf(detail, sizeof(detail), format, arguments);
+  va_end(arguments);
+  set_document(exchange, status, refusal_new(status, exchange->origin.correlation_id, detail, NULL), type_problem);
+}
+
+bool http_fields_are_sound(struct exchange *exchange, const struct fields *fields)
+{
+  char detail[64];
+
+  if (fields->mistake_count == 0) {
+    return true;
+  }
+  (void)snprintf(detail, sizeof(detail), fields->mistake_count == 1 ? "%zu field is wrong" : "%zu fields are wrong", fields->mistake_count);
+  set_document(exchange, MHD_HTTP_BAD_REQUEST, refusal_new(MHD_HTTP_BAD_REQUEST, exchange->origin.correlation_id, detail, fields), type_problem);
+  return false;
+}
+
+void exchange_note(struct exchange *exchange, enum log_level level, const char *format, ...)
+{
+  va_list arguments;
+
+  va_start(arguments, format);
+  (void)vsnprintf(exchange->priv->reason, sizeof(exchange->priv->reason), format, arguments);
+  va_end(arguments);
+  exchange->priv->level = level;
+}
+
+const char *exchange_route(const struct exchange *exchange)
+{
+  const struct http_route *route = exchange->priv->match.route;
+
+  return route != NULL ? route->path : "unmatched";
+}

@@ -1,0 +1,49 @@
+/*
+ * exchange.h - one request and its answer, as a handler sees them.
+ */
+#ifndef HTTP_EXCHANGE_H
+#define HTTP_EXCHANGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "fields.h"
+#include "outbox.h"
+#include "work.h"
+
+struct exchange_priv;
+
+struct exchange {
+  void *state;               /* the service's own */
+  const json_t *body;        /* NULL: the request had none. Borrowed until the handler returns */
+  struct origin origin;      /* X-Correlation-Id or made; traceparent: a child of the request's */
+  struct database *database; /* this worker's */
+  struct exchange_priv *priv;
+};
+
+/* The text of `{name}` in the route's path; never NULL for a name that the route has. */
+const char *http_path_value(const struct exchange *exchange, const char *name);
+/* `?name=`, decoded; NULL: absent. */
+const char *http_query_value(const struct exchange *exchange, const char *name);
+/* A header of the request, name in any case; NULL: absent, or not UTF-8. */
+const char *http_request_header(const struct exchange *exchange, const char *name);
+/* The other end of the connection, an IPv4 or IPv6 address; behind a proxy that is the proxy. Never NULL. */
+const char *http_client_address(const struct exchange *exchange);
+
+/* The answer; takes `body` (NULL: none). A second answer replaces the first. */
+void http_reply(struct exchange *exchange, unsigned int status, json_t *body);
+/* A problem (RFC 9457) with `detail` in words. */
+void http_problem(struct exchange *exchange, unsigned int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* False and a problem 400 that lists every mistake, if there is one. */
+bool http_fields_are_sound(struct exchange *exchange, const struct fields *fields);
+
+/*
+ * Runs a unit of work that ends in the answer: `function` calls http_reply() or http_problem() and returns WORK_COMMIT or WORK_ROLLBACK. With Idempotency-Key
+ * the answer is stored in the same transaction under key, route and a digest of the body: a repeated request gets the stored answer and does nothing, the same
+ * key with another body, path or Authorization gets 422. Only answers below 400 that were committed are stored; where a handler calls this several times, the
+ * key is the first call's. What the database refuses is answered here: 503 where it is away or the conflict does not pass, 500 else; 409 for a violated unique
+ * constraint, 422 for another constraint or value, unless `function` looked first.
+ */
+void http_transact(struct exchange *exchange, WorkFunction function, void *context);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * idempotency.h - answers kept for requests that may come again: http_transact() of exchange.h, and the table behind it.
+ *
+ *     CREATE TABLE orders.request_answer (
+ *       key text PRIMARY KEY, route text NOT NULL, digest bytea NOT NULL, status int, body json, created_at timestamptz NOT NULL DEFAULT now());
+ *
+ * The service's role needs SELECT, INSERT, UPDATE and DELETE on it. An index on created_at makes the removal of old rows cheap.
+ */
+#ifndef HTTP_IDEMPOTENCY_H
+#define HTTP_IDEMPOTENCY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "database.h"
+#include "verdict.h"
+
+enum {
+  IDEMPOTENCY_BATCH = 500,      /* rows removed in one transaction */
+  IDEMPOTENCY_BATCHES_MAX = 20, /* in one sweep */
+};
+
+struct idempotency;
+
+/* `table`: as the service's own source names it, schema and all; trusted, put into SQL as it is. */
+struct idempotency *idempotency_new(const char *table);
+void idempotency_free(struct idempotency *idempotency); /* takes NULL */
+
+/* 1 to HTTP_IDEMPOTENCY_KEY_MAX_BYTES visible ASCII characters. Pure. */
+bool idempotency_key_is_sound(const char *key);
+
+/* Removes answers older than `ttl_s`, in small transactions; *ret_removed counts them in any case. Blocks; one caller at a time. */
+enum verdict MUST_CHECK idempotency_sweep(struct idempotency *idempotency, struct database *database, int64_t ttl_s, size_t *ret_removed,
+                                          struct problem *problem);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * service.h - an HTTP service that writes to PostgreSQL, as one table of routes and one function each.
+ *
+ *     static const struct http_route routes[] = {
+ *         {"POST", "/api/orders", create_order},
+ *         {"POST", "/api/orders/{orderId}/status", change_status},
+ *         {0},
+ *     };
+ *     int main(int argc, char **argv)
+ *     {
+ *       static const struct http_service service = {.name = "order-service", .summary = "...", .listen = "127.0.0.1:8081", .routes = routes};
+ *       return http_service_main(&service, argc, argv);
+ *     }
+ *
+ * What a handler gets has been checked: the body is one JSON value within the limits, the correlation id is sound or made, the database was reachable a moment
+ * ago. Handlers run side by side on HTTP_WORKERS threads, each with a connection of its own; they share nothing but what `service` holds.
+ *
+ *   settings     DATABASE_URL, HTTP_LISTEN, HTTP_WORKERS, IDEMPOTENCY_TTL_S, LOG_LEVEL, LOG_FORMAT, and the service's own; --help lists them, --print-config
+ *                shows them
+ *   pages        GET /livez, /readyz (503 while the database is away), /metrics
+ *   signals      SIGTERM, SIGINT: no new connections, requests in hand are finished within HTTP_DRAIN_TIMEOUT_MS, exit 0; a second one ends at once, exit 1
+ *   answers      errors are application/problem+json (RFC 9457); X-Correlation-Id is on every answer
+ *
+ *   unknown path 404   other method 405 with Allow   no JSON 400, its type another 415   too large 413   database away 503 with Retry-After   bug 500
+ */
+#ifndef HTTP_SERVICE_H
+#define HTTP_SERVICE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exchange.h"
+#include "variable.h"
+
+enum {
+  HTTP_BODY_MAX_BYTES = 65536,
+  HTTP_JSON_DEPTH_MAX = 16,
+  HTTP_PATH_MAX_BYTES = 1024,
+  HTTP_PATH_VALUES_MAX = 4,
+  HTTP_CONNECTIONS_MAX = 1024,
+  HTTP_WORKERS_DEFAULT = 8,
+  HTTP_WORKERS_MAX = 64,
+  HTTP_IDLE_TIMEOUT_S = 30, /* for a whole request, from the connection's opening or its last answer on */
+  HTTP_DRAIN_TIMEOUT_MS = 10000,
+  HTTP_IDEMPOTENCY_KEY_MAX_BYTES = 255,
+  HTTP_ROUTES_MAX = 64,
+};
+
+/* Answers with http_reply() or http_problem(), once, or by what it hands to http_transact(). */
+typedef void (*HttpHandler)(struct exchange *exchange);
+
+struct http_route {
+  const char *method; /* GET (HEAD too), POST, PUT, DELETE */
+  const char *path;   /* `{name}` stands for one segment, percent-decoded, not empty */
+  HttpHandler handler;
+};
+
+struct http_service {
+  const char *name;    /* application_name, `source` of events, `service` of metrics */
+  const char *summary; /* for --help */
+  const char *listen;  /* of HTTP_LISTEN by default */
+  const struct http_route *routes;
+  const struct outbox_table *outbox; /* NULL: outbox_default */
+  const char *answers_table;         /* of Idempotency-Key, as sql/<system>.sql makes it: `orders.request_answer`; NULL: the header is refused */
+  const struct variable *variables;  /* the service's own; may be NULL */
+  void *state;                       /* the service's own, for exchange->state */
+};
+
+/* The program: arguments, settings, server, signals. Returns the exit code: 0; 2 for wrong settings, all listed, or an address that is taken. */
+int http_service_main(const struct http_service *service, int argc, char **argv);
+
+#endif

@@ -1,0 +1,362 @@
+/*
+ * auth_service.c - members: made at their first login, renamed, withdrawn; each of them is an event that others keep their copy by.
+ *
+ *   call                            takes                 answers                                                                  publishes (key memberId)
+ *   POST /api/auth/oauth/login      provider, code        201 a member is made, 200 is found, 401 code refused, 403 withdrawn      CREATED, with 201 alone
+ *   GET /api/members/{id}                                 200, 404                                                                 nothing
+ *   PUT /api/members/{id}           nickname?, email?     200, 404, 409 withdrawn                                                  UPDATED, if anything changed
+ *   DELETE /api/members/{id}                              204, also for one who has withdrawn already; 404                         DELETED, once
+ *
+ *   a member in an answer: {memberId, nickname, email, status: ACTIVE or DELETED}; without an e-mail that member is null
+ *
+ * Events go into public.member_outbox_event, the table of a scheduler that this service may share it with. Their times are local ones without an offset, UTC by
+ * convention; what an event does not have is absent from it, not null. Consumers drop what is older than what they know, so that the time is the row's own, taken
+ * under its lock: of one member's events each is later than the one before, whatever the clocks do.
+ *
+ * A member's id is taken from its sequence before the INSERT. Of two first logins of one person at once, one makes the member and the other waits for it and finds it.
+ * Who has withdrawn stays withdrawn: consumers never revive a member either.
+ *
+ * No provider is asked. The stand-in takes `code` as `person` or `person:anything`: the same person again and again, whatever stands behind the colon.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service.h"
+
+#define SOURCE "auth-service"
+
+enum { PROVIDER_MAX_CHARACTERS = 50, CODE_MAX_CHARACTERS = 200, PERSON_MAX_BYTES = 50, NICKNAME_MAX_CHARACTERS = 50, MEMBER_ID_MAX_DIGITS = 19 };
+#define STANDIN_DOMAIN "@oauth.example"
+
+static const struct outbox_table member_outbox = {
+    .insert =
+        {"insert_member_event",
+         "INSERT INTO public.member_outbox_event (event_id, aggregate_type, aggregate_id, event_type, payload, correlation_id, causation_id, traceparent) "
+         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"},
+    .columns = {OUTBOX_ID, OUTBOX_TOPIC, OUTBOX_KEY, OUTBOX_TYPE, OUTBOX_BODY, OUTBOX_CORRELATION, OUTBOX_CAUSATION, OUTBOX_TRACEPARENT, OUTBOX_END},
+};
+
+/* What every statement answers: enum member_column. */
+#define MEMBER_COLUMNS "member_id, nickname, email, status, to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
+enum member_column { MEMBER_ID, MEMBER_NICKNAME, MEMBER_EMAIL, MEMBER_STATUS, MEMBER_TIME };
+#define LATER "greatest(clock_timestamp(), updated_at + interval '1 microsecond')"
+
+static const struct statement FIND_PERSON = {"find_person", "SELECT " MEMBER_COLUMNS " FROM auth.member WHERE provider = $1 AND provider_id = $2"};
+static const struct statement TAKE_MEMBER_ID = {"take_member_id", "SELECT nextval('auth.member_id')"};
+static const struct statement INSERT_MEMBER = {
+    "insert_member",
+    "INSERT INTO auth.member (member_id, provider, provider_id, nickname, email) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (provider, provider_id) DO NOTHING "
+    "RETURNING " MEMBER_COLUMNS,
+};
+static const struct statement FIND_MEMBER = {"find_member", "SELECT " MEMBER_COLUMNS " FROM auth.member WHERE member_id = $1"};
+static const struct statement LOCK_MEMBER = {"lock_member", "SELECT " MEMBER_COLUMNS " FROM auth.member WHERE member_id = $1 FOR UPDATE"};
+static const struct statement UPDATE_MEMBER = {
+    "update_member",
+    "UPDATE auth.member SET nickname = $2, email = $3, updated_at = " LATER " WHERE member_id = $1 RETURNING " MEMBER_COLUMNS,
+};
+static const struct statement WITHDRAW_MEMBER = {
+    "withdraw_member",
+    "UPDATE auth.member SET status = 'DELETED', updated_at = " LATER " WHERE member_id = $1 RETURNING " MEMBER_COLUMNS,
+};
+
+/* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
+/* What all calls work with */
+
+struct service {
+  int standin; /* enum standin */
+};
+
+struct call {
+  struct exchange *exchange;
+  const char *member_id;                                /* of the path */
+  const char *provider;                                 /* of a login */
+  char person[PERSON_MAX_BYTES + 1];                    /* of a login */
+  char email[PERSON_MAX_BYTES + sizeof STANDIN_DOMAIN]; /* of a login; empty: none */
+  const char *new_nickname, *new_email;                 /* of a change; NULL: stays */
+  char event_id[UUID_SIZE];
+};
+
+/* Once per request, however often the unit of work has to be done again. */
+static struct call call_of(struct exchange *exchange)
+{
+  struct call call = {.exchange = exchange};
+  uuid_new(call.event_id);
+  return call;
+}
+
+static const char *member_text(const PGresult *member, enum member_column column)
+{
+  return PQgetisnull(member, 0, column) ? NULL : PQgetvalue(member, 0, column);
+}
+
+static json_int_t member_id_of(const PGresult *member)
+{
+  return strtoll(member_text(member, MEMBER_ID), NULL, 10);
+}
+
+static bool is_withdrawn(const PGresult *member)
+{
+  return strcmp(member_text(member, MEMBER_STATUS), "DELETED") == 0;
+}
+
+static void reply_member(struct exchange *exchange, unsigned int status, const PGresult *member)
+{
+  http_reply(exchange, status,
+             json_pack("{s:I, s:s, s:s?, s:s}", "memberId", member_id_of(member), "nickname", member_text(member, MEMBER_NICKNAME), "email",
+                       member_text(member, MEMBER_EMAIL), "status", member_text(member, MEMBER_STATUS)));
+}
+
+/* Takes `details`: what the type has beyond the four fields of all. */
+static void member_publish(struct work *work, const struct call *call, const PGresult *member, const char *type, json_t *details)
+{
+  json_t *body = json_pack("{s:s, s:s, s:I, s:s}", "eventId", call->event_id, "eventType", type, "memberId", member_id_of(member), "timestamp",
+                           member_text(member, MEMBER_TIME));
+  if (json_object_update(body, details) != 0) {
+    json_decref(body); /* without a body the INSERT is refused */
+    body = NULL;
+  }
+  outbox_publish(
+      work, &member_outbox, SOURCE,
+      &(struct outbox_event){
+          .topic = "MEMBER", .key = member_text(member, MEMBER_ID), .type = type, .id = call->event_id, .origin = &call->exchange->origin, .body = body});
+  json_decref(body);
+  json_decref(details);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
+/* Login */
+
+enum standin { STANDIN_ANSWERS, STANDIN_REFUSES, STANDIN_AWAY };
+static const char *const standin_words[] = {"answers", "refuses", "away", NULL};
+
+/* Who the code is. False: the provider does not know it. A person whose name can stand before an @ has an e-mail. */
+static bool standin_identify(const char *code, struct call *call)
+{
+  size_t length = strcspn(code, ":");
+  if (length == 0 || length > PERSON_MAX_BYTES || strncmp(code, "invalid", strlen("invalid")) == 0) {
+    return false;
+  }
+  (void)snprintf(call->person, sizeof call->person, "%.*s", (int)length, code);
+  if (strspn(call->person, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length) {
+    (void)snprintf(call->email, sizeof call->email, "%s" STANDIN_DOMAIN, call->person);
+  }
+  return true;
+}
+
+static enum work_end person_logs_in(struct work *work, void *context)
+{
+  const struct call *call = context;
+  const PGresult *member = work_ask(work, &FIND_PERSON, call->provider, call->person);
+  if (member != NULL && PQntuples(member) == 0) {
+    const PGresult *id = work_ask(work, &TAKE_MEMBER_ID);
+    const PGresult *made = id == NULL ? NULL
+                                      : work_ask(work, &INSERT_MEMBER, PQgetvalue(id, 0, 0), call->provider, call->person, call->person,
+                                                 call->email[0] != '\0' ? call->email : NULL);
+    if (made == NULL) {
+      return WORK_FAILED;
+    }
+    if (PQntuples(made) == 1) {
+      member_publish(work, call, made, "CREATED", json_pack("{s:s, s:s*}", "nickname", call->person, "email", member_text(made, MEMBER_EMAIL)));
+      reply_member(call->exchange, 201, made);
+      return WORK_COMMIT;
+    }
+    /* Another login was quicker, and its member is committed: the INSERT waited for that. */
+    member = work_ask(work, &FIND_PERSON, call->provider, call->person);
+  }
+  if (member == NULL) {
+    return WORK_FAILED;
+  }
+  if (is_withdrawn(member)) {
+    http_problem(call->exchange, 403, "this member has withdrawn");
+    return WORK_ROLLBACK;
+  }
+  reply_member(call->exchange, 200, member);
+  return WORK_COMMIT;
+}
+
+static void log_in(struct exchange *exchange)
+{
+  const struct service *service = exchange->state;
+  struct call call = call_of(exchange);
+  struct fields fields = fields_of(exchange->body);
+  call.provider = fields_text(&fields, "provider", 1, PROVIDER_MAX_CHARACTERS);
+  const char *code = fields_text(&fields, "code", 1, CODE_MAX_CHARACTERS);
+  if (!http_fields_are_sound(exchange, &fields)) {
+    return;
+  }
+  switch ((enum standin)service->standin) {
+  case STANDIN_AWAY:
+    http_problem(exchange, 503, "the OAuth provider does not answer");
+    return;
+  case STANDIN_ANSWERS:
+    if (standin_identify(code, &call)) {
+      http_transact(exchange, person_logs_in, &call);
+      return;
+    }
+    break;
+  case STANDIN_REFUSES:
+    break;
+  }
+  http_problem(exchange, 401, "the OAuth provider does not know this code");
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
+/* Members */
+
+/* NULL and an answer 404 where the database would have to refuse the id. */
+static const char *path_member_id(struct exchange *exchange)
+{
+  const char *id = http_path_value(exchange, "id");
+  size_t length = strlen(id);
+  errno = 0;
+  if (strspn(id, "0123456789") == length && length <= MEMBER_ID_MAX_DIGITS && strtoll(id, NULL, 10) > 0 && errno == 0) {
+    return id;
+  }
+  http_problem(exchange, 404, "there is no such member: a member's id is a number");
+  return NULL;
+}
+
+/* NULL: the caller returns `ret_end`, with the answer given where one is due. */
+static const PGresult *ask_member(struct work *work, const struct call *call, const struct statement *statement, enum work_end *ret_end)
+{
+  const PGresult *member = work_ask(work, statement, call->member_id);
+  if (member == NULL) {
+    *ret_end = WORK_FAILED;
+  } else if (PQntuples(member) == 0) {
+    http_problem(call->exchange, 404, "there is no member %s", call->member_id);
+    *ret_end = WORK_ROLLBACK;
+    member = NULL;
+  }
+  return member;
+}
+
+static enum work_end member_is_shown(struct work *work, void *context)
+{
+  const struct call *call = context;
+  enum work_end end = WORK_FAILED;
+  const PGresult *member = ask_member(work, call, &FIND_MEMBER, &end);
+  if (member == NULL) {
+    return end;
+  }
+  reply_member(call->exchange, 200, member);
+  return WORK_ROLLBACK;
+}
+
+static enum work_end member_is_changed(struct work *work, void *context)
+{
+  const struct call *call = context;
+  enum work_end end = WORK_FAILED;
+  const PGresult *member = ask_member(work, call, &LOCK_MEMBER, &end);
+  if (member == NULL) {
+    return end;
+  }
+  if (is_withdrawn(member)) {
+    http_problem(call->exchange, 409, "member %s has withdrawn", call->member_id);
+    return WORK_ROLLBACK;
+  }
+  const char *nickname = member_text(member, MEMBER_NICKNAME);
+  const char *email = member_text(member, MEMBER_EMAIL);
+  bool is_renamed = call->new_nickname != NULL && strcmp(call->new_nickname, nickname) != 0;
+  bool is_readdressed = call->new_email != NULL && (email == NULL || strcmp(call->new_email, email) != 0);
+  if (!is_renamed && !is_readdressed) {
+    reply_member(call->exchange, 200, member);
+    return WORK_COMMIT; /* an answer to an Idempotency-Key, too: repeated later, it must not become a change */
+  }
+  const PGresult *changed =
+      work_ask(work, &UPDATE_MEMBER, call->member_id, is_renamed ? call->new_nickname : nickname, is_readdressed ? call->new_email : email);
+  if (changed == NULL) {
+    return WORK_FAILED;
+  }
+  member_publish(work, call, changed, "UPDATED",
+                 json_pack("{s:s, s:[s*, s*]}", "nickname", member_text(changed, MEMBER_NICKNAME), "changedFields", is_renamed ? "nickname" : NULL,
+                           is_readdressed ? "email" : NULL));
+  reply_member(call->exchange, 200, changed);
+  return WORK_COMMIT;
+}
+
+static enum work_end member_withdraws(struct work *work, void *context)
+{
+  const struct call *call = context;
+  enum work_end end = WORK_FAILED;
+  const PGresult *member = ask_member(work, call, &LOCK_MEMBER, &end);
+  if (member == NULL) {
+    return end;
+  }
+  http_reply(call->exchange, 204, NULL);
+  if (is_withdrawn(member)) {
+    return WORK_ROLLBACK;
+  }
+  const PGresult *withdrawn = work_ask(work, &WITHDRAW_MEMBER, call->member_id);
+  if (withdrawn == NULL) {
+    return WORK_FAILED;
+  }
+  member_publish(work, call, withdrawn, "DELETED", json_pack("{s:s}", "deletedAt", member_text(withdrawn, MEMBER_TIME)));
+  return WORK_COMMIT;
+}
+
+static void act_on_member(struct exchange *exchange, struct call *call, WorkFunction function)
+{
+  call->member_id = path_member_id(exchange);
+  if (call->member_id != NULL) {
+    http_transact(exchange, function, call);
+  }
+}
+
+static void show_member(struct exchange *exchange)
+{
+  struct call call = call_of(exchange);
+  act_on_member(exchange, &call, member_is_shown);
+}
+
+static void change_member(struct exchange *exchange)
+{
+  struct call call = call_of(exchange);
+  struct fields fields = fields_of(exchange->body);
+  call.new_nickname = fields_optional_text(&fields, "nickname", 1, NICKNAME_MAX_CHARACTERS);
+  if (!json_is_null(json_object_get(exchange->body, "email")) && json_object_get(exchange->body, "email") != NULL) {
+    call.new_email = fields_email(&fields, "email");
+  }
+  if (http_fields_are_sound(exchange, &fields)) {
+    act_on_member(exchange, &call, member_is_changed);
+  }
+}
+
+static void withdraw_member(struct exchange *exchange)
+{
+  struct call call = call_of(exchange);
+  act_on_member(exchange, &call, member_withdraws);
+}
+
+int main(int argc, char **argv)
+{
+  static const struct http_route routes[] = {
+      {"POST", "/api/auth/oauth/login", log_in},
+      {"GET", "/api/members/{id}", show_member},
+      {"PUT", "/api/members/{id}", change_member},
+      {"DELETE", "/api/members/{id}", withdraw_member},
+      {0},
+  };
+  struct service state = {0};
+  const struct variable variables[] = {
+      {.name = "OAUTH_STANDIN",
+       .kind = VARIABLE_CHOICE,
+       .target = &state.standin,
+       .fallback = "answers",
+       .choices = standin_words,
+       .help = "what stands in for the OAuth providers: answers (codes beginning with `invalid` are refused), refuses every code, or is away"},
+      {0},
+  };
+  const struct http_service service = {
+      .name = SOURCE,
+      .summary = "logs members in and keeps them; publishes member-events",
+      .listen = "127.0.0.1:8081",
+      .routes = routes,
+      .outbox = &member_outbox,
+      .answers_table = "auth.request_answer",
+      .variables = variables,
+      .state = &state,
+  };
+  return http_service_main(&service, argc, argv);
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# IDEMPOTENCY=redis, as a document wants it: reserve, effect, done; a failed event gives its reservation back. And what it cannot do: a crash between the reservation and
+# the effect loses the event until the key expires, which the inbox does not.
+# tags: real-kafka
+# shellcheck source=tests/services/counting.sh
+. "${BASH_SOURCE[0]%/*}/counting.sh"
+
+counting_tables
+topics_new 1
+redis_start redis
+redis() {
+  redis-cli -h 127.0.0.1 -p "$REDIS_PORT" "$@"
+}
+# shellcheck disable=SC2034
+WITH_REDIS=(IDEMPOTENCY=redis REDIS_URL="redis://127.0.0.1:$REDIS_PORT" IDEMPOTENCY_TTL_S=600)
+
+consumer_start one "${WITH_REDIS[@]}"
+{
+  events 1 50
+  events 1 50
+  echo 'k1|{"eventId":"f-1","eventType":"Made","n":1,"do":"fail","until":3}'
+  echo 'k1|{"eventId":"p-1","eventType":"Made","n":1,"do":"poison"}'
+  echo 'k1|{"eventId":"e-51","eventType":"Made","n":51}'
+} | produce
+await 'all counted' 30 counted_are 52
+assert_eq 'rows in the inbox' 0 "$(pg 'SELECT count(*) FROM inbox')"
+assert_eq 'attempts of the event that failed' 3 "$(pg "SELECT attempt FROM counted WHERE event_id = 'f-1'")"
+dead_letters_are 1 || fail "dead letters: $(dead_letters)"
+assert_eq 'duplicates' 50 "$(consumer_metric one "consumer_duplicates_total{topic=\"$T\"}")"
+assert_eq 'keys' 52 "$(redis DBSIZE)"
+assert_eq 'the key of the dead letter' 0 "$(redis EXISTS counting-consumer:p-1)"
+consumer_stop one
+
+# Redis is away: nothing is let through, nothing is given up.
+process_stop redis
+consumer_start one "${WITH_REDIS[@]}"
+events 52 52 | produce
+await 'the failure' 20 consumer_has_logged one '.event == "attempt_failed" and .event_id == "e-52" and .class == "transient"'
+counted_are 52 || fail 'an event passed without a reservation'
+redis_start redis
+await 'Redis is back' 40 counted_are 53
+dead_letters_are 1 || fail 'the absence of Redis made a dead letter'
+consumer_stop one
+
+# The hole: killed with the reservation taken and the effect not there.
+consumer_start one "${WITH_REDIS[@]}" COUNTING_SLOW_MS=5000
+events 60 60 | produce
+is_reserved() {
+  [ "$(redis EXISTS counting-consumer:e-60)" = 1 ]
+}
+await 'the reservation' 20 is_reserved
+consumer_kill one
+consumer_start one "${WITH_REDIS[@]}"
+events 61 61 | produce
+await 'the event behind it' 30 counted_are 54
+assert_eq 'the event that was lost' 0 "$(pg "SELECT count(*) FROM counted WHERE event_id = 'e-60'")"
+redis DEL counting-consumer:e-60 >/dev/null # as when it expires
+events 60 60 | produce
+await 'the lost event, after its key' 20 counted_are 55
+consumer_stop one

@@ -1,0 +1,74 @@
+# shellcheck shell=bash disable=SC2154
+# echo.bash - what scenarios of the HTTP runtime have in common, behind tests/e2e/harness.sh: echo_service.c, started and asked. The server must be the
+# scenario's own (POSTGRES=own), since a role is made in it.
+
+PROGRAM=$BUILD/tests/services/echo_service
+
+# service_start NAME [VARIABLE=VALUE...]: starts it and waits until it listens; sets PORT, PID and LOG.
+service_start() {
+  local name=$1
+  shift
+  process_spawn "$name" TERM env -i PATH="$PATH" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
+    DATABASE_URL="postgresql://echo@127.0.0.1:$PG_PORT/$DB" HTTP_LISTEN=127.0.0.1:0 "$@" "$PROGRAM"
+  PID=$process_pid
+  LOG=$RUN/$name.log
+  await "$name listens" 10 grep -q '"event":"http_listening"' "$LOG"
+  PORT=$(jq -rR 'fromjson? | select(.event == "http_listening") | .port' "$LOG")
+}
+
+# ask METHOD PATH [CURL-ARGUMENT...]: prints the status; head and body of the answer are in $RUN/head and $RUN/body.
+ask() {
+  local method=$1 path=$2
+  shift 2
+  [ "$method" != HEAD ] || set -- --head "$@"
+  curl -sS --max-time 20 -X "$method" -D "$RUN/head" -o "$RUN/body" -w '%{http_code}' "http://127.0.0.1:$PORT$path" "$@"
+}
+
+# post PATH BODY [CURL-ARGUMENT...]
+post() {
+  local path=$1 body=$2
+  shift 2
+  ask POST "$path" -H 'Content-Type: application/json' --data-binary "$body" "$@"
+}
+
+answer_header() {
+  sed -nE "s/^$1: *(.*)\r$/\1/Ip" "$RUN/head"
+}
+
+# refused WHAT STATUS REGEX ACTUAL-STATUS: the answer is a problem document whose detail says it.
+refused() {
+  assert_eq "$1: status" "$2" "$4"
+  assert_eq "$1: type" application/problem+json "$(answer_header Content-Type)"
+  assert_eq "$1: status in the document" "$2" "$(jq .status "$RUN/body")"
+  assert_match "$1: detail" "$3" "$(jq -r .detail "$RUN/body")"
+  assert_eq "$1: whose it is" "$(answer_header X-Correlation-Id)" "$(jq -r .correlationId "$RUN/body")"
+}
+
+# raw TEXT: sends these bytes (as printf has them) and prints the first line of what comes back.
+raw() {
+  local line=''
+  exec 9<>"/dev/tcp/127.0.0.1/$PORT"
+  # shellcheck disable=SC2059
+  printf "$1" >&9
+  IFS= read -r -t 20 line <&9 || true
+  exec 9>&-
+  echo "${line%$'\r'}"
+}
+
+metric() {
+  curl -sS --max-time 5 "http://127.0.0.1:$PORT/metrics" | awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }'
+}
+
+notes() {
+  pg 'SELECT count(*) FROM echo.note'
+}
+
+# The tables of echo_service.c, and its role with no more rights than it needs.
+echo_tables() {
+  pg 'CREATE SCHEMA echo' \
+    "CREATE TABLE echo.note (id uuid PRIMARY KEY, name text NOT NULL UNIQUE, text text NOT NULL CONSTRAINT text_is_polite CHECK (text <> 'rude'))" \
+    'CREATE TABLE echo.attempt (at timestamptz DEFAULT now())' \
+    'CREATE TABLE echo.request_answer (key text PRIMARY KEY, route text NOT NULL, digest bytea NOT NULL, status int, body json, created_at timestamptz NOT NULL DEFAULT now())' \
+    'CREATE ROLE echo LOGIN' 'GRANT USAGE ON SCHEMA echo TO echo' 'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA echo TO echo' \
+    'GRANT outbox_writer TO echo' "INSERT INTO public.outbox_writer_aggregate VALUES ('echo', 'echo')"
+}

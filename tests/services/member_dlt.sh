@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Dead letters of member events become rows for people, and alerts by webhook and e-mail, each once. Whoever takes alerts may be away for as long as he likes: the
+# consumer goes on, and the alerts arrive afterwards. A person lists, retries and closes; what fails again is the same row, and new.
+# tags: slow
+# shellcheck source=tests/services/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+# shellcheck source=tests/services/consumers.bash
+. "${BASH_SOURCE[0]%/*}/consumers.bash"
+
+system_new membership
+relay_init
+relay_start
+service_start auth-service
+mkdir -p "$RUN/alerts"
+process_spawn alert-receiver TERM python3 "$ROOT/tests/services/alert_receiver" "$RUN/alerts"
+await 'the stand-ins' 20 test -e "$RUN/alerts/ports"
+read -r webhook_port smtp_port <"$RUN/alerts/ports"
+secret=a-secret-of-the-webhook
+alerts=("ALERT_WEBHOOK_URL=http://127.0.0.1:$webhook_port/services/$secret" "ALERT_SMTP_URL=smtp://127.0.0.1:$smtp_port" ALERT_MAIL_FROM=relay@example.com
+  ALERT_MAIL_TO=people@example.com ALERT_RETRY_FIRST_MS=300 ALERT_RETRY_MOST_MS=600)
+consumer_start d-day-service "AUTH_SERVICE_URL=http://127.0.0.1:${SERVICE_PORT[auth-service]}"
+consumer_start member-dead-letters "${alerts[@]}"
+stranger=$((8000000000 + RANDOM * 32768 + RANDOM))
+
+uuid() {
+  cat /proc/sys/kernel/random/uuid
+}
+
+# broken MEMBER: an event that d-day-service can make nothing of; its id in ID.
+broken() {
+  ID=$(uuid)
+  VALUE="{\"eventId\": \"$ID\", \"eventType\": \"CREATED\", \"memberId\": $1, \"timestamp\": \"no time\", \"nickname\": \"x\"}"
+  give member-events "$1" "$VALUE" "id=$ID" eventType=CREATED correlationId="$MINE.broken"
+}
+
+# received WAY EVENT-ID: how many alerts of it.
+received() {
+  [ -e "$RUN/alerts/received" ] || echo
+  jq -c --arg way "$1" --arg id "$2" 'select(.way == $way and ((.body.text // .text) | contains($id)))' "$RUN/alerts/received" 2>/dev/null
+}
+
+has_received() { # WAY EVENT-ID COUNT
+  [ "$(received "$1" "$2" | grep -c .)" -ge "$3" ]
+}
+
+# of_failed EVENT-ID COLUMNS
+of_failed() {
+  pg "SELECT $2 FROM dday.failed_event WHERE event_id = '$1'"
+}
+
+# people ARGUMENT...: the commands, as a person with the service's rights.
+people() {
+  env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=dday_service_1 dbname=$DB" \
+    KAFKA_BOOTSTRAP_SERVERS="$KAFKA" timeout 60 "$BUILD/consumers/member-dead-letters" "$@" >"$RUN/people.out" 2>"$RUN/people.err" </dev/null
+}
+
+echo '--- a dead letter: row, log, alerts'
+broken "$stranger"
+first=$ID
+await 'the failed event' 60 sql_is NEW "SELECT status FROM dday.failed_event WHERE event_id = '$first'"
+assert_eq 'what the row says' "CREATED $stranger member-events contract 1 $stranger" "$(of_failed "$first" "event_type || ' ' || member_id || ' ' || topic || ' ' || error_class || ' ' || attempts || ' ' || convert_from(record_key, 'UTF8')")"
+assert_eq 'payload' "$VALUE" "$(of_failed "$first" "convert_from(payload, 'UTF8')")"
+assert_eq 'a header of the event' "$MINE.broken" "$(of_failed "$first" "(SELECT h->>'value' FROM jsonb_array_elements(headers) AS h WHERE h->>'name' = 'correlationId')")"
+await 'the webhook' 20 has_received webhook "$first" 1
+await 'the mail' 20 has_received email "$first" 1
+assert_eq 'who the mail is for' 'people@example.com' "$(received email "$first" | jq -r '.headers.To')"
+assert_match 'subject of the mail' "CREATED of member $stranger" "$(received email "$first" | jq -r '.headers.Subject')"
+assert_match 'text of the mail' "Error: contract: field timestamp" "$(received email "$first" | jq -r .text)"
+assert_eq 'form of the webhook' 'application/json ["text"]' "$(received webhook "$first" | jq -r '"\(.type) \(.body | keys | tojson)"')"
+assert_eq 'lines of the log' 1 "$(consumer_log member-dead-letters ".event == \"dead_letter\" and .eventId == \"$first\" and .errorClass == \"contract\" and .originalTopic == \"member-events\"" | wc -l)"
+! grep -q "$secret" "$RUN/member-dead-letters.log" || fail 'the log has the address of the webhook'
+assert_eq 'metric of d-day-service' 1 "$([ "$(consumer_metric d-day-service 'member_events_processed_total{type="CREATED",outcome="dead_lettered"}')" -ge 1 ] && echo 1)"
+
+echo '--- nobody takes alerts: the consumer goes on, the alerts arrive later, once'
+touch "$RUN/alerts/refuse"
+broken $((stranger + 1))
+second=$ID
+broken $((stranger + 2))
+third=$ID
+await 'two failed events' 30 sql_is 2 "SELECT count(*) FROM dday.failed_event WHERE event_id IN ('$second', '$third')"
+are_refused() {
+  [ "$(pg "SELECT min(attempts) FROM dday.alert WHERE event_id IN ('$second', '$third')")" -ge 2 ]
+}
+await 'repeated attempts' 30 are_refused
+assert_eq 'alerts of them that wait' 4 "$(pg "SELECT count(*) FROM dday.alert WHERE event_id IN ('$second', '$third') AND status = 'PENDING'")"
+assert_match 'why' 'webhook|e-mail' "$(pg "SELECT min(last_error) FROM dday.alert WHERE event_id = '$second' AND last_error IS NOT NULL")"
+consumer_kill member-dead-letters
+consumer_launch member-dead-letters "${alerts[@]}" KAFKA_SESSION_TIMEOUT_MS=6000
+rm "$RUN/alerts/refuse"
+# A row that was in hand when the process was killed comes again when its lease is over.
+await 'all alerts' 90 sql_is 0 "SELECT count(*) FROM dday.alert WHERE status <> 'SENT'"
+for id in "$second" "$third"; do
+  for way in webhook email; do
+    assert_eq "alerts of $id by $way" 1 "$(received $way "$id" | grep -c .)"
+  done
+done
+
+echo '--- list, retry, close'
+people list || fail "list: $(cat "$RUN/people.err")"
+id=$(jq -r --arg id "$first" 'select(.eventId == $id) | .id' "$RUN/people.out")
+assert_match 'the row that list shows' '^[0-9]+$' "$id"
+people retry "$id" --by alice --note 'once more' || fail "retry: $(cat "$RUN/people.err")"
+await 'the failed event, failed again' 60 sql_is "NEW 2" "SELECT status || ' ' || attempts FROM dday.failed_event WHERE event_id = '$first'"
+await 'a second webhook' 20 has_received webhook "$first" 2
+again=$(with_id member-events "$first" | tail -n 1)
+assert_eq 'retried: key, value, count and correlation' "$stranger $(of_failed "$first" "convert_from(payload, 'UTF8')") 1 $MINE.broken" \
+  "$(jq -r '"\(.key) \(.value) \(.headers["redrive.count"]) \(.headers.correlationId)"' <<<"$again")"
+assert_eq 'retried: headers of the failure' '' "$(jq -r '.headers | keys[] | select(startswith("dlt.") or startswith("kafka_dlt-"))' <<<"$again")"
+
+# A member that auth-service does not know at first.
+ID=$(uuid)
+late=$((stranger + 3))
+give member-events "$late" "{\"eventId\": \"$ID\", \"eventType\": \"UPDATED\", \"memberId\": $late, \"timestamp\": \"2026-05-01T10:00:00\", \"nickname\": \"renamed\", \"changedFields\": [\"nickname\"]}" "id=$ID" eventType=UPDATED
+await 'the failed event' 60 sql_is "NEW 4" "SELECT status || ' ' || attempts FROM dday.failed_event WHERE event_id = '$ID'"
+give member-events "$late" "{\"eventId\": \"$(uuid)\", \"eventType\": \"CREATED\", \"memberId\": $late, \"timestamp\": \"2026-04-01T10:00:00\", \"nickname\": \"named\"}" eventType=CREATED
+await 'the member' 30 sql_is named "SELECT nickname FROM dday.member_reference WHERE member_id = $late"
+people retry "$(of_failed "$ID" id)" --by bob || fail "retry: $(cat "$RUN/people.err")"
+await 'the new name' 30 sql_is renamed "SELECT nickname FROM dday.member_reference WHERE member_id = $late"
+assert_eq 'the row' 'RETRIED bob t' "$(of_failed "$ID" "status || ' ' || handled_by || ' ' || (handled_at IS NOT NULL)::text::char")"
+
+people close "$(of_failed "$second" id)" "$(of_failed "$third" id)" --as IGNORED --note 'of a test' || fail "close: $(cat "$RUN/people.err")"
+assert_eq 'closed' 'IGNORED of a test' "$(of_failed "$second" "status || ' ' || note")"
+people list --status NEW || fail "list: $(cat "$RUN/people.err")"
+assert_eq 'closed rows in the list' '' "$(jq -r --arg a "$second" --arg b "$third" 'select(.eventId == $a or .eventId == $b) | .id' "$RUN/people.out")"
+for wrong in 'close 1' 'retry' 'retry x' 'list --status OLD' 'close 1 --as DONE'; do
+  code=0
+  # shellcheck disable=SC2086
+  people $wrong || code=$?
+  assert_eq "exit code of $wrong" 2 $code
+done
+code=0
+people retry 999999999 || code=$?
+assert_eq 'exit code of a row that is not there' 1 $code
+
+echo '--- a letter that is no event of ours'
+printf '\xff\x00garbage' >"$RUN/garbage"
+timeout 30 kcat -P -b "$KAFKA" -t member-events.DLT -k "$MINE" "$RUN/garbage" || fail 'could not give garbage'
+await 'its row' 30 sql_is 1 "SELECT count(*) FROM dday.failed_event WHERE record_key = convert_to('$MINE', 'UTF8') AND payload = '\\xff0067617262616765'::bytea"
+consumer_stop member-dead-letters
+consumer_stop d-day-service

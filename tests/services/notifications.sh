@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# Customers are told of an order and of its way, once per event. Whoever cannot be reached is tried four times, then the event lies in the dead-letter topic and comes
+# back when somebody redrives it: once, however often that is done. With Redis as memory a death at the wrong moment loses a notification until the key expires.
+# tags: slow
+# shellcheck source=tests/services/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+# shellcheck source=tests/services/consumers.bash
+. "${BASH_SOURCE[0]%/*}/consumers.bash"
+
+system_new orders
+relay_init
+relay_start
+service_start order-service
+sender=(NOTIFICATION_SENDER=file "NOTIFICATION_FILE=$RUN/sent")
+# Nobody else's customers hold us up: the topic has them from the beginning.
+unreachable=fail-user-1-$MINE
+assert_match 'the prefix of customers that cannot be reached' 'NOTIFICATION_FAIL_PREFIX=fail-( |$)' \
+  "$(env -i DATABASE_URL=postgresql:// KAFKA_BOOTSTRAP_SERVERS="$KAFKA" "$BUILD/consumers/notification-service" --print-config | grep FAIL_PREFIX)"
+consumer_start notification-service "${sender[@]}" NOTIFICATION_FAIL_PREFIX="$unreachable"
+
+# order CUSTOMER: its id in ORDER, its event in EVENT.
+order() {
+  call order-service POST /api/orders "{\"customerId\": \"$1\", \"customerEmail\": \"someone@example.com\", \"totalAmount\": 12.5, \"currency\": \"EUR\"}"
+  answered 201
+  ORDER=$(of_answer .orderId)
+  event order.created.v1
+  ID=$(of_event .headers.id)
+}
+
+# step CUSTOMER FROM TO: of ORDER.
+step() {
+  call order-service POST "/api/orders/$ORDER/status" "{\"customerId\": \"$1\", \"customerEmail\": \"someone@example.com\", \"previousStatus\": $2, \"currentStatus\": $3}"
+  [[ $STATUS = 20? ]] || answered 200
+  event order.shipped.v1
+  ID=$(of_event .headers.id)
+}
+
+# sent EVENT-ID: how often.
+sent() {
+  jq -R --arg id "$1" 'fromjson? | select(.idempotencyKey == $id)' -c "$RUN/sent" 2>/dev/null | wc -l
+}
+
+notification() { # EVENT-ID
+  pg "SELECT kind || ' ' || order_id || ' ' || customer_id || ' ' || recipient || ' ' || status FROM notification.notification WHERE event_id = '$1'"
+}
+
+echo '--- an order, and its way'
+order user-1
+await 'a notification' 20 sql_is "ORDER_CREATED $ORDER user-1 someone@example.com SENT" \
+  "SELECT kind || ' ' || order_id || ' ' || customer_id || ' ' || recipient || ' ' || status FROM notification.notification WHERE event_id = '$ID'"
+assert_eq 'notices of the order' 1 "$(sent "$ID")"
+first=$EVENT first_id=$ID
+step user-1 20 25
+await 'a notification of the first step' 20 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$ID'"
+assert_match 'the notification of the first step' "^ORDER_SHIPPED $ORDER " "$(notification "$ID")"
+step user-1 25 80
+await 'a notification of the second step' 20 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$ID'"
+
+echo '--- the same event twice'
+give order.created.v1 "$(jq -r .key <<<"$first")" "$(jq -r .value <<<"$first")" "id=$first_id" eventType="$(jq -r .headers.eventType <<<"$first")"
+duplicates() {
+  [ "$(consumer_metric notification-service 'consumer_duplicates_total{topic="order.created.v1"}')" -ge 1 ]
+}
+await 'the duplicate, counted' 20 duplicates
+assert_eq 'notices after the same event came twice' 1 "$(sent "$first_id")"
+assert_eq 'rows after the same event came twice' 1 "$(pg "SELECT count(*) FROM notification.notification WHERE event_id = '$first_id'")"
+
+# dead_lettered TOPIC EVENT-ID: four attempts, two seconds apart, then one dead letter and no notification.
+dead_lettered() {
+  local topic=$1 id=$2 letter line
+  await "a dead letter of $id" 40 has_with_id "$topic.dlq" "$id" 1
+  letter=$(with_id "$topic.dlq" "$id")
+  assert_eq "dead letters of $id" 1 "$(wc -l <<<"$letter")"
+  assert_eq 'attempts in the log' '1 2 3 4' "$(consumer_log notification-service ".event_id == \"$id\" and (.event == \"attempt_failed\" or .event == \"dead_letter\")" | jq -r .attempt | paste -sd ' ')"
+  assert_eq 'pauses in the log' '2000 2000 2000' "$(consumer_log notification-service ".event_id == \"$id\" and .event == \"attempt_failed\"" | jq -r .retry_in_ms | paste -sd ' ')"
+  while read -r line; do
+    assert_eq 'place and event in a line of the log' "$topic true true true" "$(jq -r '"\(.topic) \(.partition >= 0) \(.offset >= 0) \(.event_id | length > 0)"' <<<"$line")"
+  done < <(consumer_log notification-service ".event_id == \"$id\"")
+  assert_number 'seconds from the first attempt to the last' "$(consumer_log notification-service ".event_id == \"$id\"" | jq -r '.ts | sub("\\.(?<ms>[0-9]+)Z$"; "Z") | fromdate' | awk 'NR == 1 { a = $1 } { b = $1 } END { print b - a }')" '>=' 5
+  assert_eq "rows of $id" 0 "$(pg "SELECT count(*) FROM notification.notification WHERE event_id = '$id'")"
+  assert_eq "rows of $id in the inbox" 0 "$(pg "SELECT count(*) FROM notification.inbox WHERE event_id = '$id'")"
+  assert_eq "notices of $id" 0 "$(sent "$id")"
+  assert_eq 'attempts in the header' 4 "$(jq -r '.headers["dlt.attempts"]' <<<"$letter")"
+  assert_eq 'original topic in the header' "$topic" "$(jq -r '.headers["kafka_dlt-original-topic"]' <<<"$letter")"
+}
+
+echo '--- a customer that cannot be reached'
+order "$unreachable"
+failed_id=$ID failed_key=$(of_event .key) failed_value=$(of_event .value) failed_correlation=$(of_event .headers.correlationId)
+dead_lettered order.created.v1 "$failed_id"
+step "$unreachable" 20 25
+shipped_id=$ID
+dead_lettered order.shipped.v1 "$shipped_id"
+letter=$(with_id order.created.v1.dlq "$failed_id")
+assert_eq 'key of the dead letter' "$failed_key" "$(jq -r .key <<<"$letter")"
+assert_eq 'value of the dead letter' "$failed_value" "$(jq -r .value <<<"$letter")"
+assert_eq 'correlation id of the dead letter' "$failed_correlation" "$(jq -r .headers.correlationId <<<"$letter")"
+
+echo '--- list, show, dry run'
+run_dlq list order.created.v1.dlq --json --id "$failed_id" || fail "dlq list: $(cat "$RUN/dlq.err")"
+assert_eq 'what list says' "send_failed order.created.v1 0 4 false" "$(jq -r '"\(.errorClass) \(.originalTopic) \(.redrives) \(.attempts) \(.done)"' "$RUN/dlq.out")"
+place=$(jq -r '"\(.partition)/\(.offset)"' "$RUN/dlq.out")
+run_dlq show order.created.v1.dlq "$place" || fail "dlq show: $(cat "$RUN/dlq.err")"
+assert_eq 'what show says' "$failed_value" "$(jq -r .value "$RUN/dlq.out")"
+run_dlq list order.created.v1.dlq --json --key "$failed_key" --error-class send_failed --since 2020-01-01 || fail "dlq list: $(cat "$RUN/dlq.err")"
+assert_eq 'letters by key, class and time' 1 "$(wc -l <"$RUN/dlq.out")"
+run_dlq list order.created.v1.dlq --json --id "$failed_id" --until 2020-01-01 || fail "dlq list: $(cat "$RUN/dlq.err")"
+assert_eq 'letters before all time' 0 "$(wc -l <"$RUN/dlq.out")"
+run_dlq redrive order.created.v1.dlq --id "$failed_id" --dry-run || fail "dlq redrive --dry-run: $(cat "$RUN/dlq.err")"
+assert_eq 'records after a dry run' 1 "$(with_id order.created.v1 "$failed_id" | wc -l)"
+code=0
+run_dlq discard order.created.v1.dlq --id "$failed_id" || code=$?
+assert_eq 'exit code of discard without --yes' 2 "$code"
+
+echo '--- redriven before anybody mended it'
+run_dlq redrive order.created.v1.dlq --id "$failed_id" || fail "dlq redrive: $(cat "$RUN/dlq.err")"
+assert_match 'what redrive says' '^1 redriven, 0 left' "$(cat "$RUN/dlq.out")"
+await 'a second dead letter' 40 has_with_id order.created.v1.dlq "$failed_id" 2
+again=$(with_id order.created.v1 "$failed_id" | tail -n 1)
+assert_eq 'redriven: key' "$failed_key" "$(jq -r .key <<<"$again")"
+assert_eq 'redriven: value' "$failed_value" "$(jq -r .value <<<"$again")"
+assert_eq 'redriven: headers of the failure' '' "$(jq -r '.headers | keys[] | select(startswith("dlt.") or startswith("kafka_dlt-") or startswith("__connect."))' <<<"$again")"
+assert_eq 'redriven: count, whence and correlation' "1 order.created.v1.dlq/$place $failed_correlation" "$(jq -r '"\(.headers["redrive.count"]) \(.headers["redrive.of"]) \(.headers.correlationId)"' <<<"$again")"
+
+echo '--- mended, and redriven: one notification each'
+consumer_stop notification-service
+consumer_start notification-service "${sender[@]}" NOTIFICATION_FAIL_PREFIX=-
+run_dlq redrive order.created.v1.dlq --id "$failed_id" --rate 50 || fail "dlq redrive: $(cat "$RUN/dlq.err")"
+assert_match 'what the second redrive says' '^1 redriven' "$(cat "$RUN/dlq.out")"
+run_dlq redrive order.shipped.v1.dlq --id "$shipped_id" || fail "dlq redrive: $(cat "$RUN/dlq.err")"
+for id in "$failed_id" "$shipped_id"; do
+  await "the notification of $id" 20 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$id'"
+  assert_eq "notices of $id" 1 "$(sent "$id")"
+done
+run_dlq redrive order.created.v1.dlq --id "$failed_id" || fail "dlq redrive: $(cat "$RUN/dlq.err")"
+assert_match 'what the third redrive says' '^0 redriven' "$(cat "$RUN/dlq.out")"
+
+echo '--- a redrive that has forgotten all does no harm, and a limit holds'
+before=$(consumer_metric notification-service 'consumer_duplicates_total{topic="order.created.v1"}')
+code=0
+DLQ_MEMORY=$MINE-forgetful run_dlq redrive order.created.v1.dlq --id "$failed_id" --max-redrives 1 || code=$?
+assert_eq 'exit code where letters came back too often' 5 "$code"
+assert_match 'what the forgetful redrive says' '^1 redriven, 1 left: 1 came back too often' "$(cat "$RUN/dlq.out")"
+more_duplicates() {
+  [ "$(consumer_metric notification-service 'consumer_duplicates_total{topic="order.created.v1"}')" -gt "$before" ]
+}
+await 'the duplicate, counted' 20 more_duplicates
+assert_eq "notices of $failed_id" 1 "$(sent "$failed_id")"
+
+echo '--- with Redis: killed while the event is reserved'
+consumer_stop notification-service
+redis_port=$(port_new)
+process_spawn redis TERM redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$RUN"
+redis() {
+  redis-cli -h 127.0.0.1 -p "$redis_port" "$@"
+}
+await redis 10 redis ping
+by_redis=("${sender[@]}" NOTIFICATION_FAIL_PREFIX=- IDEMPOTENCY=redis "REDIS_URL=redis://127.0.0.1:$redis_port/0" IDEMPOTENCY_TTL_S=25
+  KAFKA_SESSION_TIMEOUT_MS=6000 KAFKA_HEARTBEAT_INTERVAL_MS=1000)
+# The row cannot come in, so that the event is reserved and not done.
+pg 'BEGIN; LOCK TABLE notification.notification IN EXCLUSIVE MODE; SELECT pg_sleep(60)' >"$RUN/lock.log" 2>&1 &
+lock=$!
+table_is_locked() {
+  [ "$(pg "SELECT count(*) FROM pg_locks WHERE relation = 'notification.notification'::regclass AND mode = 'ExclusiveLock' AND granted")" = 1 ]
+}
+await 'the lock' 10 table_is_locked
+order user-2
+lost=$ID
+is_reserved() {
+  redis --scan --pattern "*:$lost" | grep -q .
+}
+consumer_launch notification-service "${by_redis[@]}"
+await 'the reservation' 20 is_reserved
+consumer_kill notification-service
+pg "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%LOCK TABLE notification%' AND pid <> pg_backend_pid()" >/dev/null
+wait $lock || true
+consumer_start notification-service "${by_redis[@]}"
+order user-3
+await 'the notification of a later order' 20 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$ID'"
+was_skipped() {
+  [ "$(consumer_metric notification-service 'consumer_duplicates_total{topic="order.created.v1"}')" -ge 1 ]
+}
+await 'the event, skipped as a duplicate' 30 was_skipped
+assert_eq 'notices of the event that was reserved' 0 "$(sent "$lost")"
+is_free() {
+  ! is_reserved
+}
+await 'the end of the reservation' 40 is_free
+consumer_stop notification-service
+consumer_start notification-service "${by_redis[@]}" GROUP_ID="$MINE-rewound"
+await 'the notification that was lost' 30 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$lost'"
+assert_eq 'notices of the event that was reserved' 1 "$(sent "$lost")"
+consumer_stop notification-service

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Every call of the orders' document, as it is printed there, and the event of each, read back from Kafka: topic, key, headers and body. What is refused, and what is
+# asked again with the same Idempotency-Key, publishes nothing; of equal requests at once, one takes the step.
+# tags: real-kafka slow asan
+# plugins: both
+# shellcheck source=tests/services/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+
+system_new orders
+relay_init
+relay_start
+service_start order-service
+service_start product-service
+
+# An order, and its two steps.
+EVENT_TIMES=createdAt EVENT_TIME_FORM=$UTC_TIME
+trace=0af7651916cd43dd8448eb211c80319c
+customer='"customerId": "user-1001", "customerEmail": "user1001@example.com"'
+call order-service POST /api/orders "{$customer, \"totalAmount\": 12900, \"currency\": \"KRW\"}" -H "traceparent: 00-$trace-b7ad6b7169203331-01"
+answered 201
+order=$(of_answer .orderId)
+assert_match 'orderId' "$UUID" "$order"
+assert_eq 'the answer to an order' "{\"orderId\":\"$order\",\"status\":20}" "$(jq -cS . <<<"$ANSWER")"
+event order.created.v1
+event_is "$order" OrderCreated order-service "{\"orderId\": \"$order\", $customer, \"totalAmount\": 12900, \"currency\": \"KRW\"}"
+assert_match 'traceparent: the trace of the request, a span of its own, its flags' "^00-$trace-[0-9a-f]{16}-01$" "$(of_event .headers.traceparent)"
+[ "$(of_event .headers.traceparent)" != "00-$trace-b7ad6b7169203331-01" ] || fail 'the event has the span of the request'
+assert_eq 'the order as it is stored' "user-1001|user1001@example.com|12900|KRW|20" \
+  "$(pg "SELECT customer_id, customer_email, trim_scale(total_amount), currency, status FROM orders.customer_order WHERE order_id = '$order'")"
+
+# Steps that are none: in the document's order of refusals.
+step() { # FROM TO [ORDER [CUSTOMER]]
+  call order-service POST "/api/orders/${3:-$order}/status" "{${4:-$customer}, \"previousStatus\": $1, \"currentStatus\": $2}"
+}
+unknown=00000000-0000-4000-8000-000000000000
+step 20 25 "$unknown" && answered 404
+step 20 25 no-uuid && answered 404
+step 25 80 && answered 409
+step 20 80 && answered 422
+step 20 20 && answered 422
+step 20 25 "$order" '"customerId": "user-1002", "customerEmail": "user1001@example.com"' && answered 422
+step 20 25 "$order" '"customerId": "user-1001", "customerEmail": "user1002@example.com"' && answered 422
+
+EVENT_TIMES=changedAt
+step 20 25 && answered 200
+assert_eq 'the answer to a step' "{\"orderId\":\"$order\",\"status\":25}" "$(jq -cS . <<<"$ANSWER")"
+event order.shipped.v1
+event_is "$order" OrderShipped order-service "{\"orderId\": \"$order\", $customer, \"previousStatus\": 20, \"currentStatus\": 25}"
+step 20 25 && answered 409
+step 25 20 && answered 422
+step 25 80 && answered 200
+event order.shipped.v1
+event_is "$order" OrderShipped order-service "{\"orderId\": \"$order\", $customer, \"previousStatus\": 25, \"currentStatus\": 80}"
+step 25 80 && answered 409
+step 80 20 && answered 422
+assert_eq 'the status that is stored' 80 "$(pg "SELECT status FROM orders.customer_order WHERE order_id = '$order'")"
+
+# The order that will fail later on is as good as any here.
+EVENT_TIMES=createdAt
+failing='"customerId": "fail-user-1", "customerEmail": "fail@example.com", "totalAmount": 5000, "currency": "KRW"'
+call order-service POST /api/orders "{$failing}"
+answered 201
+event order.created.v1
+event_is "$(of_answer .orderId)" OrderCreated order-service "{\"orderId\": \"$(of_answer .orderId)\", $failing}"
+
+# Amounts are exact to the last digit, in the table and in the event's bytes.
+call order-service POST /api/orders "{$customer, \"totalAmount\": 12900.55, \"currency\": \"USD\"}"
+answered 201
+event order.created.v1
+assert_match 'the amount in the bytes of the event' '"totalAmount": ?12900\.55[,}]' "$(of_event .value)"
+assert_eq 'the amount that is stored' 12900.55 "$(pg "SELECT trim_scale(total_amount) FROM orders.customer_order WHERE order_id = '$(of_answer .orderId)'")"
+
+# A product.
+keyboard='"productName": "wireless-keyboard", "price": 59900, "currency": "KRW", "stockQuantity": 120'
+call product-service POST /api/products "{$keyboard}"
+answered 201
+product=$(of_answer .productId)
+assert_eq 'the answer to a product' "{\"productId\":\"$product\"}" "$(jq -cS . <<<"$ANSWER")"
+event product.created.v1
+event_is "$product" ProductCreated product-service "{\"productId\": \"$product\", $keyboard}"
+assert_eq 'the product as it is stored' 'wireless-keyboard|59900|KRW|120' \
+  "$(pg "SELECT product_name, trim_scale(price), currency, stock_quantity FROM products.product WHERE product_id = '$product'")"
+events_are 6
+
+# The same request again, by its key: the first answer, nothing new. The same key for something else is refused.
+call order-service POST /api/orders "{$customer, \"totalAmount\": 1, \"currency\": \"EUR\"}" -H "Idempotency-Key: $MINE"
+answered 201
+first=$ANSWER
+for _ in 1 2 3; do
+  call order-service POST /api/orders "{$customer, \"totalAmount\": 1, \"currency\": \"EUR\"}" -H "Idempotency-Key: $MINE"
+  answered 201
+  assert_eq 'the answer to the same request' "$(jq -cS . <<<"$first")" "$(jq -cS . <<<"$ANSWER")"
+done
+call order-service POST /api/orders "{$customer, \"totalAmount\": 2, \"currency\": \"EUR\"}" -H "Idempotency-Key: $MINE"
+answered 422
+call product-service POST /api/products "{$keyboard}" -H "Idempotency-Key: $MINE"
+answered 201
+call product-service POST /api/products "{$keyboard}" -H "Idempotency-Key: $MINE"
+answered 201
+events_are 8
+rows_are 4 orders.customer_order
+rows_are 2 products.product
+
+# Twenty equal steps at once: eight of them, the service's workers, stand before the order's lock together.
+order=$(jq -r .orderId <<<"$first")
+held_until_crowded "SELECT FROM orders.customer_order WHERE order_id = '$order' FOR UPDATE" COMMIT 8
+seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' -H "X-Correlation-Id: $MINE.at-once.{}" \
+  --data "{$customer, \"previousStatus\": 20, \"currentStatus\": 25}" "http://127.0.0.1:${SERVICE_PORT[order-service]}/api/orders/$order/status" >"$RUN/steps"
+held_ends
+assert_eq 'answers to twenty equal steps' '1 200 19 409' "$(sort "$RUN/steps" | uniq -c | xargs)"
+events_are 9
+
+# Twenty equal requests with one key at once: one order, and all get the same answer.
+held_until_crowded "INSERT INTO orders.request_answer (key, route, digest) VALUES ('$MINE.2', '', '')" ROLLBACK 8
+seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o "$RUN/one-key.{}" -w '%{http_code}\n' -H 'Content-Type: application/json' -H "X-Correlation-Id: $MINE.one-key.{}" \
+  -H "Idempotency-Key: $MINE.2" --data "{$customer, \"totalAmount\": 3, \"currency\": \"EUR\"}" "http://127.0.0.1:${SERVICE_PORT[order-service]}/api/orders" >"$RUN/one-key"
+held_ends
+assert_eq 'answers to one key' '20 201' "$(sort "$RUN/one-key" | uniq -c | xargs)"
+assert_eq 'orders of one key' 1 "$(jq -r .orderId "$RUN"/one-key.* | sort -u | wc -l)"
+events_are 10
+rows_are 5 orders.customer_order

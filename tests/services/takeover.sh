@@ -1,0 +1,203 @@
+#!/usr/bin/env bash
+# A table that an old program polled is taken over, under load. That program is killed between sending and marking; then the command is killed, or its database, at any
+# moment, and run again until it is through; then the relay streams on, and is killed too. Afterwards every row is in Kafka, none that the old program had marked came
+# from us, each member's events are in their order, and what came twice from the command is what a kill can have had in flight.
+# TAKEOVER_KILLS: how often (default 5). TAKEOVER_SEED: of the moments.
+# tags: real-kafka slow
+# shellcheck disable=SC2034
+POSTGRES=own OWN_POSTGRES=()
+# shellcheck source=tests/services/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+
+kills=${TAKEOVER_KILLS:-5}
+batch=20
+RANDOM=${TAKEOVER_SEED:-$$}
+echo "seed: ${TAKEOVER_SEED:-$$}"
+system_new membership
+relay_set POSTGRES_ADMIN_URL "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB"
+table=public.member_outbox_event
+# Members of this run alone: the topic has other scenarios' records too.
+first_member=$((RANDOM * 32768 * 1000 + RANDOM * 1000))
+
+# event_sql WRITER N: one row. A writer has four members of its own and writes one row after the other, so that n counts each member's events.
+event_sql() {
+  echo "INSERT INTO $table (event_id, aggregate_type, aggregate_id, event_type, payload) VALUES (gen_random_uuid(), 'MEMBER', $((first_member + $1 * 4 + $2 % 4)), 'UPDATED', '{\"n\": $2}');"
+}
+
+# writer W: inserts as long as $RUN/load is there, also while the database goes away and comes back. What goes away with a connection is a gap: the next life counts on
+# from where the life before cannot have been.
+writer() {
+  local life=0 n
+  while [ -e "$RUN/load" ]; do
+    life=$((life + 1))
+    n=$((life * 1000000))
+    while [ -e "$RUN/load" ]; do
+      n=$((n + 1))
+      event_sql "$1" $n || break
+      sleep 0.01
+    done 2>/dev/null | psql -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -d "$DB" >>"$RUN/writer.$1.log" 2>&1 || true
+    sleep 0.05
+  done
+}
+
+poller_start() { # NAME [ARGUMENT]
+  process_spawn "$1" KILL "$BUILD/tests/services/old_poller" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB" "$KAFKA" "${@:2}"
+  poller_pid=$process_pid
+}
+
+poller_kill() {
+  kill -s KILL "$poller_pid"
+  wait "$poller_pid" 2>/dev/null || true
+  await 'the end of its session' 20 sql_is 0 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%NOT published%LIMIT%' AND pid <> pg_backend_pid()"
+}
+
+sql_is() {
+  [ "$(pg "$2")" = "$1" ]
+}
+
+marked_are() { # at least
+  [ "$(pg "SELECT count(*) >= $1 FROM $table WHERE published")" = t ]
+}
+
+has_said_sent() {
+  grep -qx sent "$RUN/poller.killed.log"
+}
+
+takeover() { # LOG ARGUMENT...
+  local log=$1
+  shift
+  relay_command "$log" takeover --table $table --batch $batch "$@"
+}
+
+# records_of_run: PARTITION OFFSET KEY N ID SOURCE, of rows of this database's table, each partition in its order.
+records_of_run() {
+  pg "SELECT event_id FROM $table" >"$RUN/ids"
+  timeout 60 kcat -C -b "$KAFKA" -q -e -J -o beginning -X fetch.wait.max.ms=10 -t member-events | jq -rR 'fromjson? | . as $r
+    | ([range(0; (.headers // []) | length; 2) | {key: $r.headers[.], value: $r.headers[. + 1]}] | from_entries) as $h
+    | [.partition, .offset, .key, ((.payload // "") | fromjson? | objects | .n // 0), $h.id, $h.source] | map(tostring) | join(" ")' |
+    awk 'NR == FNR { is_ours[$1] = 1; next } $5 in is_ours' "$RUN/ids" - | LC_ALL=C sort -n -k 1,1 -k 2,2
+}
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# The old program, and its end
+
+: >"$RUN/load"
+for w in 0 1 2; do
+  writer $w &
+  writers[w]=$!
+done
+poller_start poller
+await 'rows that the poller has marked' 30 marked_are 100
+poller_kill
+poller_start poller.killed stop-behind-send
+await 'rows that are sent and not marked' 30 has_said_sent
+poller_kill
+pg "SELECT event_id FROM $table WHERE published" | LC_ALL=C sort >"$RUN/marked.by.poller"
+
+# backlog ROWS: for members of their own, with n counted on.
+backlog_rows=0
+backlog() {
+  pg "INSERT INTO $table (event_id, aggregate_type, aggregate_id, event_type, payload)
+    SELECT gen_random_uuid(), 'MEMBER', $first_member + 100 + i % 50, 'UPDATED', format('{\"n\": %s}', i) FROM generate_series($backlog_rows + 1, $backlog_rows + $1) AS i ORDER BY i"
+  backlog_rows=$((backlog_rows + $1))
+}
+backlog 4000 # takes some seconds
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# Taken over, cut off at any moment
+
+takeover refused && fail 'took over without being told that the poller is stopped'
+grep -q -- --poller-is-stopped "$RUN/refused.err" || fail "no word of --poller-is-stopped: $(cat "$RUN/refused.err")"
+takeover dry --dry-run || fail "dry run: $(cat "$RUN/dry.err")"
+assert_number 'rows of the dry run' "$(grep -o '^[0-9]*' "$RUN/dry.out")" '>' 4000
+assert_eq 'slots after a dry run' 0 "$(pg 'SELECT count(*) FROM pg_replication_slots')"
+
+cut=0
+for ((i = 1; i <= kills; i++)); do
+  backlog 1000
+  process_spawn "takeover.$i" KILL env -i PATH="$PATH" HOME="$RUN" "${RELAY_SETTINGS[@]}" "$BUILD/cdc-relay/cdc-relay" takeover --table $table --batch $batch --poller-is-stopped
+  pid=$process_pid
+  sleep "$(awk "BEGIN { print 0.02 + $((RANDOM % 700)) / 1000 }")" # the moment, drawn from chance: nothing is waited for by it
+  if [ $((i % 2)) = 1 ]; then
+    kill -s KILL "$pid" 2>/dev/null || true
+    code=0
+    wait "$pid" || code=$?
+    [ $code != 137 ] || cut=$((cut + 1))
+  else
+    process_stop own QUIT
+    code=0
+    wait "$pid" || code=$?
+    postgres_run own
+    [ $code = 0 ] || cut=$((cut + 1))
+    [ $code = 0 ] || assert_eq "exit code of a take-over whose database went away: $(tail -n 3 "$RUN/takeover.$i.log")" 1 $code
+  fi
+  echo "cut $i: code $code, $(pg "SELECT count(*) FROM $table WHERE published") marked, slots: $(pg "SELECT string_agg(slot_name, ' ') FROM pg_replication_slots")"
+  [ $code != 0 ] || fail 'a take-over was through before it could be cut off: it needs more rows'
+done
+assert_number 'take-overs that were cut off' $cut '>=' $((kills / 2))
+
+# The poller is not stopped after all: somebody marks rows that are still to come. The command has published them too, and says so.
+disturbed() {
+  code=0
+  takeover disturbed --poller-is-stopped || code=$?
+  echo $code >"$RUN/disturbed.code"
+}
+has_begun() {
+  grep -q '^replication slot begins' "$RUN/disturbed.out" 2>/dev/null
+}
+disturbed &
+command=$!
+await 'a take-over that has begun' 30 has_begun
+pg "UPDATE $table SET published = true WHERE aggregate_id = $first_member + 100 + $backlog_rows % 50 AND payload = '{\"n\": $backlog_rows}'"
+wait $command
+assert_eq "exit code where somebody else marks: $(cat "$RUN/disturbed.err")" 3 "$(cat "$RUN/disturbed.code")"
+assert_match 'words where somebody else marks' 'the old poller is not stopped' "$(cat "$RUN/disturbed.err")"
+
+takeover last --poller-is-stopped || fail "the last take-over: exit code $?: $(cat "$RUN/last.out" "$RUN/last.err")"
+cat "$RUN/last.out"
+assert_eq 'slots' "$SLOT" "$(pg 'SELECT slot_name FROM pg_replication_slots')"
+code=0
+takeover again --poller-is-stopped || code=$?
+assert_eq 'exit code of a take-over behind a take-over' 4 $code
+
+records_of_run >"$RUN/taken"
+awk '$6 == "auth-service"' "$RUN/taken" >"$RUN/taken.by.us"
+assert_number 'records of the command' "$(wc -l <"$RUN/taken.by.us")" '>' 4000
+twice=$(($(wc -l <"$RUN/taken.by.us") - $(cut -d ' ' -f 5 "$RUN/taken.by.us" | sort -u | wc -l)))
+echo "records of the command: $(wc -l <"$RUN/taken.by.us"), of them again after $cut kills: $twice"
+assert_number 'records that came twice from the command' "$twice" '<=' $((cut * batch))
+pg "SELECT event_id FROM $table WHERE published" | LC_ALL=C sort >"$RUN/marked"
+cut -d ' ' -f 5 "$RUN/taken" | LC_ALL=C sort -u >"$RUN/in.kafka"
+assert_eq 'rows that are marked and not in Kafka' '' "$(LC_ALL=C comm -23 "$RUN/marked" "$RUN/in.kafka")"
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# Streamed
+
+relay_start
+relay_stop relay KILL
+relay_start
+rm "$RUN/load"
+wait "${writers[@]}"
+relay_has_all
+records_of_run >"$RUN/all"
+assert_number 'rows' "$(wc -l <"$RUN/ids")" '>' 4200
+cut -d ' ' -f 5 "$RUN/all" | LC_ALL=C sort -u >"$RUN/in.kafka"
+LC_ALL=C sort "$RUN/ids" >"$RUN/rows"
+assert_same_file 'rows and events' "$RUN/rows" "$RUN/in.kafka"
+awk '$6 == "auth-service" { print $5 }' "$RUN/all" | LC_ALL=C sort -u >"$RUN/by.us"
+assert_eq 'rows that the poller had marked, published by us' '' "$(LC_ALL=C comm -12 "$RUN/marked.by.poller" "$RUN/by.us")"
+assert_number 'rows that the poller had marked' "$(wc -l <"$RUN/marked.by.poller")" '>=' 100
+assert_eq 'events out of their order' '' "$(awk '!seen[$5]++ { if ($4 <= last[$3] && ++bad <= 10) print; last[$3] = $4 }' "$RUN/all")"
+assert_eq 'members in two partitions' '' "$(awk '{ if (($3 in at) && at[$3] != $1) print $3; at[$3] = $1 }' "$RUN/all" | sort -u)"
+cut -d ' ' -f 5 "$RUN/taken.by.us" | LC_ALL=C sort -u >"$RUN/taken.ids"
+assert_eq 'rows of the backlog that were streamed too' '' "$(awk 'NR == FNR { is_taken[$1] = 1; next } $6 == "auth-service" && $5 in is_taken' "$RUN/taken.ids" "$RUN/all" |
+  LC_ALL=C sort >"$RUN/of.taken"; LC_ALL=C sort "$RUN/taken.by.us" | LC_ALL=C comm -13 - "$RUN/of.taken" | awk 'NR <= 5')"
+# A row of the backlog has the headers of a streamed one.
+headers() { # ID: names, and what has the same value for all
+  kcat -C -b "$KAFKA" -q -e -J -o beginning -t member-events | jq -cR --arg id "$1" 'fromjson? | . as $r | select((.headers // []) | index($id)) | select(.headers | index("auth-service"))
+    | [range(0; .headers | length; 2) | {name: $r.headers[.], value: (if $r.headers[.] | IN("eventType", "source", "version") then $r.headers[. + 1] else null end)}]' | awk 'NR == 1'
+}
+streamed=$(LC_ALL=C comm -23 "$RUN/by.us" <(cut -d ' ' -f 5 "$RUN/taken" | LC_ALL=C sort -u) | awk 'NR == 1')
+[ -n "$streamed" ] || fail 'nothing was streamed'
+assert_eq 'headers of a row of the backlog' "$(headers "$streamed")" "$(headers "$(head -n 1 "$RUN/taken.by.us" | cut -d ' ' -f 5)")"
+relay_stop

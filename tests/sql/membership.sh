@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# sql/membership.sql: the old outbox goes on as it was, with the columns that are new beside it; each service keeps to its own schema; nobody revives a member.
+# shellcheck source=tests/sql/harness.bash
+. "${BASH_SOURCE[0]%/*}/harness.bash"
+
+dump() {
+  pg_dump "$DB" | grep -v '^\\\(un\)\?restrict '
+}
+
+auth=${DB}_auth dday=${DB}_dday old=${DB}_old
+pg "CREATE ROLE \"$old\" LOGIN"
+
+# The table is there already, with rows, made and used by the old service as its document has it: no default but `published`.
+pg "CREATE TABLE public.member_outbox_event (id bigint PRIMARY KEY, event_id varchar(36) UNIQUE, aggregate_type varchar(50), aggregate_id bigint, event_type varchar(20), payload text,
+      published boolean DEFAULT false, created_at timestamp)" "ALTER TABLE public.member_outbox_event OWNER TO \"$old\""
+old_insert() { # ID
+  echo "INSERT INTO member_outbox_event (id, event_id, aggregate_type, aggregate_id, event_type, payload, published, created_at)
+    VALUES ($1, gen_random_uuid()::text, 'MEMBER', 42, 'CREATED', '{\"memberId\":42}', false, '2025-01-25T10:15:30.123456')"
+}
+can 'the old INSERT before' "$old" "$(old_insert 1)"
+for file in inbox membership; do
+  apply $file.sql >"$RUN/apply.log" 2>&1 || fail "$file.sql: $(cat "$RUN/apply.log")"
+done
+pg "CREATE ROLE \"$auth\" LOGIN IN ROLE auth_service" "CREATE ROLE \"$dday\" LOGIN IN ROLE dday_service"
+assert_eq 'a row from before has nothing new in it' '1|f|2025-01-25 10:15:30.123456||||' "$(pg "SELECT id, published, created_at, correlation_id, causation_id, traceparent, event_time FROM member_outbox_event")"
+can 'the old INSERT afterwards' "$old" "$(old_insert 2)"
+can 'the old scheduler' "$old" "SELECT * FROM member_outbox_event WHERE published = false ORDER BY id LIMIT 100; UPDATE member_outbox_event SET published = true WHERE id = 1"
+assert_eq 'what it marked' '1 t 2 f' "$(pg "SELECT id || ' ' || published::text::char FROM member_outbox_event ORDER BY id" | paste -sd ' ')"
+cannot 'an event id twice' "$old" "INSERT INTO member_outbox_event SELECT 3, event_id FROM member_outbox_event WHERE id = 1" 23505
+assert_eq 'published tables' 'member_outbox_event outbox outbox_binary' "$(pg "SELECT tablename FROM pg_publication_tables WHERE pubname = '$PUBLICATION' ORDER BY 1" | paste -sd ' ')"
+assert_eq 'only inserts are published' 't|f|f|f' "$(pg "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication")"
+
+# The new service names neither id nor time; what it gets cannot be an old one, and comes behind the old ones.
+event="INSERT INTO public.member_outbox_event (event_id, aggregate_type, aggregate_id, event_type, payload, correlation_id, causation_id, traceparent)
+  VALUES (gen_random_uuid()::text, 'MEMBER', 43, 'CREATED', '{}', 'c-1', NULL, NULL)"
+person="INSERT INTO auth.member (member_id, provider, provider_id, nickname, email) VALUES (nextval('auth.member_id'), 'kakao', 'anna', 'anna', 'anna@example.com')"
+can 'a member is made' "$auth" "BEGIN; $person; $event; COMMIT"
+can 'a second event' "$auth" "$event"
+assert_eq 'ids of the new' '4611686018427387904 4611686018427387905' "$(pg "SELECT id FROM member_outbox_event WHERE aggregate_id = 43 ORDER BY id" | paste -sd ' ')"
+assert_match 'the time of an event as a header' '^20[0-9-]{8}T[0-9:]{8}\.[0-9]{6}Z$' "$(pg "SELECT event_time FROM member_outbox_event WHERE aggregate_id = 43 LIMIT 1")"
+assert_eq 'the same time as a column, UTC whatever the session says' t "$(pg "SET timezone = 'Asia/Seoul'; BEGIN; $event; SELECT to_char(created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') = event_time AND abs(extract(epoch FROM created_at - now() AT TIME ZONE 'UTC')) < 60 FROM member_outbox_event ORDER BY id DESC LIMIT 1; ROLLBACK")"
+cannot 'auth-service reads the outbox' "$auth" "SELECT FROM member_outbox_event"
+cannot 'auth-service marks' "$auth" "UPDATE member_outbox_event SET published = true"
+cannot 'auth-service removes' "$auth" "DELETE FROM member_outbox_event"
+
+# Members.
+cannot 'the same person twice' "$auth" "$person" 23505
+can 'the same person twice, asked for' "$auth" "$person ON CONFLICT (provider, provider_id) DO NOTHING RETURNING member_id"
+can 'a member is renamed' "$auth" "SELECT * FROM auth.member WHERE member_id = 1 FOR UPDATE; UPDATE auth.member SET nickname = 'ann', email = NULL, updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond') WHERE member_id = 1 RETURNING member_id"
+cannot 'a member becomes another person' "$auth" "UPDATE auth.member SET provider_id = 'bob'"
+cannot 'a member vanishes' "$auth" "DELETE FROM auth.member"
+cannot 'a state that is none' "$auth" "UPDATE auth.member SET status = 'GONE'" 23514
+cannot 'no nickname' "$auth" "UPDATE auth.member SET nickname = ''" 23514
+can 'a member withdraws' "$auth" "UPDATE auth.member SET status = 'DELETED'"
+cannot 'a member comes back' "$auth" "UPDATE auth.member SET status = 'ACTIVE'" 23514
+can 'an answer is kept' "$auth" "BEGIN; INSERT INTO auth.request_answer (key, route, digest) VALUES ('k', 'POST /api/auth/oauth/login', '\\x00'); UPDATE auth.request_answer SET status = 201, body = '{}' WHERE key = 'k'; COMMIT"
+
+# The copy of members, and what hangs on it.
+reference() { # ID STATUS LAST_EVENT_AT [NICKNAME]
+  echo "INSERT INTO dday.member_reference (member_id, nickname, status, last_event_id, last_event_at) VALUES ($1, ${4:-NULL}, '$2', 'e-$1', '$3')"
+}
+can 'a member, its d-day, and the event in the inbox' "$dday" "BEGIN; INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('c', 'e-1', 'member-events', 0, 1) ON CONFLICT DO NOTHING;
+  $(reference 1 ACTIVE 2025-01-25T10:15:30.5 "'anna'"); INSERT INTO dday.d_day (member_id, title, target_date) VALUES (1, 'exam', '2026-11-19'); COMMIT"
+can 'a member that was deleted before it was known' "$dday" "$(reference 2 DELETED 2025-01-25T10:15:30)"
+cannot 'an active member without a name' "$dday" "$(reference 3 ACTIVE 2025-01-25T10:15:30)" 23514
+cannot 'a d-day of nobody' "$dday" "INSERT INTO dday.d_day (member_id, title, target_date) VALUES (9, 'exam', '2026-11-19')" 23503
+cannot 'an older event comes over a newer one' "$dday" "UPDATE dday.member_reference SET nickname = 'x', last_event_at = '2025-01-25T10:15:30.499999' WHERE member_id = 1" 23514
+can 'a newer event' "$dday" "UPDATE dday.member_reference SET nickname = 'x', last_event_at = '2025-01-25T10:15:30.500001' WHERE member_id = 1"
+can 'the member is deleted, with its d-days' "$dday" "UPDATE dday.member_reference SET status = 'DELETED', last_event_at = '2025-01-26' WHERE member_id = 1; DELETE FROM dday.d_day WHERE member_id = 1"
+cannot 'the member is revived' "$dday" "UPDATE dday.member_reference SET status = 'ACTIVE', last_event_at = '2025-01-27' WHERE member_id = 1" 23514
+
+# Dead letters and the list of them.
+failed="INSERT INTO dday.failed_event (event_id, event_type, member_id, topic, partition, \"offset\", record_key, payload, headers) VALUES ('e-7', 'CREATED', 7, 'member-events', 0, 1, '7', '{', '[]')"
+can 'a failed event' "$dday" "$failed"
+cannot 'the same failed event twice' "$dday" "$failed" 23505
+can 'it fails again' "$dday" "$failed ON CONFLICT (event_id) DO UPDATE SET attempts = failed_event.attempts + 1, last_failed_at = now()"
+cannot 'it is closed at no time' "$dday" "UPDATE dday.failed_event SET status = 'RESOLVED'" 23514
+can 'it is closed' "$dday" "UPDATE dday.failed_event SET status = 'RESOLVED', handled_by = 'anna', handled_at = now(), note = 'n'"
+can 'an alert, taken and sent' "$dday" "INSERT INTO dday.alert (event_id, channel, subject, body) VALUES ('e-7', 'EMAIL', 's', 'b'), ('e-7', 'WEBHOOK', 's', 'b');
+  UPDATE dday.alert SET attempts = attempts + 1, next_at = clock_timestamp() + interval '30 seconds' WHERE id = (
+    SELECT id FROM dday.alert WHERE status = 'PENDING' AND next_at <= clock_timestamp() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id;
+  UPDATE dday.alert SET status = 'SENT', sent_at = clock_timestamp() WHERE attempts = 1"
+assert_eq 'alerts to send' 1 "$(pg "SELECT count(*) FROM dday.alert WHERE status = 'PENDING'")"
+cannot 'sent at no time' "$dday" "UPDATE dday.alert SET status = 'SENT'" 23514
+can 'a dead letter' "$dday" "INSERT INTO outbox_binary ($EVENT, event_id) VALUES ('member-events.DLT', '7', 'CREATED', '{', 'e-7')"
+cannot 'd-day-service makes members up' "$dday" "INSERT INTO outbox ($EVENT) VALUES ('member-events', '7', 'CREATED', '{}')"
+cannot 'd-day-service writes the old outbox' "$dday" "$event"
+cannot 'auth-service writes another outbox' "$auth" "INSERT INTO outbox ($EVENT) VALUES ('member-events', '7', 'CREATED', '{}')"
+
+for foreign in "$auth dday.member_reference" "$auth dday.d_day" "$auth dday.failed_event" "$auth dday.alert" "$auth dday.inbox" "$dday auth.member" "$dday auth.request_answer"; do
+  read -r role table <<<"$foreign"
+  for sql in "SELECT FROM $table" "DELETE FROM $table" "TRUNCATE $table" "INSERT INTO $table DEFAULT VALUES"; do
+    cannot "$role: $sql" "$role" "$sql"
+  done
+done
+cannot 'd-day-service forgets what it handled' "$dday" 'DELETE FROM dday.inbox'
+
+# Applied again: nothing changes, whatever is in it.
+before=$(dump)
+for file in inbox membership; do
+  apply $file.sql >"$RUN/apply.log" 2>&1 || fail "$file.sql once more: $(cat "$RUN/apply.log")"
+done
+assert_eq 'the database after applying again' "$before" "$(dump)"
+
+# Into an empty database, where the table is made as well.
+DB=${NAME}_copy
+pg_in postgres "CREATE DATABASE \"$DB\""
+for file in outbox roles inbox membership membership; do
+  apply $file.sql >"$RUN/apply.log" 2>&1 || fail "$file.sql in an empty database: $(cat "$RUN/apply.log")"
+done
+can 'a member is made there, too' "$auth" "BEGIN; $person; $event; COMMIT"
+can 'and the old INSERT' "$PGUSER" "$(old_insert 1)"
+DB=$NAME

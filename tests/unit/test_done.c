@@ -1,0 +1,130 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "done.h"
+
+static void assert_text(const struct done *done, int64_t next, const char *expected)
+{
+  char text[DONE_TEXT_SIZE];
+
+  cr_assert_eq(done_write(done, text), 0);
+  cr_assert_str_eq(text, expected);
+  cr_assert_eq(done->next, next);
+}
+
+Test(done, what_touches_becomes_one_and_what_touches_the_front_moves_it)
+{
+  struct done done;
+
+  cr_assert(done_init(&done, 3, NULL));
+  cr_assert(done_add(&done, 5, 6));
+  cr_assert(done_add(&done, 8, 9));
+  assert_text(&done, 3, "2+1,5+1");
+  cr_assert(done_add(&done, 6, 7));
+  assert_text(&done, 3, "2+2,5+1");
+  cr_assert(done_add(&done, 7, 8));
+  assert_text(&done, 3, "2+4");
+  cr_assert(done_add(&done, 3, 5));
+  assert_text(&done, 9, "");
+}
+
+Test(done, a_range_over_others_takes_them_in)
+{
+  struct done done;
+
+  cr_assert(done_init(&done, 0, "2+1,5+1,9+2"));
+  cr_assert(done_add(&done, 4, 10));
+  assert_text(&done, 0, "2+1,4+7");
+  cr_assert(done_add(&done, 0, 4));
+  assert_text(&done, 11, "");
+}
+
+Test(done, an_empty_range_and_one_that_is_known_change_nothing)
+{
+  struct done done;
+
+  cr_assert(done_init(&done, 4, "3+2"));
+  cr_assert(done_add(&done, 20, 20));
+  cr_assert(done_add(&done, 0, 4));
+  cr_assert(done_add(&done, 7, 9));
+  assert_text(&done, 4, "3+2");
+}
+
+/* Against a plain array of flags. */
+Test(done, it_holds_what_a_set_would_hold)
+{
+  srand(1);
+  for (int round = 0; round < 300; round++) {
+    bool set[128] = {false};
+    struct done done;
+    struct done again;
+    char text[DONE_TEXT_SIZE];
+
+    (void)done_init(&done, 0, NULL);
+    for (int step = 0; step < 40; step++) {
+      int from = rand() % 120;
+      int end = from + rand() % 6;
+
+      cr_assert(done_add(&done, from, end));
+      for (int i = from; i < end; i++) {
+        set[i] = true;
+      }
+    }
+    cr_assert_eq(done_write(&done, text), 0);
+    cr_assert(done_init(&again, done.next, text), "%s", text);
+    for (int i = 0; i < 128; i++) {
+      cr_assert_eq(done_contains(&done, i), set[i], "offset %d of round %d", i, round);
+      cr_assert_eq(done_contains(&again, i), set[i], "offset %d of round %d, read again", i, round);
+    }
+    cr_assert(!set[done.next]);
+  }
+}
+
+Test(done, a_text_that_is_not_ours_is_not_believed)
+{
+  static const char *const wrong[] = {
+      "x", "1", "1+", "+1", "0+1", "2+0", "2+1,", ",2+1", "5+1,3+1", "2+1,3+1", "2+1 ", "-2+1", "2+1;4", "99999999999999999999+1", "1+9223372036854775807"};
+  struct done done;
+
+  for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    bool is_comma_at_end = strcmp(wrong[i], "2+1,") == 0;
+
+    cr_assert(done_init(&done, 7, wrong[i]) == is_comma_at_end, "%s", wrong[i]);
+    cr_assert_eq(done.next, 7);
+    cr_assert(is_comma_at_end || done.count == 0, "%s", wrong[i]);
+  }
+}
+
+Test(done, a_full_list_says_so_and_stays_as_it_was)
+{
+  struct done done;
+  char text[DONE_TEXT_SIZE];
+
+  (void)done_init(&done, 0, NULL);
+  for (int64_t i = 0; i < DONE_RANGES_MAX; i++) {
+    cr_assert(done_add(&done, 10 + i * 2, 11 + i * 2));
+  }
+  cr_assert(!done_add(&done, 5000, 5001));
+  cr_assert(!done_contains(&done, 5000));
+  cr_assert(done_add(&done, 11, 12), "what joins two needs no room");
+  cr_assert(done_add(&done, 5000, 5001));
+  cr_assert_eq(done_write(&done, text), 0);
+}
+
+Test(done, ranges_that_do_not_fit_into_the_text_are_counted)
+{
+  struct done done;
+  struct done again;
+  char text[DONE_TEXT_SIZE];
+  size_t left;
+
+  (void)done_init(&done, 0, NULL);
+  for (int64_t i = 0; i < DONE_RANGES_MAX; i++) {
+    cr_assert(done_add(&done, INT64_C(1000000000000000) + i * 2, INT64_C(1000000000000001) + i * 2));
+  }
+  left = done_write(&done, text);
+  cr_assert_gt(left, 0);
+  cr_assert(done_init(&again, 0, text));
+  cr_assert_eq(again.count, DONE_RANGES_MAX - left);
+}

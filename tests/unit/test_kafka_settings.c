@@ -1,0 +1,130 @@
+/* test_kafka_settings.c - KAFKA_... of the environment: what becomes a property, what is refused, what is not meant for us. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kafka_settings.h"
+
+static struct kafka_settings settings;
+static struct problem_list problems;
+
+static void read_list(char *const *environment)
+{
+  for (size_t i = 0; i < settings.count; i++) {
+    free(settings.settings[i].value); /* a program reads its settings once, and keeps them */
+  }
+  memset(&problems, 0, sizeof(problems));
+  kafka_settings_read(&settings, environment, &problems);
+}
+
+static void read_one(const char *entry)
+{
+  char *const environment[] = {(char *)(uintptr_t)entry, NULL};
+
+  read_list(environment);
+}
+
+Test(kafka_settings, names_become_properties)
+{
+  static const char *const cases[][2] = {{"KAFKA_SESSION_TIMEOUT_MS=300000", "session.timeout.ms"},
+                                         {"KAFKA_SECURITY_PROTOCOL=sasl_ssl", "security.protocol"},
+                                         {"KAFKA_LOG_LEVEL=3", "log_level"},
+                                         {"KAFKA_PARTITION_ASSIGNMENT_STRATEGY=roundrobin", "partition.assignment.strategy"}};
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct problem problem;
+
+    read_one(cases[i][0]);
+    cr_assert_eq(problems.count, 0, "%s: %s", cases[i][0], problems.problems[0].text);
+    cr_assert_eq(settings.count, 1);
+    cr_expect_str_eq(settings.settings[0].property, cases[i][1]);
+    cr_expect_eq(kafka_settings_apply(&settings, conf, &problem), VERDICT_OK);
+    rd_kafka_conf_destroy(conf);
+  }
+}
+
+Test(kafka_settings, what_the_runtime_needs_itself_is_refused)
+{
+  static const char *const entries[] = {"KAFKA_ENABLE_AUTO_COMMIT=true",
+                                        "KAFKA_ENABLE_AUTO_OFFSET_STORE=true",
+                                        "KAFKA_AUTO_OFFSET_RESET=latest",
+                                        "KAFKA_ISOLATION_LEVEL=read_uncommitted",
+                                        "KAFKA_GROUP_ID=g",
+                                        "KAFKA_GROUP_INSTANCE_ID=i",
+                                        "KAFKA_PLUGIN_LIBRARY_PATHS=/tmp/x.so",
+                                        "KAFKA_SSL_ENGINE_LOCATION=/tmp/x.so",
+                                        "KAFKA_TEST_MOCK_NUM_BROKERS=3",
+                                        "KAFKA_OFFSET_STORE_METHOD=broker",
+                                        "KAFKA_PARTITION_ASSIGNMENT_STRATEGY=cooperative-sticky"};
+
+  for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+    read_one(entries[i]);
+    cr_expect_eq(problems.count, 1, "%s", entries[i]);
+    cr_expect_eq(settings.count, 0, "%s", entries[i]);
+    cr_expect_not_null(strstr(problems.problems[0].text, "cannot be set"), "%s", problems.problems[0].text);
+  }
+}
+
+Test(kafka_settings, every_mistake_is_reported_at_once)
+{
+  char *const environment[] = {"KAFKA_NO_SUCH_THING=1", "KAFKA_SESSION_TIMEOUT_MS=soon", "KAFKA_GROUP_ID=g", "KAFKA_SOCKET_TIMEOUT_MS=1000", "KAFKA_=x", NULL};
+
+  read_list(environment);
+  cr_assert_eq(problems.count, 4);
+  cr_assert_eq(settings.count, 1);
+  cr_assert_str_eq(problems.problems[0].path, "KAFKA_NO_SUCH_THING");
+}
+
+Test(kafka_settings, what_is_meant_for_others_is_left_alone)
+{
+  char *const environment[] = {"KAFKA_BOOTSTRAP_SERVERS=b:9092",
+                               "KAFKA_SERVICE_HOST=10.0.0.1",
+                               "KAFKA_SERVICE_PORT=9092",
+                               "KAFKA_SERVICE_PORT_CLIENT=9092",
+                               "KAFKA_PORT=tcp://10.0.0.1:9092",
+                               "KAFKA_PORT_9092_TCP_ADDR=10.0.0.1",
+                               "KAFKA_SASL_USERNAME=",
+                               "OTHER=1",
+                               NULL};
+
+  read_list(environment);
+  cr_assert_eq(problems.count, 0, "%s: %s", problems.problems[0].path, problems.problems[0].text);
+  cr_assert_eq(settings.count, 0);
+}
+
+Test(kafka_settings, a_secret_comes_from_a_file_and_is_never_shown)
+{
+  char path[] = "/tmp/kafka_settings.XXXXXX";
+  int fd = mkstemp(path);
+  char entry[128];
+  char *text = NULL;
+  size_t length = 0;
+  FILE *out = open_memstream(&text, &length);
+
+  cr_assert_eq(write(fd, "p4ss word\n", 10), 10);
+  (void)close(fd);
+  (void)snprintf(entry, sizeof(entry), "KAFKA_SASL_PASSWORD_FILE=%s", path);
+  read_one(entry);
+  (void)unlink(path);
+  cr_assert_eq(problems.count, 0, "%s", problems.problems[0].text);
+  cr_assert_str_eq(settings.settings[0].property, "sasl.password");
+  cr_assert_str_eq(settings.settings[0].value, "p4ss word");
+  kafka_settings_print(&settings, out);
+  (void)fclose(out);
+  cr_assert_null(strstr(text, "p4ss"));
+  cr_assert_not_null(strstr(text, "***"));
+  free(text);
+
+  read_one("KAFKA_SASL_PASSWORD_FILE=/nowhere/at/all");
+  cr_assert_eq(problems.count, 1);
+}
+
+Test(kafka_settings, a_property_is_set_once)
+{
+  char *const environment[] = {"KAFKA_SASL_PASSWORD=a", "KAFKA_SASL_PASSWORD_FILE=/tmp/b", NULL};
+
+  read_list(environment);
+  cr_assert_eq(problems.count, 1);
+  cr_assert_eq(settings.count, 1);
+}
