@@ -187,7 +187,7 @@ dev_mutants() {
       survivors+=("$name")
       printf 'SURVIVED  %-28s %s\n' "$name" "$text"
     fi
-    # shellcheck disable=SC2016
+    # shellcheck disable=SC2016,SC2001
     printf '| `%s` | %s | %s |\n' "$name" "$text" "$(sed 's/|/\\|/g' <<<"${caught:-**nobody**}" | paste -sd ';' | sed 's/;/<br>/g')" >>"$report"
   done < <(mutants_list)
 

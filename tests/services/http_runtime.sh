@@ -223,6 +223,7 @@ kill -TERM "$PID"
 await 'the answer to SIGTERM' 5 grep -q '"event":"http_stopping"' "$LOG"
 wait "$last"
 trap '' PIPE # so that what is wrong is said below
+# shellcheck disable=SC2261
 printf '{"name":"half",  "text":"h"}' >&"$fd" 2>/dev/null || true
 trap - PIPE
 IFS= read -r -t 10 line <&"$fd" || fail 'the request whose body came late got no answer'
