@@ -10,7 +10,7 @@ POSTGRES=own OWN_POSTGRES=()
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 
 kills=${TAKEOVER_KILLS:-5}
-batch=20
+batch=5
 RANDOM=${TAKEOVER_SEED:-$$}
 echo "seed: ${TAKEOVER_SEED:-$$}"
 system_new membership
@@ -117,7 +117,7 @@ for ((i = 1; i <= kills; i++)); do
   backlog 1000
   process_spawn "takeover.$i" KILL env -i PATH="$PATH" HOME="$RUN" "${RELAY_SETTINGS[@]}" "$BUILD/cdc-relay/cdc-relay" takeover --table $table --batch $batch --poller-is-stopped
   pid=$process_pid
-  sleep "$(awk "BEGIN { print 0.02 + $((RANDOM % 700)) / 1000 }")" # the moment, drawn from chance: nothing is waited for by it
+  sleep "$(awk "BEGIN { print 0.02 + $((RANDOM % 300)) / 1000 }")" # the moment, drawn from chance: nothing is waited for by it
   if [ $((i % 2)) = 1 ]; then
     kill -s KILL "$pid" 2>/dev/null || true
     code=0
