@@ -115,7 +115,6 @@ bench_load() {
   for plugin in pgoutput wal2json; do
     bench_sql -c "SELECT pg_create_logical_replication_slot('template_$plugin', '$plugin')" >/dev/null
   done
-  BENCH_BEGIN=$(bench_sql -c 'SELECT pg_current_wal_lsn()')
   bench_sql -c 'SET synchronous_commit = off' -c "CALL bench_load($1, $2, ${3:-10000}, ${4:-250}, ${5:-1})"
   bench_sql -c CHECKPOINT
   BENCH_END=$(bench_sql -c 'SELECT pg_current_wal_insert_lsn()')
