@@ -109,13 +109,13 @@ int consumer_main(const struct consumer *consumer, int argc, char **argv)
     return EXIT_USAGE;
   }
   settings_read(&settings, environ, &problems);
+  if (argc == 2) {
+    settings_print(&settings, &problems, stdout);
+  }
   if (problems.count > 0) {
+    (void)fflush(stdout);
     problem_list_print(&problems, stderr);
     return EXIT_USAGE;
   }
-  if (argc == 2) {
-    settings_print(&settings, stdout);
-    return EXIT_DONE;
-  }
-  return run(consumer, &settings);
+  return argc == 2 ? EXIT_DONE : run(consumer, &settings);
 }

@@ -97,7 +97,7 @@ struct transaction {
   const char *key; /* NULL: without */
   char route[ROUTE_TEXT_SIZE];
   unsigned char digest[DIGEST_SIZE];
-  const char *violated; /* the unique constraint that stood in the way */
+  char violated[sizeof(((struct work_outcome *)NULL)->constraint)]; /* the unique constraint that stood in the way */
   /* What LOOK found. */
   bool is_found;
   bool is_same;
@@ -307,7 +307,7 @@ static void transact(struct transaction *transaction)
       return;
     }
     if (is_taken) {
-      transaction->violated = outcome.constraint;
+      memcpy(transaction->violated, outcome.constraint, sizeof(transaction->violated));
       found = answer_again(transaction);
     }
     switch (found) {

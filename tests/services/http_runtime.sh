@@ -27,6 +27,14 @@ shown=$(env -i DATABASE_URL=postgresql://echo:hidden-word@127.0.0.1/x "$PROGRAM"
 assert_match '--print-config' HTTP_LISTEN=127.0.0.1:8099 "$shown"
 [[ $shown != *hidden-word* ]] || fail "--print-config shows the password: $shown"
 
+code=0
+shown=$(env -i DATABASE_URL='dbname=postgres://echo:hidden-word@127.0.0.1/x' HTTP_WORKERS=0 HTTP_PORT=80 LOG_LEVEL=warn "$PROGRAM" --print-config 2>"$RUN/wrong.err") || code=$?
+assert_eq 'exit code of --print-config with wrong settings' 2 $code
+for line in 'DATABASE_URL=\*\*\*  # environment  # WRONG: has a connection string' 'HTTP_WORKERS=0  # environment  # WRONG: must be' 'HTTP_PORT=.*# WRONG: is no setting' 'LOG_LEVEL=warn  # environment$'; do
+  grep -q "^$line" <<<"$shown" || fail "--print-config lacks $line: $shown"
+done
+[[ $shown$(cat "$RUN/wrong.err") != *hidden-word* ]] || fail "--print-config shows the password: $shown"
+
 echo_tables
 
 service_start echo
