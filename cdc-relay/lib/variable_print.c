@@ -70,16 +70,6 @@ void variables_print_help(const struct variable *table, FILE *out)
   }
 }
 
-/* A line is a line. */
-static void print_line_safe(const char *text, FILE *out)
-{
-  for (; *text != '\0'; text++) {
-    unsigned char byte = (unsigned char)*text;
-
-    (void)fputc(byte < 0x20 || byte == 0x7f ? '?' : byte, out);
-  }
-}
-
 static void print_value(const struct variable *variable, FILE *out)
 {
   const struct address *address;
@@ -89,7 +79,7 @@ static void print_value(const struct variable *variable, FILE *out)
   switch (variable->kind) {
   case VARIABLE_TEXT:
     text = *(const char *const *)variable->target;
-    print_line_safe(text != NULL ? text : "", out);
+    problem_print_text(text != NULL ? text : "", out);
     break;
   case VARIABLE_SECRET:
     text = *(const char *const *)variable->target;
@@ -98,7 +88,7 @@ static void print_value(const struct variable *variable, FILE *out)
   case VARIABLE_POSTGRES:
     text = *(const char *const *)variable->target;
     masked = connection_string_mask(text != NULL ? text : "");
-    print_line_safe(masked, out);
+    problem_print_text(masked, out);
     free(masked);
     break;
   case VARIABLE_NUMBER:
@@ -120,7 +110,7 @@ static void print_wrong_value(const struct variable *variable, FILE *out)
   const char *text = variable_environment(variable->name);
 
   if (text != NULL) {
-    print_line_safe(variable_is_secret(variable) ? "***" : text, out);
+    problem_print_text(variable_is_secret(variable) ? "***" : text, out);
   }
 }
 
@@ -132,7 +122,7 @@ static void print_origin(const struct variable *variable, FILE *out)
 
   if (path != NULL) {
     (void)fprintf(out, "  # %sfile ", is_in_environment ? "environment and " : "");
-    print_line_safe(path, out);
+    problem_print_text(path, out);
   } else {
     (void)fputs(is_in_environment ? "  # environment" : variable->fallback != NULL ? "  # default" : "  # not set", out);
   }
@@ -141,7 +131,7 @@ static void print_origin(const struct variable *variable, FILE *out)
 static void print_mistake(const struct config_problem *problem, FILE *out)
 {
   (void)fputs("  # WRONG: ", out);
-  print_line_safe(problem->text, out);
+  problem_print_text(problem->text, out);
 }
 
 void variables_print(const struct variable *table, FILE *out)
@@ -166,7 +156,7 @@ void variables_print(const struct variable *table, FILE *out)
   }
   variables_find_strangers(table, &strangers);
   for (size_t i = 0; i < strangers.count && i < PROBLEM_LIST_MAX; i++) {
-    print_line_safe(strangers.problems[i].path, out);
+    problem_print_text(strangers.problems[i].path, out);
     (void)fputs("=***  # environment", out);
     print_mistake(&strangers.problems[i], out);
     (void)fputc('\n', out);

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "dead_letter_topics.h"
 #include "log.h"
 #include "loop.h"
 #include "pages.h"
@@ -36,6 +37,7 @@ static int run_between(const struct consumer *consumer, const struct settings *s
 {
   const struct consumer_surroundings surroundings = {
       .database_url = settings->database_url, .log = processing->log, .instruments = processing->figures->instruments};
+  struct dead_letter_topics *topics = NULL;
   struct problem problem;
   int code = EXIT_DONE;
 
@@ -43,8 +45,10 @@ static int run_between(const struct consumer *consumer, const struct settings *s
     log_event(processing->log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
     code = (int)problem.code;
   } else {
+    topics = dead_letter_topics_watch(consumer, settings, processing->log, processing->figures);
     code = loop_run(processing, vitals);
   }
+  dead_letter_topics_free(topics);
   if (consumer->stop != NULL) {
     consumer->stop(consumer->state);
   }

@@ -276,13 +276,18 @@ void kafka_settings_print(const struct kafka_settings *settings, const struct pr
   for (size_t i = 0; i < settings->count; i++) {
     const struct kafka_setting *setting = &settings->settings[i];
 
-    (void)fprintf(out, "%s=%s  # %s\n", setting->variable, setting->is_secret ? "***" : setting->value, setting->is_from_file ? "file" : "environment");
+    (void)fprintf(out, "%s=", setting->variable);
+    problem_print_text(setting->is_secret ? "***" : setting->value, out);
+    (void)fprintf(out, "  # %s\n", setting->is_from_file ? "file" : "environment");
   }
   for (size_t i = 0; i < problems->count && i < PROBLEM_LIST_MAX; i++) {
     const struct config_problem *problem = &problems->problems[i];
 
     if (strncmp(problem->path, PREFIX, strlen(PREFIX)) == 0 && strcmp(problem->path, "KAFKA_BOOTSTRAP_SERVERS") != 0) {
-      (void)fprintf(out, "%s=***  # environment  # WRONG: %s\n", problem->path, problem->text);
+      problem_print_text(problem->path, out);
+      (void)fputs("=***  # environment  # WRONG: ", out);
+      problem_print_text(problem->text, out);
+      (void)fputc('\n', out);
     }
   }
 }

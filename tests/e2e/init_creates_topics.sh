@@ -15,6 +15,8 @@ relay_init
 relay_command check check || fail "check: exit code $?"
 assert_match 'missing topic' "warning: topic \"$b\" does not exist" "$(cat "$RUN/check.err")"
 assert_match 'missing dead-letter topic' "warning: topic \"$dead\" does not exist" "$(cat "$RUN/check.err")"
+relay_command stop --set delivery.poison=stop check || fail "check with policy stop: exit code $?"
+assert_match 'missing dead-letter topic, for delivery.poison_once' "warning: topic \"$dead\" does not exist" "$(cat "$RUN/stop.err")"
 assert_match 'batches that the topic would refuse' "topic \"$a\" takes 500000 bytes at once, but batch.size is" "$(cat "$RUN/check.err")"
 if kcat -L -b "$KAFKA" -J | jq -e --arg t "$b" '.topics[] | select(.topic == $t)' >/dev/null; then
   fail 'check has created a topic by asking for it'

@@ -278,11 +278,11 @@ const char **kafka_topic_names(const struct config *config, size_t *ret_count, s
         add_name(names, &count, entry->allow[k]);
       }
     }
-    if (entry->poison == POISON_DEAD_LETTER && entry->dead_letter_topic != NULL) {
+    if (entry->dead_letter_topic != NULL) {
       add_name(names, &count, entry->dead_letter_topic);
     }
   }
-  if (config->delivery.poison == POISON_DEAD_LETTER && config->delivery.dead_letter_topic != NULL) {
+  if (config->delivery.dead_letter_topic != NULL) {
     add_name(names, &count, config->delivery.dead_letter_topic);
   }
   *ret_count = count;

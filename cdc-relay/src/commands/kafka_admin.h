@@ -38,7 +38,7 @@ enum verdict MUST_CHECK kafka_admin_create(struct kafka_admin *admin, const char
 int64_t kafka_admin_setting(const struct kafka_admin *admin, const char *property);
 
 /*
- * The exact topic names that the configuration can publish to: allow lists and dead-letter topics, each once; `prefix*` patterns are counted in
+ * The exact topic names that the configuration can publish to: allow lists and dead-letter topics (delivery.poison_once uses them under any policy), each once; `prefix*` patterns are counted in
  * *ret_patterns. The array is malloc'ed, the names are the configuration's.
  */
 const char **kafka_topic_names(const struct config *config, size_t *ret_count, size_t *ret_patterns);
