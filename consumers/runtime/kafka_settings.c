@@ -78,6 +78,7 @@ static const struct {
     {"test.mock*", "a mock of a broker is none", NULL},
 };
 
+static const char safe_in_a_shell[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/@:";
 static const char *const secrets[] = {"password", "secret", "ssl.key.pem", "sasl.oauthbearer.config", NULL};
 
 /* Whether `values`, a|b|c, has it. */
@@ -112,6 +113,10 @@ static bool is_allowed(const struct kafka_setting *setting, struct problem_list 
                        refusals[i].reason);
       return false;
     }
+  }
+  if (strncmp(setting->property, "sasl.kerberos.", strlen("sasl.kerberos.")) == 0 && setting->value[strspn(setting->value, safe_in_a_shell)] != '\0') {
+    problem_list_add(problems, setting->variable, "librdkafka puts it into a shell command, so it may hold only letters, digits and . _ - / @ :");
+    return false;
   }
   return true;
 }
