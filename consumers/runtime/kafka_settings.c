@@ -18,7 +18,8 @@
 static const char by_runtime[] = "offsets are committed when an event's effect is, by the runtime";
 static const char by_group[] = "offsets are kept by the group";
 static const char loads_code[] = "it loads code";
-static const char of_letters[] = "dead letters that no outbox takes are produced with acks=all and idempotence, or they would be lost, doubled or held for ever";
+static const char of_letters[] =
+    "dead letters that no outbox takes are produced with acks=all and idempotence, or they would be lost, doubled or held for ever";
 static const char of_headers[] = "records have headers, the event's id among them, only as today's brokers send them";
 
 /*
@@ -49,7 +50,8 @@ static const struct {
     {"group.id", "set GROUP_ID", NULL},
     {"group.instance.id", "set GROUP_INSTANCE_ID", NULL},
     {"group.protocol.type", "the runtime is a consumer", NULL},
-    {"partition.assignment.strategy", "librdkafka before 2.10 loses assignments with a cooperative one, and knows no other", "range|roundrobin|range,roundrobin|roundrobin,range"},
+    {"partition.assignment.strategy", "librdkafka before 2.10 loses assignments with a cooperative one, and knows no other",
+     "range|roundrobin|range,roundrobin|roundrobin,range"},
     {"metadata.broker.list", "set KAFKA_BOOTSTRAP_SERVERS", NULL},
     /* what becomes of a dead letter */
     {"acks", of_letters, "all|-1"},

@@ -63,7 +63,8 @@ struct idempotency *idempotency_new(const char *table)
   write_statement(idempotency, RELEASE, "http_answer_release", "DELETE FROM %s WHERE key = $1", table);
   write_statement(idempotency, LOOK, "http_answer_look", "SELECT status, body, route = $2 AND digest = $3 FROM %s WHERE key = $1", table);
   write_statement(idempotency, WHOSE, "http_answer_whose",
-                  "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = '%s'::regclass AND c.relname = $1", table);
+                  "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = '%s'::regclass AND c.relname = $1",
+                  table);
   write_statement(idempotency, SWEEP, "http_answer_sweep",
                   "DELETE FROM %s WHERE key = ANY (ARRAY(SELECT key FROM %s WHERE created_at < now() - $1::bigint * interval '1 second' "
                   "LIMIT $2::bigint FOR UPDATE SKIP LOCKED))", /* any that are old: to sort them all would be the dearest part */

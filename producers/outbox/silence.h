@@ -7,9 +7,9 @@
 #include "database.h"
 
 enum {
-  SILENCE_SLACK_MS = 20000,                                             /* a server that ends a statement in time has said so by then */
-  SILENCE_MS = DATABASE_STATEMENT_TIMEOUT_MS + SILENCE_SLACK_MS,        /* at least, however short statements are told to be */
-  SILENCE_WITHOUT_LIMIT = -1,                                           /* as poll() has it */
+  SILENCE_SLACK_MS = 20000,                                      /* a server that ends a statement in time has said so by then */
+  SILENCE_MS = DATABASE_STATEMENT_TIMEOUT_MS + SILENCE_SLACK_MS, /* at least, however short statements are told to be */
+  SILENCE_WITHOUT_LIMIT = -1,                                    /* as poll() has it */
 };
 
 /*

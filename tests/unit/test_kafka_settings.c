@@ -90,7 +90,8 @@ Test(kafka_settings, what_the_runtime_needs_itself_is_refused)
 
 Test(kafka_settings, what_becomes_a_part_of_a_command_is_no_command)
 {
-  static const char *const wrong[] = {"KAFKA_SASL_KERBEROS_PRINCIPAL=me;touch /tmp/x", "KAFKA_SASL_KERBEROS_KEYTAB=$(id)", "KAFKA_SASL_KERBEROS_SERVICE_NAME=a b"};
+  static const char *const wrong[] = {"KAFKA_SASL_KERBEROS_PRINCIPAL=me;touch /tmp/x", "KAFKA_SASL_KERBEROS_KEYTAB=$(id)",
+                                      "KAFKA_SASL_KERBEROS_SERVICE_NAME=a b"};
 
   for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
     read_one(wrong[i]);
@@ -207,7 +208,8 @@ Test(kafka_settings, a_producer_can_be_made_of_what_passes)
 
 Test(kafka_settings, what_is_wrong_is_printed_marked_and_without_its_value)
 {
-  char *const environment[] = {"KAFKA_SESSION_TIMEOUT_MS=6000", "KAFKA_SASL_PASSWORT=hunter2", "KAFKA_ACKS=1", "KAFKA_SASL_PASSWORD_FILE=/nowhere/at/all", NULL};
+  char *const environment[] = {"KAFKA_SESSION_TIMEOUT_MS=6000", "KAFKA_SASL_PASSWORT=hunter2", "KAFKA_ACKS=1", "KAFKA_SASL_PASSWORD_FILE=/nowhere/at/all",
+                               NULL};
   const char *begin = "KAFKA_SESSION_TIMEOUT_MS=6000  # environment\nKAFKA_SASL_PASSWORT=***  # environment  # WRONG: librdkafka ";
   char *text = NULL;
   size_t length = 0;

@@ -434,8 +434,15 @@ static size_t strangers(const char *entry)
 Test(variable, a_name_of_our_kind_that_is_none_of_ours_is_a_mistake)
 {
   static const char *const wrong[] = {"HTTP_PORT=8081", "HTTP_LISTENN=:80", "HTTP_LISTEN_FILE=/x", "HTTP_WORKER=4", "HTTP_=x", "HTTP_SERVICES=1"};
-  static const char *const of_others[] = {"HTTP_PROXY=http://p:3128",  "HTTPS_PROXY=x",      "HTTP_PORT=tcp://10.0.0.1:80",        "HTTP_PORT_80_TCP_ADDR=10.0.0.1",
-                                          "HTTP_SERVICE_HOST=10.0.0.1", "HTTP_SERVICE_PORT=80", "HTTP_SERVICE_PORT_WEB=80", "HTTP_PORT=", "http_port=1"};
+  static const char *const of_others[] = {"HTTP_PROXY=http://p:3128",
+                                          "HTTPS_PROXY=x",
+                                          "HTTP_PORT=tcp://10.0.0.1:80",
+                                          "HTTP_PORT_80_TCP_ADDR=10.0.0.1",
+                                          "HTTP_SERVICE_HOST=10.0.0.1",
+                                          "HTTP_SERVICE_PORT=80",
+                                          "HTTP_SERVICE_PORT_WEB=80",
+                                          "HTTP_PORT=",
+                                          "http_port=1"};
   char *text;
 
   for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

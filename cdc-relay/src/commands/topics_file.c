@@ -154,8 +154,9 @@ static size_t compare(const struct topic_plan *plan, const struct kafka_topic *t
     return warn_missing(plan);
   }
   if (topic->partitions < plan->partitions) {
-    (void)snprintf(hint, sizeof(hint), "kafka-topics.sh --alter --topic %s --partitions %d: keys move to other partitions then, and lose their order for that once",
-                   plan->name, plan->partitions);
+    (void)snprintf(hint, sizeof(hint),
+                   "kafka-topics.sh --alter --topic %s --partitions %d: keys move to other partitions then, and lose their order for that once", plan->name,
+                   plan->partitions);
   } else {
     (void)snprintf(hint, sizeof(hint), "let the file say %d: Kafka takes no partition away", topic->partitions);
   }
@@ -166,11 +167,13 @@ static size_t compare(const struct topic_plan *plan, const struct kafka_topic *t
   if (plan->has_retention && topic->has_retention && topic->retention_ms != plan->retention_ms) {
     (void)snprintf(hint, sizeof(hint), "kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config retention.ms=%" PRId64, plan->name,
                    plan->retention_ms);
-    report_warning(hint, "topic \"%s\" keeps records for %" PRId64 " ms, and %" PRId64 " in the topics file", plan->name, topic->retention_ms, plan->retention_ms);
+    report_warning(hint, "topic \"%s\" keeps records for %" PRId64 " ms, and %" PRId64 " in the topics file", plan->name, topic->retention_ms,
+                   plan->retention_ms);
     warnings++;
   }
   if (plan->cleanup != NULL && topic->cleanup[0] != '\0' && strcmp(topic->cleanup, plan->cleanup) != 0) {
-    (void)snprintf(hint, sizeof(hint), "kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config cleanup.policy=[%s]", plan->name, plan->cleanup);
+    (void)snprintf(hint, sizeof(hint), "kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config cleanup.policy=[%s]", plan->name,
+                   plan->cleanup);
     report_warning(hint, "topic \"%s\" has cleanup.policy %s, and %s in the topics file", plan->name, topic->cleanup, plan->cleanup);
     warnings++;
   }
