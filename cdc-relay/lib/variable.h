@@ -54,7 +54,7 @@ void variables_read(const struct variable *table, struct problem_list *problems)
 void variables_print_help(const struct variable *table, FILE *out);
 /*
  * `NAME=value` and where it came from: environment, file or default; secrets as `***`. Where variables_read() finds a mistake, what stands there, unless it may be a
- * secret, and behind it `# WRONG:` and why: each variable is read again for that, its target included.
+ * secret, and behind it `# WRONG:` and why. Each variable is read again for that; targets are not touched, and need not have been written.
  */
 void variables_print(const struct variable *table, FILE *out);
 

@@ -3,7 +3,8 @@
  *
  *   HTTP_WORKERS=0  # environment  # WRONG: must be a whole number from 1 to 64, is "0"
  *
- * What is wrong is not remembered by the reading: each variable is read once more, alone. So a program may print its settings whether they are sound or not.
+ * What is wrong is not remembered by the reading: each variable is read once more, alone, into a place of ours. So a program may print its settings whether they are
+ * sound or not.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -134,25 +135,44 @@ static void print_mistake(const struct config_problem *problem, FILE *out)
   problem_print_text(problem->text, out);
 }
 
+static void print_variable(const struct variable *variable, FILE *out)
+{
+  struct problem_list mistakes = {0};
+  char file_name[VARIABLE_FILE_NAME_SIZE];
+  union {
+    const char *text;
+    int64_t number;
+    int choice;
+    struct address address;
+  } value = {0};
+  struct variable again = *variable;
+
+  again.target = &value;
+  variable_read(&again, &mistakes);
+  (void)fprintf(out, "%s=", again.name);
+  if (mistakes.count == 0) {
+    print_value(&again, out);
+  } else {
+    print_wrong_value(&again, out);
+  }
+  print_origin(&again, out);
+  if (mistakes.count > 0) {
+    print_mistake(&mistakes.problems[0], out);
+  } else if (variable_file(&again, file_name) != NULL) {
+    char *text = (char *)(uintptr_t)value.text; /* of a file, in memory of its own */
+
+    explicit_bzero(text, strlen(text));
+    free(text);
+  }
+  (void)fputc('\n', out);
+}
+
 void variables_print(const struct variable *table, FILE *out)
 {
   struct problem_list strangers = {0};
 
   for (const struct variable *variable = table; variable->name != NULL; variable++) {
-    struct problem_list mistakes = {0};
-
-    variable_read(variable, &mistakes); /* once more: what is wrong with this one */
-    (void)fprintf(out, "%s=", variable->name);
-    if (mistakes.count == 0) {
-      print_value(variable, out);
-    } else {
-      print_wrong_value(variable, out);
-    }
-    print_origin(variable, out);
-    if (mistakes.count > 0) {
-      print_mistake(&mistakes.problems[0], out);
-    }
-    (void)fputc('\n', out);
+    print_variable(variable, out);
   }
   variables_find_strangers(table, &strangers);
   for (size_t i = 0; i < strangers.count && i < PROBLEM_LIST_MAX; i++) {
