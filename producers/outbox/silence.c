@@ -84,7 +84,7 @@ static bool milliseconds_of(const char *text, double *ret_ms)
 int silence_of_options(const char *options)
 {
   double statement_ms = DATABASE_STATEMENT_TIMEOUT_MS;
-  char word[WORD_SIZE];
+  char word[WORD_SIZE] = "";
 
   while (take_word(&options, word)) {
     const char *value = NULL;
