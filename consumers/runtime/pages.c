@@ -136,6 +136,7 @@ static void *serve(void *context)
 
 enum verdict pages_open(const struct address *listen, struct vitals *vitals, const struct figures *figures, struct pages **ret_pages, struct problem *problem)
 {
+  const struct listener_place place = {.host = listen->host, .port = listen->port, .setting = "HTTP_LISTEN", .cause = "http_listen"};
   struct pages *pages = calloc(1, sizeof(*pages));
   enum verdict verdict;
   sigset_t signals;
@@ -145,7 +146,7 @@ enum verdict pages_open(const struct address *listen, struct vitals *vitals, con
   }
   pages->vitals = vitals;
   pages->figures = figures;
-  verdict = admin_open(listen->host[0] != '\0' ? listen->host : "::", listen->port, routes, pages, &pages->admin, problem);
+  verdict = admin_open(&place, routes, pages, &pages->admin, problem);
   if (verdict != VERDICT_OK) {
     free(pages);
     return verdict;

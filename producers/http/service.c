@@ -184,14 +184,14 @@ static bool drain(struct site *site, struct server *server, const sigset_t *sign
 /* Serves until a signal says stop. */
 static int run(struct site *site, const struct settings *settings, const sigset_t *signals)
 {
+  const struct listener_place place = {.host = settings->listen.host, .port = settings->listen.port, .setting = "HTTP_LISTEN", .cause = "http_listen"};
   struct problem problem = {0};
   struct server *server = NULL;
   struct sweeper *sweeper = NULL;
   uint16_t port = 0;
   int fd = -1;
 
-  if (listener_open(&settings->listen, &fd, &port, &problem) != VERDICT_OK ||
-      server_open(site, fd, (unsigned int)settings->workers, &server, &problem) != VERDICT_OK) {
+  if (listener_open(&place, &fd, &port, &problem) != VERDICT_OK || server_open(site, fd, (unsigned int)settings->workers, &server, &problem) != VERDICT_OK) {
     log_event(&site->log, LOG_ERROR, problem.cause, log_text("reason", problem.text), log_text("hint", problem.hint[0] != '\0' ? problem.hint : NULL));
     return (int)problem.code;
   }
