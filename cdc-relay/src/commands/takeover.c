@@ -26,6 +26,7 @@
 #include "commands/takeover_sql.h"
 #include "moment.h"
 #include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 enum { PROGRESS_US = 5 * US_PER_S };
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "stream/catalog.h"
-#include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 enum { OID_BYTEA = 17, OID_FLOAT4 = 700, OID_FLOAT8 = 701, OID_NUMERIC = 1700 };
 enum { HINT_NAME_MAX = 160 }; /* names in a hint; longer ones are cut */
@@ -49,26 +49,24 @@ struct quoted {
   char text[HINT_NAME_MAX];
 };
 
-static struct quoted quote(const char *name)
+/* Takes `name`. */
+static struct quoted quoted_of(char *name)
 {
   struct quoted quoted;
-  char *identifier = sql_identifier(name);
 
-  (void)snprintf(quoted.text, sizeof(quoted.text), "%s", identifier);
-  free(identifier);
+  (void)snprintf(quoted.text, sizeof(quoted.text), "%s", name);
+  free(name);
   return quoted;
+}
+
+static struct quoted quote(const char *name)
+{
+  return quoted_of(sql_identifier(name));
 }
 
 static struct quoted quote_table(const struct config_outbox *entry)
 {
-  struct quoted quoted;
-  char *schema = sql_identifier(entry->table_schema);
-  char *name = sql_identifier(entry->table_name);
-
-  (void)snprintf(quoted.text, sizeof(quoted.text), "%s.%s", schema, name);
-  free(schema);
-  free(name);
-  return quoted;
+  return quoted_of(sql_table(entry->table_schema, entry->table_name));
 }
 
 /* Whether a setting that is a list of names, as `a, "b"`, has `word`. */
