@@ -15,12 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
+#include "memory_guard.h"
 #include "moment.h"
 #include "pages.h"
 #include "route_table.h"
@@ -110,13 +110,6 @@ static void print_config(const struct http_service *service, const struct variab
   if (service->variables != NULL) {
     variables_print(service->variables, stdout);
   }
-}
-
-/* Secrets lie in this process's memory: no core dump, no ptrace by the same user. */
-static void guard_memory(void)
-{
-  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
 /* The usual limit of 1024 is less than all connections take. */
@@ -241,7 +234,7 @@ int http_service_main(const struct http_service *service, int argc, char **argv)
   struct variable variables[OWN_VARIABLES_MAX];
   struct problem_list problems = {0};
 
-  guard_memory();
+  memory_guard_set();
   list_variables(service, &settings, variables);
   if (!route_table_is_sound(service->routes)) {
     (void)fprintf(stderr, "%s: a route of this service cannot be served: a bug of ours\n", service->name);
