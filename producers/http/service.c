@@ -39,9 +39,6 @@ struct settings {
   int log_format;
 };
 
-static const char *const level_words[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
-static const char *const format_words[] = {"json", "text", NULL};                  /* as enum log_format */
-
 enum { OWN_VARIABLES_MAX = 8 };
 
 _Static_assert(HTTP_WORKERS_DEFAULT == 8, "the table below says it in words");
@@ -78,13 +75,13 @@ static void list_variables(const struct http_service *service, struct settings *
                               .target = &settings->log_level,
                               .fallback = "info",
                               .help = "lines below are dropped",
-                              .choices = level_words};
+                              .choices = log_level_words};
   *next++ = (struct variable){.name = "LOG_FORMAT",
                               .kind = VARIABLE_CHOICE,
                               .target = &settings->log_format,
                               .fallback = "json",
                               .help = "how a line is written",
-                              .choices = format_words};
+                              .choices = log_format_words};
 }
 
 static void print_help(const struct http_service *service, const struct variable *variables)
