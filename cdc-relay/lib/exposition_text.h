@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#define EXPOSITION_TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
 /* With as many digits as it takes to read the same number again; `NaN`, `+Inf`, `-Inf`. */
 void exposition_text_put_number(FILE *out, double value);
 /* `{name="value"`, with `separator` for the brace; `name` as it is, `value` escaped, UTF-8 whatever it was. */

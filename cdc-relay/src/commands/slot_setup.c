@@ -31,7 +31,7 @@ char *slot_setup_publication_sql(const struct config *config)
       sql_text_put(&sql, before);
       sql_text_put_table(&sql, entry->table_schema, entry->table_name);
       before = ", ";
-      updates = updates || entry->invalid_operation == INVALID_OPERATION_ERROR || entry->invalid_operation == INVALID_OPERATION_FATAL;
+      updates = updates || config_outbox_wants_updates(entry);
     }
   }
   sql_text_put_format(&sql, " WITH (publish = '%s', publish_via_partition_root = true);", updates ? "insert, update" : "insert");
@@ -194,8 +194,7 @@ enum verdict slot_setup_open_snapshot(const struct config *config, const char *s
   free(sql);
   if (verdict == VERDICT_OK) {
     /* The name was validated: [a-z0-9_]. A snapshot is exported by default, in every version's syntax. */
-    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s%s", slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput",
-                 has_failover ? " (FAILOVER true)" : "") < 0) {
+    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s%s", slot, plugin_name(config->postgres.plugin), has_failover ? " (FAILOVER true)" : "") < 0) {
       abort();
     }
     verdict = database_run(walsender, sql, "create the replication slot", &result, problem);
@@ -255,8 +254,7 @@ void slot_setup_print_sql(const struct config *config, int lock_timeout_s, FILE 
   (void)fprintf(out,
                 "-- 2. as the relay's role (LOGIN REPLICATION), after the publication has been committed. It waits for open transactions.\n"
                 "SET lock_timeout = '%ds';\nSELECT pg_create_logical_replication_slot(%s, '%s'%s);\n",
-                lock_timeout_s, slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput",
-                config->postgres.failover ? ", failover => true" : "");
+                lock_timeout_s, slot, plugin_name(config->postgres.plugin), config->postgres.failover ? ", failover => true" : "");
   free(publication);
   free(slot);
 }

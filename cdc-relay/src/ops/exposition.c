@@ -113,13 +113,12 @@ static void write_latency(const struct exposition *exposition, const struct metr
 
 static void write_build(const struct exposition *exposition, const struct metric *metric)
 {
-  const char *plugin = exposition->metrics->config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput";
   char libpq[32];
 
   (void)snprintf(libpq, sizeof(libpq), "%d.%d", PQlibVersion() / 10000, PQlibVersion() % 10000);
   (void)fprintf(exposition->out, "%s%s", metric->name, metric_type_suffix(metric->type));
   exposition_text_put_label(exposition->out, "{", "version", CDC_RELAY_VERSION);
-  exposition_text_put_label(exposition->out, ",", "plugin", plugin);
+  exposition_text_put_label(exposition->out, ",", "plugin", plugin_name(exposition->metrics->config->postgres.plugin));
   exposition_text_put_label(exposition->out, ",", "librdkafka", rd_kafka_version_str());
   exposition_text_put_label(exposition->out, ",", "libpq", libpq);
   (void)fputs("} 1\n", exposition->out);
@@ -209,7 +208,7 @@ char *metrics_render(const struct metrics *metrics, const struct metric_gauges *
 
 const char *metrics_content_type(enum metrics_format format)
 {
-  return format == METRICS_OPENMETRICS ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8";
+  return format == METRICS_OPENMETRICS ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : EXPOSITION_TEXT_TYPE;
 }
 
 /* The weight of one element of an Accept header, `type/subtype;parameter;q=0.5`; without a q it is 1. */

@@ -40,11 +40,6 @@ static void tell(const struct judge *judge, const struct problem *problem)
   } while (0)
 #define REFUSE_ARGUMENTS(...) __VA_ARGS__
 
-static const char *plugin_word(const struct config *config)
-{
-  return config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput";
-}
-
 struct quoted {
   char text[HINT_NAME_MAX];
 };
@@ -90,7 +85,7 @@ static bool list_has(const char *list, const char *word)
 static void judge_server(const struct judge *judge)
 {
   const struct catalog *catalog = judge->catalog;
-  const char *plugin = plugin_word(judge->config);
+  const char *plugin = plugin_name(judge->config->postgres.plugin);
   const char *role = catalog->role != NULL ? catalog->role : "";
 
   if (strcmp(catalog->server_encoding, "UTF8") != 0) {
@@ -123,7 +118,7 @@ static bool judge_slot_kind(const struct judge *judge)
 {
   const struct catalog *catalog = judge->catalog;
   const char *slot = judge->config->postgres.slot;
-  const char *plugin = plugin_word(judge->config);
+  const char *plugin = plugin_name(judge->config->postgres.plugin);
 
   if (catalog->slot_type == NULL || strcmp(catalog->slot_type, "logical") != 0) {
     REFUSE(judge, EXIT_DATABASE_REFUSES, "foreign_slot", ("replication slot \"%s\" is a physical one", slot),
@@ -309,7 +304,7 @@ static void judge_updates(const struct judge *judge, size_t entry)
   const struct config_outbox *outbox = &judge->config->outbox[entry];
   const struct catalog_table *table = &judge->catalog->tables[entry];
 
-  if (outbox->invalid_operation != INVALID_OPERATION_ERROR && outbox->invalid_operation != INVALID_OPERATION_FATAL) {
+  if (!config_outbox_wants_updates(outbox)) {
     return;
   }
   if (!catalog_table_has_identity(table)) {

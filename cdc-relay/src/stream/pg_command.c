@@ -50,11 +50,6 @@ static void put_escaped(FILE *out, const char *text)
   }
 }
 
-static bool wants_updates(const struct config_outbox *entry)
-{
-  return entry->invalid_operation == INVALID_OPERATION_ERROR || entry->invalid_operation == INVALID_OPERATION_FATAL;
-}
-
 static void put_wal2json_options(FILE *out, const struct config *config)
 {
   char *tables = NULL;
@@ -79,7 +74,7 @@ static void put_wal2json_options(FILE *out, const struct config *config)
       (void)fputc('.', table_out);
       put_escaped(table_out, entry->table_name);
       any_table = true;
-      updates = updates || wants_updates(entry);
+      updates = updates || config_outbox_wants_updates(entry);
     }
   }
   (void)fclose(table_out);
