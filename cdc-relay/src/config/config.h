@@ -89,6 +89,12 @@ struct config_outbox {
   const char *dead_letter_topic; /* NULL: none */
 };
 
+/* Whether the stream has to bring updates, since they are mistakes that are to be seen. */
+static inline bool config_outbox_wants_updates(const struct config_outbox *entry)
+{
+  return entry->invalid_operation == INVALID_OPERATION_ERROR || entry->invalid_operation == INVALID_OPERATION_FATAL;
+}
+
 struct config_property {
   const char *name; /* librdkafka's */
   const char *value;
