@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hex.h"
 #include "span.h"
 
 static const char mask[] = "***";
@@ -114,14 +115,6 @@ static void copy_masked(struct walk *walk, const char *begin, const char *end)
   walk->at = end;
 }
 
-static int digit_of(char c)
-{
-  const char *digits = "0123456789abcdef";
-  const char *at = c != '\0' ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-
-  return at != NULL ? (int)(at - digits) : -1;
-}
-
 /* Whether there could be a connection string in a name, or in what is left of it without backslashes and percent signs, whichever of the two forms it stands in. */
 static bool has_nested(const char *begin, const char *end, bool takes_keywords)
 {
@@ -129,8 +122,8 @@ static bool has_nested(const char *begin, const char *end, bool takes_keywords)
   size_t matched = 0;
 
   while (begin < end) {
-    int high = end - begin > 2 && *begin == '%' ? digit_of(begin[1]) : -1;
-    int low = high >= 0 ? digit_of(begin[2]) : -1;
+    int high = end - begin > 2 && *begin == '%' ? hex_value(begin[1]) : -1;
+    int low = high >= 0 ? hex_value(begin[2]) : -1;
     char c = low >= 0 ? (char)(high * 16 + low) : *begin;
 
     begin += low >= 0 ? 3 : 1;

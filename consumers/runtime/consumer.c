@@ -11,12 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "dead_letter_topics.h"
 #include "log.h"
 #include "loop.h"
+#include "memory_guard.h"
 #include "pages.h"
 #include "processing.h"
 #include "settings.h"
@@ -88,20 +87,13 @@ static int run(const struct consumer *consumer, const struct settings *settings)
   return code;
 }
 
-/* Secrets lie in this process's memory: no core dump, no ptrace by the same user. */
-static void guard_memory(void)
-{
-  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-}
-
 int consumer_main(const struct consumer *consumer, int argc, char **argv)
 {
   static struct settings settings; /* targets of the table, for the process' life */
   static struct problem_list problems;
 
   (void)signal(SIGPIPE, SIG_IGN);
-  guard_memory();
+  memory_guard_set();
   settings_init(&settings, consumer);
   if (argc == 2 && strcmp(argv[1], "--help") == 0) {
     print_help(consumer, &settings, stdout);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "exchange_priv.h"
+#include "exposition_text.h"
 #include "work.h"
 
 static const char text_plain[] = "text/plain; charset=utf-8";
@@ -70,7 +71,7 @@ static void metrics(struct exchange *exchange)
 
   instrument_set(site->figures.connections, (double)crowd_count(site->crowd));
   text = instruments_text(site->figures.all, &length);
-  exchange_reply_text(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text, length);
+  exchange_reply_text(exchange, MHD_HTTP_OK, EXPOSITION_TEXT_TYPE, text, length);
 }
 
 const struct http_route pages[] = {

@@ -15,12 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
+#include "memory_guard.h"
 #include "moment.h"
 #include "pages.h"
 #include "route_table.h"
@@ -38,9 +38,6 @@ struct settings {
   int log_level;
   int log_format;
 };
-
-static const char *const level_words[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
-static const char *const format_words[] = {"json", "text", NULL};                  /* as enum log_format */
 
 enum { OWN_VARIABLES_MAX = 8 };
 
@@ -78,13 +75,13 @@ static void list_variables(const struct http_service *service, struct settings *
                               .target = &settings->log_level,
                               .fallback = "info",
                               .help = "lines below are dropped",
-                              .choices = level_words};
+                              .choices = log_level_words};
   *next++ = (struct variable){.name = "LOG_FORMAT",
                               .kind = VARIABLE_CHOICE,
                               .target = &settings->log_format,
                               .fallback = "json",
                               .help = "how a line is written",
-                              .choices = format_words};
+                              .choices = log_format_words};
 }
 
 static void print_help(const struct http_service *service, const struct variable *variables)
@@ -110,13 +107,6 @@ static void print_config(const struct http_service *service, const struct variab
   if (service->variables != NULL) {
     variables_print(service->variables, stdout);
   }
-}
-
-/* Secrets lie in this process's memory: no core dump, no ptrace by the same user. */
-static void guard_memory(void)
-{
-  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
 /* The usual limit of 1024 is less than all connections take. */
@@ -184,14 +174,14 @@ static bool drain(struct site *site, struct server *server, const sigset_t *sign
 /* Serves until a signal says stop. */
 static int run(struct site *site, const struct settings *settings, const sigset_t *signals)
 {
+  const struct listener_place place = {.host = settings->listen.host, .port = settings->listen.port, .setting = "HTTP_LISTEN", .cause = "http_listen"};
   struct problem problem = {0};
   struct server *server = NULL;
   struct sweeper *sweeper = NULL;
   uint16_t port = 0;
   int fd = -1;
 
-  if (listener_open(&settings->listen, &fd, &port, &problem) != VERDICT_OK ||
-      server_open(site, fd, (unsigned int)settings->workers, &server, &problem) != VERDICT_OK) {
+  if (listener_open(&place, &fd, &port, &problem) != VERDICT_OK || server_open(site, fd, (unsigned int)settings->workers, &server, &problem) != VERDICT_OK) {
     log_event(&site->log, LOG_ERROR, problem.cause, log_text("reason", problem.text), log_text("hint", problem.hint[0] != '\0' ? problem.hint : NULL));
     return (int)problem.code;
   }
@@ -241,7 +231,7 @@ int http_service_main(const struct http_service *service, int argc, char **argv)
   struct variable variables[OWN_VARIABLES_MAX];
   struct problem_list problems = {0};
 
-  guard_memory();
+  memory_guard_set();
   list_variables(service, &settings, variables);
   if (!route_table_is_sound(service->routes)) {
     (void)fprintf(stderr, "%s: a route of this service cannot be served: a bug of ours\n", service->name);

@@ -174,6 +174,7 @@ code=0
 env -i DATABASE_URL=postgresql://h/d KAFKA_BOOTSTRAP_SERVERS="$KAFKA" HTTP_LISTEN="127.0.0.1:$port" timeout 20 "$program" >taken.out 2>&1 || code=$?
 assert_eq 'exit code where the address is taken' 2 "$code"
 grep -q "$port" taken.out || fail "the address that is taken is not named: $(cat taken.out)"
+grep -q 'set HTTP_LISTEN to another port' taken.out || fail "the setting that mends it is not named: $(cat taken.out)"
 # The first signal lets the event in hand end; the second does not.
 echo 'k1|{"eventId":"slow-1","eventType":"Made","n":1}' | produce
 is_in_hand() {

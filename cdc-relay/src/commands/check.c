@@ -20,6 +20,7 @@
 #include "commands/topics_file.h"
 #include "moment.h"
 #include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 enum {
   CHECK_SENDER_TIMEOUT_MIN_US = 10 * US_PER_S, /* below, a long transaction of others can cost the connection */

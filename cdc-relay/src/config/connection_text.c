@@ -81,7 +81,7 @@ static bool has_stray_at(const char *url)
   size_t length;
   size_t count = 0;
 
-  if (strncmp(url, "postgresql://", 13) != 0 && strncmp(url, "postgres://", 11) != 0) {
+  if (!is_uri(url)) {
     return false;
   }
   authority += 3;
