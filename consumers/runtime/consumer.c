@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dead_letter_topics.h"
 #include "log.h"
 #include "loop.h"
 #include "memory_guard.h"
@@ -35,6 +36,7 @@ static int run_between(const struct consumer *consumer, const struct settings *s
 {
   const struct consumer_surroundings surroundings = {
       .database_url = settings->database_url, .log = processing->log, .instruments = processing->figures->instruments};
+  struct dead_letter_topics *topics = NULL;
   struct problem problem;
   int code = EXIT_DONE;
 
@@ -42,8 +44,10 @@ static int run_between(const struct consumer *consumer, const struct settings *s
     log_event(processing->log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
     code = (int)problem.code;
   } else {
+    topics = dead_letter_topics_watch(consumer, settings, processing->log, processing->figures);
     code = loop_run(processing, vitals);
   }
+  dead_letter_topics_free(topics);
   if (consumer->stop != NULL) {
     consumer->stop(consumer->state);
   }
@@ -101,13 +105,13 @@ int consumer_main(const struct consumer *consumer, int argc, char **argv)
     return EXIT_USAGE;
   }
   settings_read(&settings, environ, &problems);
+  if (argc == 2) {
+    settings_print(&settings, &problems, stdout);
+  }
   if (problems.count > 0) {
+    (void)fflush(stdout);
     problem_list_print(&problems, stderr);
     return EXIT_USAGE;
   }
-  if (argc == 2) {
-    settings_print(&settings, stdout);
-    return EXIT_DONE;
-  }
-  return run(consumer, &settings);
+  return argc == 2 ? EXIT_DONE : run(consumer, &settings);
 }

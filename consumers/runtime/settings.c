@@ -93,8 +93,8 @@ void settings_print_help(const struct settings *settings, FILE *out)
               out);
 }
 
-void settings_print(const struct settings *settings, FILE *out)
+void settings_print(const struct settings *settings, const struct problem_list *problems, FILE *out)
 {
   variables_print(settings->table, out);
-  kafka_settings_print(&settings->kafka, out);
+  kafka_settings_print(&settings->kafka, problems, out);
 }

@@ -56,6 +56,12 @@ struct http_route {
   HttpHandler handler;
 };
 
+/* What clients are told of a constraint of the schema (409 where it is a unique one, else 422): they know the API and not the tables. */
+struct http_rule {
+  const char *constraint; /* as sql/<system>.sql names it */
+  const char *words;      /* in the API's own: `a product of this name exists already` */
+};
+
 struct http_service {
   const char *name;    /* application_name, `source` of events, `service` of metrics */
   const char *summary; /* for --help */
@@ -63,6 +69,7 @@ struct http_service {
   const struct http_route *routes;
   const struct outbox_table *outbox; /* NULL: outbox_default */
   const char *answers_table;         /* of Idempotency-Key, as sql/<system>.sql makes it: `orders.request_answer`; NULL: the header is refused */
+  const struct http_rule *rules;     /* ends with {0}; NULL: none. A constraint without words gets a general sentence, and its name is in the log alone */
   const struct variable *variables;  /* the service's own; may be NULL */
   void *state;                       /* the service's own, for exchange->state */
 };

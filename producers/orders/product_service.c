@@ -71,6 +71,14 @@ int main(int argc, char **argv)
       {"POST", "/api/products", make_product},
       {0},
   };
+  static const struct http_rule rules[] = {
+      {"product_pkey", "this product exists already"},
+      {"product_name_fits", "productName must have 1 to 200 characters"},
+      {"product_price_is_positive", "price must be more than 0"},
+      {"product_currency_is_a_code", "currency must be a code of three capital letters"},
+      {"product_stock_is_not_less_than_none", "stockQuantity must be 0 or more"},
+      {0},
+  };
   static const struct http_service service = {
       .name = SOURCE,
       .summary = "takes products; publishes product.created.v1",
@@ -78,6 +86,7 @@ int main(int argc, char **argv)
       .routes = routes,
       .outbox = &outbox_default,
       .answers_table = "products.request_answer",
+      .rules = rules,
   };
   return http_service_main(&service, argc, argv);
 }
