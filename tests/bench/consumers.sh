@@ -10,7 +10,8 @@
 # topic's beginning; it is ended after BENCH_LOAD_SECONDS, or when it has all. Its rate is the database's word: the rows of all transactions but the last one, between the
 # beginnings of the first and of the last. Every row is of another event, or the run fails.
 #
-# The effect's key, type and sizes are the same in both; pgbench waits for nobody but the database, and reads nothing. CPU includes a consumer's start.
+# The effect's key, type and sizes are the same in both; pgbench waits for nobody but the database, and reads nothing. CPU and round trips count from the first effect
+# that was seen: a consumer's start is none of theirs.
 # shellcheck disable=SC2034,SC2154
 
 EFFECTS_TOPIC=effects
@@ -78,38 +79,45 @@ effects_taken() {
 
 effects_begin() {
   EFFECTS_PORT=$(log_field http_listening port consumer)
-  [ -n "$EFFECTS_PORT" ] && [ "$(effects_taken)" -gt 0 ]
+  [ -n "$EFFECTS_PORT" ] || return 1
+  EFFECTS_BEFORE=$(effects_taken)
+  [ "$EFFECTS_BEFORE" -gt 0 ]
 }
 
 # effects_of_consumer SETTING SYSTEM ROUND EVENTS-PER-COMMIT [NAME=VALUE...]
 effects_of_consumer() {
-  local setting=$1 system=$2 round=$3 batch=$4 consumer database_ticks redis_ticks=0 until_us rows events inbox seconds ticks sent
+  local setting=$1 system=$2 round=$3 batch=$4 consumer ticks database_ticks redis_ticks=0 sent until_us taken rows events inbox
   shift 4
   effects_empty
   rm -f "$RUN/consumer.log"
-  database_ticks=$(database_ticks)
-  [ -z "$EFFECTS_REDIS" ] || redis_ticks=$(process_ticks "$EFFECTS_REDIS")
   process_spawn consumer TERM env -i PATH="$PATH" HOME="$RUN" DATABASE_URL="postgresql://postgres@127.0.0.1:$PG_PORT/bench" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" \
     GROUP_ID="$system.$batch.$round" HTTP_LISTEN=127.0.0.1:0 COUNTING_TOPIC=$EFFECTS_TOPIC COUNTING_BATCH="$batch" COUNTING_WAIT_MS=200 "$@" \
     "$ROOT/build/release/tests/services/counting_consumer"
   consumer=$process_pid
   wait_until 60 effects_begin || fail_bench "the consumer took nothing: $(tail -n 5 "$RUN/consumer.log")"
+  ticks=$(process_ticks "$consumer")
+  database_ticks=$(database_ticks)
+  [ -z "$EFFECTS_REDIS" ] || redis_ticks=$(process_ticks "$EFFECTS_REDIS")
+  sent=$(connections_sent)
   until_us=$(($(now_us) + BENCH_LOAD_SECONDS * 1000000))
   until [ "$(now_us)" -ge $until_us ] || [ "$(effects_taken)" -ge "$BENCH_EVENTS" ]; do
     sleep 0.5
   done
-  sent=$(connections_sent)
-  ticks=$(process_ticks "$consumer")
-  process_stop consumer || fail_bench 'the consumer did not stop'
-  [ -z "$EFFECTS_REDIS" ] || redis_ticks=$(($(process_ticks "$EFFECTS_REDIS") - redis_ticks))
+  taken=$(($(effects_taken) - EFFECTS_BEFORE))
+  ticks=$(($(process_ticks "$consumer") - ticks))
   database_ticks=$(($(database_ticks) - database_ticks))
-  read -r rows events inbox seconds EFFECTS_RATE < <(bench_sql -F ' ' -c "SELECT count(*), count(DISTINCT event_id), (SELECT count(*) FROM inbox), extract(epoch FROM last - first),
+  [ -z "$EFFECTS_REDIS" ] || redis_ticks=$(($(process_ticks "$EFFECTS_REDIS") - redis_ticks))
+  [ -z "$sent" ] || sent=$(($(connections_sent) - sent))
+  process_stop consumer || fail_bench 'the consumer did not stop'
+  read -r rows events inbox EFFECTS_RATE < <(bench_sql -F ' ' -c "SELECT count(*), count(DISTINCT event_id), (SELECT count(*) FROM inbox),
     round(count(*) FILTER (WHERE at < last) / nullif(extract(epoch FROM last - first), 0)) FROM counted, (SELECT min(at) AS first, max(at) AS last FROM counted) AS ends GROUP BY first, last")
-  [ "$rows" = "$events" ] && [ -n "$EFFECTS_RATE" ] || fail_bench "the consumer made $rows rows of $events events in $seconds s"
+  if [ "$rows" != "$events" ] || [ "$taken" -le 0 ] || [ -z "$EFFECTS_RATE" ]; then
+    fail_bench "the consumer made $rows rows of $events events, $taken of them behind the first look"
+  fi
   [ "$system" != consumer ] || [ "$rows" = "$inbox" ] || fail_bench "the consumer made $rows rows, and its inbox has $inbox"
-  note_effects "$setting" "$system" "$round" "$rows" "$EFFECTS_RATE" "$(compute "$ticks / $BENCH_TICKS_PER_SECOND")" "$database_ticks"
-  [ -z "$sent" ] || note consumers "$setting" "$system" round_trips "$round" "$(compute "$sent / $rows")"
-  [ "$system" != consumer_redis ] || note consumers "$setting" "$system" redis_cpu_s_per_million "$round" "$(ticks_per_million "$redis_ticks" "$rows")"
+  note_effects "$setting" "$system" "$round" "$taken" "$EFFECTS_RATE" "$(compute "$ticks / $BENCH_TICKS_PER_SECOND")" "$database_ticks"
+  [ -z "$sent" ] || note consumers "$setting" "$system" round_trips "$round" "$(compute "$sent / $taken")"
+  [ "$system" != consumer_redis ] || note consumers "$setting" "$system" redis_cpu_s_per_million "$round" "$(ticks_per_million "$redis_ticks" "$taken")"
 }
 
 # note_effects SETTING SYSTEM ROUND EVENTS RATE CPU-SECONDS DATABASE-TICKS
