@@ -68,6 +68,15 @@ children_ticks() {
   stat_ticks "$1" 16 17
 }
 
+# All processes of the database: those that live, and what the postmaster has inherited of those that ended.
+database_ticks() {
+  { cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v postmaster="$BENCH_POSTGRES" '{
+      pid = $1; sub(/^.*\) /, "")
+      if (pid == postmaster) { sum += $12 + $13 + $14 + $15 } else if ($2 == postmaster) { sum += $12 + $13 }
+    }
+    END { print sum + 0 }'
+}
+
 # ticks_per_million TICKS EVENTS: seconds of CPU.
 ticks_per_million() {
   compute "$1 / $BENCH_TICKS_PER_SECOND / $2 * 1e6"
@@ -149,9 +158,9 @@ relay_start() {
   BENCH_RELAY=$process_pid
 }
 
-# log_field EVENT FIELD: of the relay's first line of that event.
+# log_field EVENT FIELD [PROCESS]: of the first line of that event, of the relay or another process.
 log_field() {
-  sed -nE "/\"event\":\"$1\"/ { s/.*\"$2\":\"?([^\",}]*).*/\1/p; q }" "$RUN/relay.log"
+  sed -nE "/\"event\":\"$1\"/ { s/.*\"$2\":\"?([^\",}]*).*/\1/p; q }" "$RUN/${3:-relay}.log"
 }
 
 relay_is_streaming() {

@@ -18,6 +18,8 @@ memory|peak_mb|relay|<=|48|peak memory, MB|one transaction
 memory|peak_mb|relay|<=|96|peak memory, MB|without Kafka
 start|process_to_streaming_ms|relay|<=|50|start of the process to streaming, ms|.
 start|process_to_first_record_ms|relay|<=|100|start of the process to the broker's append of the first record, ms|.
+orders|ratio_to_pgbench|order_service|>=|0.7|orders/s of order-service, of pgbench with the same rows (same round)|.
+orders|ratio_to_pgbench|order_service_2n|>=|0.7|the same with twice as many clients|.
 TARGETS
 }
 
@@ -101,8 +103,40 @@ report_plots() {
   report_plot cpu 'CPU of the draining process' 's per million events' drain cpu_s_per_million 'relay|relay_decode|bare_reader|pg_recvlogical' .
   report_plot cpu-peers 'CPU of the draining process, beside Debezium Server' 's per million events' drain cpu_s_per_million 'relay|debezium_.*' '^pgoutput tcp [0-9]'
   report_plot latency 'INSERT to an independent reader' ms latency 'insert_to_reader_p50_ms|insert_to_reader_p99_ms' 'relay|debezium_.*' .
+  report_plot orders 'Orders over HTTP, and the same rows by pgbench' requests/s orders requests_per_s '.*' .
+  report_plot orders-cpu 'CPU of the database for an order' 's per 1,000' orders database_cpu_s_per_1000 '.*' .
+  report_plot consumers 'Effects of a consumer, and the same statements by pgbench' events/s consumers events_per_s '.*' .
   report_plot growth 'Growth: rate' events/s growth events_per_s relay .
   report_plot memory 'Growth: peak memory' MB growth peak_mb relay .
+}
+
+# Services and consumers beside pgbench: a line per system. A column that a system has no figure for is empty.
+report_services() {
+  awk -F '\t' '
+    function cell(metric) { return (key SUBSEP metric) in value ? sprintf("%.3g", value[key, metric]) : "" }
+    function rate(metric) { return (key SUBSEP metric) in value ? sprintf("%.0f", value[key, metric]) : "" }
+    $1 == "orders" || $1 == "consumers" {
+      key = $1 SUBSEP $2 SUBSEP $3
+      if (!(key in seen)) { seen[key] = 1; order[++keys] = key }
+      value[key, $4] = $5
+    }
+    END {
+      if (keys == 0) { exit }
+      print "## Services and consumers\n"
+      print "order-service and a consumer, each beside pgbench with the same statements on as many connections in the same round: `pgbench` waits for each statement, `pgbench_pipelined`"
+      print "sends a transaction in one piece. Ratios are medians of the rounds; CPU is in seconds per 1,000 requests or events. How: tests/bench/orders.sh, consumers.sh.\n"
+      print "| what | setting | system | per second | ratio to pgbench | to pgbench_pipelined | p50, ms | p99, ms | own CPU | CPU of PostgreSQL | round trips |"
+      print "|---|---|---|---|---|---|---|---|---|---|---|"
+      for (k = 1; k <= keys; k++) {
+        key = order[k]; split(key, name, SUBSEP)
+        if (name[1] == "consumers") {
+          value[key, "cpu_s_per_1000"] = value[key, "cpu_s_per_million"] / 1000; value[key, "database_cpu_s_per_1000"] = value[key, "database_cpu_s_per_million"] / 1000
+        }
+        printf "| %s | %s | %s | %s%s | %s | %s | %s | %s | %s | %s | %s |\n", name[1], name[2], name[3], rate("requests_per_s"), rate("events_per_s"), cell("ratio_to_pgbench"),
+          cell("ratio_to_pgbench_pipelined"), cell("p50_ms"), cell("p99_ms"), cell("cpu_s_per_1000"), cell("database_cpu_s_per_1000"), cell("round_trips")
+      }
+      print ""
+    }' "$RUN/medians.tsv"
 }
 
 # report_text: what the report says, in Markdown.
@@ -112,7 +146,9 @@ report_text() {
   report_machine
   printf '\n## Against the targets\n\n| figure | setting | measured | target | |\n|---|---|---|---|---|\n'
   report_verdicts
-  printf '\n## Plots\n\n'
+  printf '\n'
+  report_services
+  printf '## Plots\n\n'
   report_plots
   printf '## All figures\n\nSettings of a drain: plugin, transport, events per transaction. Systems: see tests/bench/drain.sh.\n\n'
   printf '| figure | setting | system | metric | median | smallest | largest |\n|---|---|---|---|---|---|---|\n'

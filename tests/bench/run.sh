@@ -8,9 +8,11 @@
 #   memory    peak while one huge transaction passes; minutes without Kafka
 #   start     from the start of the process to streaming, and to the first record
 #   latency   from INSERT to an independent reader, and from commit to acknowledgement    with --peers Debezium Server
+#   orders    POST /api/orders of order-service, with and without Idempotency-Key         pgbench with the same inserts, statement by statement and in one piece
+#   consumers effects of a consumer, single and 100 to a commit, inbox and Redis          pgbench with the same statements
 #   growth    larger backlogs, more tables, fewer keys, larger payloads
 #
-# drain.sh, latency.sh, lifetime.sh and growth.sh each measure their part and write a line per value into build/reports/bench.tsv; report.sh makes medians,
+# drain.sh, latency.sh, lifetime.sh, orders.sh, consumers.sh and growth.sh each measure their part and write a line per value into build/reports/bench.tsv; report.sh makes medians,
 # build/reports/bench.md and the plots of them. On a machine that does other work absolute figures drift within minutes: what is compared is measured in turn, and
 # compared within a run only.
 set -euo pipefail
@@ -33,6 +35,12 @@ export PSQLRC=/dev/null LC_ALL=C.UTF-8
 . "$ROOT/tests/bench/latency.sh"
 # shellcheck source=tests/bench/lifetime.sh
 . "$ROOT/tests/bench/lifetime.sh"
+# shellcheck source=tests/bench/pgbench.sh
+. "$ROOT/tests/bench/pgbench.sh"
+# shellcheck source=tests/bench/orders.sh
+. "$ROOT/tests/bench/orders.sh"
+# shellcheck source=tests/bench/consumers.sh
+. "$ROOT/tests/bench/consumers.sh"
 # shellcheck source=tests/bench/growth.sh
 . "$ROOT/tests/bench/growth.sh"
 # shellcheck source=tests/bench/report.sh
@@ -50,12 +58,15 @@ usage() {
   --events N         rows of a backlog; 200000 by default
   --rates LIST       events per second whose latency is measured: '100 1000 5000'
   --seconds N        of writing at each rate; 60 by default
-  --only LIST        some of drain,memory,start,latency,growth
+  --connections LIST database connections of order-service and of pgbench: '8 32'
+  --load-seconds N   of each load of orders and consumers; 10 by default
+  --only LIST        some of drain,memory,start,latency,orders,consumers,growth
   --add              keeps what build/reports/bench.tsv has of the others from an earlier run
   --match GLOB       only the drains whose name fits: 'pgoutput tcp 1', '* unix 100', '* all'
   --set PATH=VALUE   given to the relay: --set kafka.linger.ms=5
 
-The report: build/reports/bench.md; every single value: build/reports/bench.tsv. The whole takes about half an hour, with --peers a quarter of an hour more.
+The report: build/reports/bench.md; every single value: build/reports/bench.tsv. The whole takes about three quarters of an hour, with --peers a quarter of an
+hour more.
 USAGE
 }
 
@@ -71,8 +82,10 @@ BENCH_STARTS=5 # a round
 BENCH_OUTAGE_MINUTES=2
 BENCH_OUTAGE_RATE=1000
 BENCH_BACKLOGS='10000 100000 1000000'
-BENCH_ONLY=drain,memory,start,latency,growth
 BENCH_ADD=no
+BENCH_CONNECTIONS='8 32'
+BENCH_LOAD_SECONDS=10 # of orders and of effects, each
+BENCH_ONLY=drain,memory,start,latency,orders,consumers,growth
 BENCH_MATCH='*'
 BENCH_SET=()
 BENCH_KIND=full
@@ -83,8 +96,8 @@ bench_arguments() {
   while [ $# != 0 ]; do
     case $1 in
       --quick)
-        BENCH_KIND=quick BENCH_ROUNDS=1 BENCH_EVENTS=60000 BENCH_ROWS=200000 BENCH_SECONDS=5 BENCH_WARM_SECONDS=2 BENCH_BROKER_WARM_SECONDS=10 BENCH_RATES=1000 BENCH_STARTS=3
-        BENCH_OUTAGE_MINUTES=0 BENCH_ONLY=drain,memory,start,latency
+        BENCH_KIND=quick BENCH_ROUNDS=1 BENCH_EVENTS=40000 BENCH_ROWS=200000 BENCH_SECONDS=5 BENCH_WARM_SECONDS=2 BENCH_BROKER_WARM_SECONDS=5 BENCH_RATES=1000 BENCH_STARTS=3
+        BENCH_OUTAGE_MINUTES=0 BENCH_CONNECTIONS=8 BENCH_LOAD_SECONDS=1 BENCH_ONLY=drain,memory,start,latency,orders,consumers
         ;;
       --long) BENCH_KIND=long BENCH_OUTAGE_MINUTES=10 BENCH_BACKLOGS+=' 5000000' ;;
       --peers) BENCH_PEERS=yes ;;
@@ -94,7 +107,7 @@ bench_arguments() {
         usage
         exit 0
         ;;
-      --rounds | --events | --rates | --seconds | --only | --match | --set)
+      --rounds | --events | --rates | --seconds | --connections | --load-seconds | --only | --match | --set)
         [ $# -gt 1 ] || {
           echo "dev: bench: $1 needs a value" >&2
           exit 2
@@ -104,6 +117,8 @@ bench_arguments() {
           --events) BENCH_EVENTS=$2 ;;
           --rates) BENCH_RATES=$2 ;;
           --seconds) BENCH_SECONDS=$2 ;;
+          --connections) BENCH_CONNECTIONS=$2 ;;
+          --load-seconds) BENCH_LOAD_SECONDS=$2 ;;
           --only) BENCH_ONLY=$2 ;;
           --match) BENCH_MATCH=$2 ;;
           --set) BENCH_SET+=(--set "$2") ;;
@@ -123,6 +138,10 @@ bench_arguments() {
   fi
   if [[ ! $BENCH_SECONDS =~ ^[1-9][0-9]{0,3}$ || ! $BENCH_RATES =~ ^[1-9][0-9]{0,5}(\ [1-9][0-9]{0,5})*$ ]]; then
     echo "dev: bench: --rates are numbers, in quotes and a space apart, --seconds is a number from 1 to 9999" >&2
+    exit 2
+  fi
+  if [[ ! $BENCH_LOAD_SECONDS =~ ^[1-9][0-9]{0,2}$ || ! $BENCH_CONNECTIONS =~ ^([1-9]|[1-3][0-9])(\ ([1-9]|[1-3][0-9]))*$ ]]; then
+    echo "dev: bench: --connections are numbers from 1 to 39, in quotes and a space apart, --load-seconds is a number from 1 to 999" >&2
     exit 2
   fi
 }
@@ -176,6 +195,8 @@ for ((round = 1; round <= BENCH_ROUNDS; round++)); do
   ! bench_wants start || measure_start "$round"
 done
 ! bench_wants latency || measure_latencies 1
+! bench_wants orders || measure_orders
+! bench_wants consumers || measure_consumers
 ! bench_wants memory || measure_memory 1
 ! bench_wants memory || [ $BENCH_OUTAGE_MINUTES = 0 ] || measure_outage 1
 ! bench_wants growth || measure_growth 1
