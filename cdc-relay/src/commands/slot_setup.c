@@ -13,16 +13,7 @@
 
 #include "commands/database.h"
 #include "stream/pg_connection.h"
-
-static FILE *text_open(char **text, size_t *size)
-{
-  FILE *out = open_memstream(text, size);
-
-  if (out == NULL) {
-    abort();
-  }
-  return out;
-}
+#include "stream/text_out.h"
 
 static void put_identifier(FILE *out, const char *name)
 {
@@ -60,7 +51,7 @@ char *slot_setup_publication_sql(const struct config *config)
     }
   }
   (void)fprintf(out, " WITH (publish = '%s', publish_via_partition_root = true);", updates ? "insert, update" : "insert");
-  (void)fclose(out);
+  text_close(out);
   return sql;
 }
 
@@ -91,7 +82,7 @@ void slot_setup_undo_publication(const struct config *config)
 
   (void)fputs("DROP PUBLICATION ", out);
   put_identifier(out, config->postgres.publication);
-  (void)fclose(out);
+  text_close(out);
   if (pg_connect(config, PG_ADMIN, &connection, &ignored) == VERDICT_OK) {
     PQclear(PQexec(connection, sql));
     PQfinish(connection);
@@ -113,11 +104,11 @@ static bool count_table(PGconn *connection, const char *snapshot, const struct c
 
   out = text_open(&table, &size);
   put_table(out, entry);
-  (void)fclose(out);
+  text_close(out);
   literal = sql_literal(table);
   out = text_open(&sql, &size);
   (void)fprintf(out, "SELECT has_table_privilege(%s, 'SELECT') AND NOT row_security_active(%s)", literal, literal);
-  (void)fclose(out);
+  text_close(out);
   free(literal);
   may = database_run(connection, sql, "ask for privileges", &result, &ignored) == VERDICT_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
   PQclear(result);
@@ -129,7 +120,7 @@ static bool count_table(PGconn *connection, const char *snapshot, const struct c
                   "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '%ds'; SET TRANSACTION SNAPSHOT %s;"
                   " SELECT count(*) FROM %s",
                   SLOT_SETUP_COUNT_TIMEOUT_S, literal, table);
-    (void)fclose(out);
+    text_close(out);
     free(literal);
     result = NULL;
     may = database_run(connection, sql, "count rows", &result, &ignored) == VERDICT_OK && PQntuples(result) == 1;

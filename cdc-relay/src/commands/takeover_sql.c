@@ -9,16 +9,7 @@
 #include <string.h>
 
 #include "stream/pg_connection.h"
-
-static FILE *text_open(char **text, size_t *size)
-{
-  FILE *out = open_memstream(text, size);
-
-  if (out == NULL) {
-    abort();
-  }
-  return out;
-}
+#include "stream/text_out.h"
 
 static void put_identifier(FILE *out, const char *name)
 {
@@ -66,7 +57,7 @@ char *takeover_mark_by_column(const char *column)
 
   put_identifier(out, column);
   (void)fputs(" = true", out);
-  (void)fclose(out);
+  text_close(out);
   return sql;
 }
 
@@ -80,7 +71,7 @@ char *takeover_count_sql(const struct old_outbox *outbox)
   put_table(out, outbox->entry);
   (void)fputs(" WHERE ", out);
   put_unmarked(out, outbox);
-  (void)fclose(out);
+  text_close(out);
   return sql;
 }
 
@@ -108,7 +99,7 @@ char *takeover_cursor_sql(const struct old_outbox *outbox, const struct catalog_
     (void)fputs(", old_outbox.", out);
     put_identifier(out, outbox->id_column);
   }
-  (void)fclose(out);
+  text_close(out);
   return sql;
 }
 
@@ -124,7 +115,7 @@ char *takeover_mark_sql(const struct old_outbox *outbox)
   put_identifier(out, outbox->id_column);
   (void)fprintf(out, " = ANY ($1::%s[]) AND ", outbox->id_type);
   put_unmarked(out, outbox);
-  (void)fclose(out);
+  text_close(out);
   return sql;
 }
 
@@ -136,7 +127,7 @@ char *takeover_facts_sql(const struct old_outbox *outbox)
   FILE *out = text_open(&table, &size);
 
   put_table(out, outbox->entry);
-  (void)fclose(out);
+  text_close(out);
   out = text_open(&sql, &size);
   (void)fputs(
       "SELECT has_table_privilege(c.oid, 'SELECT') AND has_any_column_privilege(c.oid, 'UPDATE'), a.attnotnull AND EXISTS (SELECT FROM pg_catalog.pg_index i"
@@ -148,7 +139,7 @@ char *takeover_facts_sql(const struct old_outbox *outbox)
   (void)fputs(" WHERE c.oid = ", out);
   put_literal(out, table);
   (void)fputs("::regclass", out);
-  (void)fclose(out);
+  text_close(out);
   free(table);
   return sql;
 }
@@ -171,6 +162,6 @@ char *takeover_array_literal(const char *const *texts, size_t count)
     (void)fputc('"', out);
   }
   (void)fputc('}', out);
-  (void)fclose(out);
+  text_close(out);
   return literal;
 }
