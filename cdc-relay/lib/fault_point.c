@@ -1,5 +1,5 @@
 /*
- * fault_point.c - which mutant is on, and whose turn it is to die. Only in a build with CDC_FAULTS; the one part of lib/ that reads the environment, since
+ * fault_point.c - which mutant is on, and whose turn it is to die or to stand still. Only in a build with CDC_FAULTS; the one part of lib/ that reads the environment, since
  * neither the relay's configuration nor its tests may know of it.
  *
  * The choice is made once, at the first look of any thread (librdkafka's run the partitioner), and is only read from then on.
@@ -28,6 +28,7 @@ enum { EXIT_NO_SUCH_FAULT = 2 };
 static pthread_once_t chosen = PTHREAD_ONCE_INIT;
 static atomic_int mutant_now;
 static enum fault_crash crash_point;
+static int crash_signal;
 static atomic_long passages_left;
 
 static void refuse(const char *variable, const char *value)
@@ -36,26 +37,33 @@ static void refuse(const char *variable, const char *value)
   _exit(EXIT_NO_SUCH_FAULT);
 }
 
-static void choose_crash_point(const char *value)
+static void choose_crash_point(const char *variable, int signal)
 {
-  const char *colon = strchr(value, ':');
-  size_t length = colon != NULL ? (size_t)(colon - value) : strlen(value);
-  long passage = colon != NULL ? strtol(colon + 1, NULL, 10) : 1;
+  const char *value = getenv(variable);
+  const char *colon;
+  size_t length;
+  long passage;
 
+  if (value == NULL || value[0] == '\0') {
+    return;
+  }
+  colon = strchr(value, ':');
+  length = colon != NULL ? (size_t)(colon - value) : strlen(value);
+  passage = colon != NULL ? strtol(colon + 1, NULL, 10) : 1;
   for (int i = 1; i < CRASH_COUNT; i++) {
     if (strlen(crash_names[i]) == length && strncmp(crash_names[i], value, length) == 0 && passage > 0) {
       crash_point = (enum fault_crash)i;
+      crash_signal = signal;
       atomic_store(&passages_left, passage);
       return;
     }
   }
-  refuse("CDC_CRASH_POINT", value);
+  refuse(variable, value);
 }
 
 static void choose(void)
 {
   const char *mutant = getenv("CDC_MUTANT");
-  const char *crash = getenv("CDC_CRASH_POINT");
 
   if (mutant != NULL && mutant[0] != '\0') {
     enum fault_mutant named = fault_mutant_named(mutant);
@@ -65,9 +73,8 @@ static void choose(void)
     }
     atomic_store(&mutant_now, (int)named);
   }
-  if (crash != NULL && crash[0] != '\0') {
-    choose_crash_point(crash);
-  }
+  choose_crash_point("CDC_CRASH_POINT", SIGKILL);
+  choose_crash_point("CDC_PAUSE_POINT", SIGSTOP);
 }
 
 enum fault_mutant fault_mutant(void)
@@ -106,7 +113,7 @@ void fault_crash(enum fault_crash point)
 {
   (void)pthread_once(&chosen, choose);
   if (point == crash_point && atomic_fetch_sub(&passages_left, 1) == 1) {
-    (void)kill(getpid(), SIGKILL);
+    (void)kill(getpid(), crash_signal);
   }
 }
 

@@ -3,7 +3,8 @@
  * -DCDC_FAULTS=ON (`./dev build --faults`, build/faults); no release has them, and a test looks for them in its binary.
  *
  *   if (MUTANT(CONFIRM_START_LSN)) ...      a named defect; at most one is on, chosen by the variable CDC_MUTANT=CONFIRM_START_LSN
- *   CRASH_POINT(BEFORE_PUBLISH);            the process ends here as if killed, at the n-th passage: CDC_CRASH_POINT=BEFORE_PUBLISH:n (n from 1)
+ *   CRASH_POINT(BEFORE_PUBLISH);            the process ends here as if killed, at the n-th passage: CDC_CRASH_POINT=BEFORE_PUBLISH:n (n from 1); or stands still
+ *                                           until it gets SIGCONT: CDC_PAUSE_POINT=BEFORE_PUBLISH:n. One of the two
  *
  * A defect that no test or simulated history notices means that a test is missing (tests/faults/mutants.sh shows which notices which). Names are in the two
  * tables below, with the place that each is at; a name from the environment that is in neither table ends the process at the first look with code 2.
@@ -34,6 +35,7 @@
   X(DRAIN_CONFIRMS_READ, "a relay that is asked to stop confirms what it has read")                                                                            \
   X(STANDBY_KEEPS_PRODUCER, "a standby keeps its producer and what that still holds")                                                                          \
   X(MOVED_SLOT_ACCEPTED, "a slot that somebody else advanced is streamed from without a word")                                                                 \
+  X(START_NOT_JUDGED, "where the stream has really begun is not looked at")                                                                                    \
   X(POISON_IN_COMPANY, "a row that was refused in a batch is given up without being tried alone")                                                              \
   X(ISOLATION_IN_COMPANY, "rows that are to go alone go together, as before")                                                                                  \
   X(DEAD_LETTER_NOT_AWAITED, "a row counts as settled once its dead letter was handed over")                                                                   \
@@ -85,7 +87,7 @@ void fault_mutant_set(enum fault_mutant mutant);
 enum fault_mutant fault_mutant_named(const char *name);
 const char *fault_mutant_name(enum fault_mutant mutant); /* static */
 const char *fault_mutant_text(enum fault_mutant mutant); /* static */
-/* Ends the process by SIGKILL when it is this point's turn. */
+/* Ends the process by SIGKILL, or stops it by SIGSTOP, when it is this point's turn. */
 void fault_crash(enum fault_crash point);
 #define MUTANT(name)      (fault_mutant() == MUTANT_##name)
 #define CRASH_POINT(name) fault_crash(CRASH_##name)

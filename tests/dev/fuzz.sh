@@ -1,8 +1,20 @@
 # shellcheck shell=bash
-# fuzz.sh - `./dev fuzz [--seconds N] [TARGET]`: libFuzzer invents inputs for the targets of tests/fuzz, with address and undefined-behaviour sanitizers.
+# fuzz.sh - `./dev fuzz [--minutes N|--seconds N] [TARGET]`: libFuzzer invents inputs for the targets of tests/fuzz, with address and undefined-behaviour sanitizers.
 #
 # It begins with tests/fuzz/corpus/TARGET and with what earlier runs found worth keeping (build/fuzz/corpus/TARGET). A finding ends the target; its input lies in
 # build/fuzz/findings and, once mended, belongs into tests/fuzz/corpus/TARGET under a name that says what it was: ./dev test replays all of these.
+
+fuzz_usage() {
+  cat <<USAGE
+./dev fuzz [--minutes N] [--seconds N] [TARGET]
+
+  --minutes N   for each target (10)
+  --seconds N   the same, for a short look
+  TARGET        that one alone: $(fuzz_targets | paste -sd ' ')
+
+Programs, logs and what was found worth keeping: build/fuzz. Findings, which end their target: build/fuzz/findings.
+USAGE
+}
 
 fuzz_targets() {
   sed -nE 's/^fuzz_target\(([a-z0-9_]+) .*/\1/p' "$ROOT/tests/fuzz/CMakeLists.txt"
@@ -38,9 +50,15 @@ dev_fuzz() {
   FUZZ_FAILED=0
   while [ $# != 0 ]; do
     case $1 in
-      --seconds)
-        seconds=${2:?--seconds needs a number}
+      --minutes | --seconds)
+        [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || usage_error "fuzz: $1 needs a number"
+        seconds=$2
+        [ "$1" = --seconds ] || seconds=$(($2 * 60))
         shift
+        ;;
+      -h | --help)
+        fuzz_usage
+        exit 0
         ;;
       -*) usage_error "fuzz knows no $1" ;;
       *) wanted=$1 ;;

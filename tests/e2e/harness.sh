@@ -13,7 +13,7 @@
 # A scenario that stops or changes its server sets POSTGRES=own before this file, OWN_POSTGRES to an array of lines for its postgresql.conf, and
 # where it must do more before the start, OWN_POSTGRES_PREPARES to a function; one that needs a broker that it can take down calls own_broker afterwards.
 #
-# May be given:          CDC_MUTANT=NAME, CDC_CRASH_POINT=NAME:n (only a relay of build/faults knows them; see cdc-relay/lib/fault_point.h) and RELAY_UNDER, words
+# May be given:          CDC_MUTANT=NAME, CDC_CRASH_POINT=NAME:n, CDC_PAUSE_POINT=NAME:n (only a relay of build/faults knows them; see cdc-relay/lib/fault_point.h) and RELAY_UNDER, words
 #                        that are put before the relay's program: ./dev test --valgrind
 #
 # Tags: quick (also in `test --quick`), asan (once more with the sanitizers' build), real-kafka (never on the embedded broker), slow (up to 180 s).
@@ -227,7 +227,8 @@ relay_launch() {
   # shellcheck disable=SC2086
   process_spawn "$log" TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
     TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
-    ${CDC_MUTANT:+CDC_MUTANT="$CDC_MUTANT"} ${CDC_CRASH_POINT:+CDC_CRASH_POINT="$CDC_CRASH_POINT"} "${RELAY_SETTINGS[@]}" \
+    ${CDC_MUTANT:+CDC_MUTANT="$CDC_MUTANT"} ${CDC_CRASH_POINT:+CDC_CRASH_POINT="$CDC_CRASH_POINT"} ${CDC_PAUSE_POINT:+CDC_PAUSE_POINT="$CDC_PAUSE_POINT"} \
+    "${RELAY_SETTINGS[@]}" \
     ${RELAY_UNDER:-} "$BUILD/cdc-relay/cdc-relay" run
   RELAY_PID[$name]=$process_pid
   RELAY_LOG[$name]=$RUN/$log.log

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # One allocation is refused, in the n-th call of malloc and its kin, for many n from the first call of the process on, in the relay and in its libraries alike. The
-# relay goes on, or it ends in order, or by abort() (librdkafka's way); it never crashes, hangs, or writes something wrong. The next life finds all as it was. What
-# Kerberos does, which libpq asks for credentials before it connects, is shown and not judged: Debian 12's does crash.
+# relay goes on, or it ends in order, or by abort() (librdkafka's way); it never crashes, hangs, or writes something wrong. The next life finds all as it was.
+#
+# Kerberos is left out (gssencmode=disable): libpq asks it for credentials at each connection over TCP, and MIT's library as Debian 12 has it (krb5 1.20) uses memory that it
+# was refused, and crashes. That is neither ours to mend nor to judge; a relay that needs no Kerberos need not ask for it either.
 # row: R-08 malloc fails at the n-th call
 # expects: O1 O2 O3 O4 O7 O8 O10
 # tags: slow
@@ -11,6 +13,7 @@
 . "${BASH_SOURCE[0]%/*}/campaign.sh"
 
 runs=$(times 10 100)
+relay_set POSTGRES_URL "postgresql://relay@127.0.0.1:$PG_PORT/$DB?gssencmode=disable"
 watch_start
 relay_init
 load_start --rate 60 --connections 3
@@ -60,7 +63,7 @@ settle
 relay_stop
 verdict
 sed -E 's/^(.{10}).*/\1/' "$RUN/outcomes" | sort | uniq -c
-grep -E '^(hangs|CRASHES)' "$RUN/outcomes" | grep -vE ' lib(gssapi_krb5|krb5|krb5support|k5crypto|com_err)\.so' >"$RUN/bad" || true
+grep -E '^(hangs|CRASHES)' "$RUN/outcomes" >"$RUN/bad" || true
 cat "$RUN/bad"
 figure 'calls refused' "$(grep -c failed "$RUN/outcomes")"
 for word in 'goes on' aborts ends hangs CRASHES; do

@@ -12,5 +12,6 @@ nm "$BINARY" | awk '$NF ~ /^fault_(mutant|crash)/ { print "function " $NF }'
 {
   echo CDC_MUTANT
   echo CDC_CRASH_POINT
+  echo CDC_PAUSE_POINT
   sed -nE 's/^.*X\(([A-Z0-9_]+), "(.*)"\).*$/\1\n\2/p' "$ROOT/cdc-relay/lib/fault_point.h" | grep -vx -e NAME -e where -e 'what the relay does wrong'
 } | grep -xF -f - <(strings -n 4 "$BINARY") | sed 's/^/text /' || true

@@ -45,7 +45,6 @@ struct row {
   uint16_t padding_bytes; /* of the payload */
   uint32_t transaction;
   uint32_t index;     /* of the event in its transaction */
-  bool was_probed;    /* a held relay tried it alone, and Kafka took it */
   bool is_given_away; /* somebody moved the slot past it before it was in Kafka */
   uint32_t rank;      /* among the rows of its topic and key that belong there, in commit order */
 

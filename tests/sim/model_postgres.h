@@ -107,7 +107,7 @@ struct link {
   int64_t blocked_until_us; /* the relay's socket takes no more than one status */
 };
 
-enum stream_step { STEP_CLOSED, STEP_ATTEMPT, STEP_SECOND, STEP_READY, STEP_STARTING, STEP_STREAMING, STEP_FINISHING };
+enum stream_step { STEP_CLOSED, STEP_ATTEMPT, STEP_SECOND, STEP_READY, STEP_STARTING, STEP_LOOKING, STEP_STREAMING, STEP_FINISHING };
 
 /* What the oracle knows of the session that has this stream, or had it last. */
 struct session_record {
@@ -115,6 +115,7 @@ struct session_record {
   uint32_t process;    /* of the relay */
   bool knows_position; /* this process has streamed, and has seen nobody else on the slot since */
   Lsn highest_flush;   /* the highest that this process ever sent, or began at */
+  bool is_to_hold;     /* the slot was moved past that: nothing may be published or confirmed */
   Lsn start;
   Lsn flush;          /* the highest sent */
   int64_t status_us;  /* when the last status was taken */

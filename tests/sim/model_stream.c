@@ -1,10 +1,11 @@
 /*
  * model_stream.c - the relay's end of a replication connection: what cdc-relay/src/stream/pg_stream.c is with libpq.
  *
- *   CLOSED -> ATTEMPT (the catalog is read) -> SECOND (the connection that will stream) -> READY -> STARTING -> STREAMING -> FINISHING
+ *   CLOSED -> ATTEMPT (the catalog is read) -> SECOND (the connection that will stream) -> READY -> STARTING -> LOOKING (where it began) -> STREAMING -> FINISHING
  *                    \-> READY, if somebody else has the slot
  *
- * Between each two steps lies the way there and back, in which the server may go, or another relay take the slot: the facts are those of the moment of ATTEMPT.
+ * Between each two steps lies the way there and back, in which the server may go, another relay take the slot, or somebody move it: the facts are those of the moment
+ * of ATTEMPT, and what LOOKING finds is true until the stream ends.
  */
 #include <poll.h>
 
@@ -201,22 +202,10 @@ static enum verdict ms_connect(struct stream *base, struct moment now, struct se
   return verdict;
 }
 
-static enum verdict ms_start(struct stream *base, Lsn start, struct problem *problem)
+static enum verdict step_starting(struct model_stream *stream, struct problem *problem)
 {
-  struct model_stream *stream = model_stream_of(base);
-  const char *why;
+  const char *why = why_closed(stream->world);
 
-  if (stream->is_cut) {
-    return lost(stream, problem);
-  }
-  if (stream->step == STEP_READY) {
-    stream->start = start;
-    wait_for(stream, STEP_STARTING, 1);
-  }
-  if (!is_through(stream)) {
-    return VERDICT_WAIT;
-  }
-  why = why_closed(stream->world);
   if (why != NULL) {
     return fail(stream, problem, "connect", why);
   }
@@ -224,11 +213,42 @@ static enum verdict ms_start(struct stream *base, Lsn start, struct problem *pro
     stream->record.knows_position = false;
     return fail(stream, problem, "slot_active", "replication slot is active");
   }
-  stream->step = STEP_STREAMING;
-  base->bytes_read = 0;
-  oracle_on_start(stream->world, stream);
   walsender_run(stream->world, stream->sender);
+  wait_for(stream, STEP_LOOKING, 1);
+  return VERDICT_WAIT;
+}
+
+/* Asked on the other connection, which a server that stops ends at some time. */
+static enum verdict step_looking(struct model_stream *stream, struct stream_beginning *ret_beginning, struct problem *problem)
+{
+  struct world *world = stream->world;
+
+  if (stream->sender->is_over || (world->server.state == SERVER_STOPPING && dice_percent(&world->dice, 50))) {
+    return lost(stream, problem);
+  }
+  stream->step = STEP_STREAMING;
+  stream->base.bytes_read = 0;
+  *ret_beginning = (struct stream_beginning){.confirmed = world->server.confirmed, .wal_end = world->history.flushed};
+  oracle_on_start(world, stream);
   return VERDICT_OK;
+}
+
+static enum verdict ms_start(struct stream *base, Lsn start, struct stream_beginning *ret_beginning, struct problem *problem)
+{
+  struct model_stream *stream = model_stream_of(base);
+
+  if (stream->is_cut) {
+    return lost(stream, problem);
+  }
+  if (stream->step == STEP_READY) {
+    stream->start = start;
+    wait_for(stream, STEP_STARTING, 1);
+    nemesis_on_start(stream->world, relay_of(stream));
+  }
+  if (!is_through(stream)) {
+    return VERDICT_WAIT;
+  }
+  return stream->step == STEP_STARTING ? step_starting(stream, problem) : step_looking(stream, ret_beginning, problem);
 }
 
 /* ---- streaming ---- */
@@ -403,6 +423,7 @@ short model_stream_poll(const struct model_stream *stream, short wanted)
   case STEP_ATTEMPT:
   case STEP_SECOND:
   case STEP_STARTING:
+  case STEP_LOOKING:
     return (short)(is_through((struct model_stream *)stream) || stream->is_cut ? wanted & POLLIN : 0);
   case STEP_READY:
     return stream->is_cut ? POLLIN : 0;

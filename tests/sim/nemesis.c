@@ -40,6 +40,7 @@ void nemesis_init(struct world *world)
   world->heal_us = world->now_us + world->plan.active_us;
   world->mend_us = world->plan.dead_letters ? INT64_MAX : world->now_us + dice_between(&world->dice, 0, world->plan.active_us);
   world->is_healed = false;
+  world->slot_is_to_move = false;
 }
 
 int64_t nemesis_next_us(const struct world *world)
@@ -66,19 +67,12 @@ static struct walsender *active_sender(struct world *world)
   return NULL;
 }
 
-/*
- * pg_replication_slot_advance() needs a slot that nobody streams from: the first such fault ends the walsender, the next one moves the slot. Only where nothing is on its
- * way to Kafka, so that it is certain what is given away.
- */
-static void move_slot(struct world *world, const struct relay *relay, struct walsender *sender)
+/* Only where nothing is on its way to Kafka, so that it is certain what is given away. */
+static void advance_slot(struct world *world, const struct relay *relay)
 {
   const struct history *history = &world->history;
   uint32_t first = history_first_from(history, world->server.confirmed);
 
-  if (sender != NULL) {
-    walsender_die(world, sender, DOWN_LOST, true);
-    return;
-  }
   if (world->plan.relays == 1 && relay->publisher.count == 0 && relay->stream.step < STEP_STREAMING && world->server.state == SERVER_UP &&
       first < history->transaction_count) {
     const struct transaction *last = &history->transactions[first + dice_below(&world->dice, history->transaction_count - first)];
@@ -87,6 +81,30 @@ static void move_slot(struct world *world, const struct relay *relay, struct wal
       oracle_on_slot_moved(world, last->end_lsn);
       world->server.confirmed = last->end_lsn;
       world->server.saved = last->end_lsn;
+    }
+  }
+}
+
+/*
+ * pg_replication_slot_advance() needs a slot that nobody streams from: the first such fault ends the walsender, the next one moves the slot, unless somebody has moved
+ * it in the worst of moments before that, when a relay had looked at it and its start was on the way.
+ */
+static void move_slot(struct world *world, const struct relay *relay, struct walsender *sender)
+{
+  if (sender != NULL) {
+    walsender_die(world, sender, DOWN_LOST, true);
+    world->slot_is_to_move = dice_percent(&world->dice, 50);
+  } else {
+    advance_slot(world, relay);
+  }
+}
+
+void nemesis_on_start(struct world *world, const struct relay *relay)
+{
+  if (world->slot_is_to_move) {
+    world->slot_is_to_move = false;
+    if (active_sender(world) == NULL) {
+      advance_slot(world, relay);
     }
   }
 }
@@ -230,6 +248,7 @@ void nemesis_heal(struct world *world)
 
   TRACE(world, "world", "all is mended");
   world->is_healed = true;
+  world->slot_is_to_move = false;
   world->history.is_over = true;
   server->back_us = server->back_us < world->now_us + US_PER_S ? server->back_us : world->now_us + US_PER_S;
   server->full_until_us = 0;

@@ -75,23 +75,27 @@ void oracle_on_start(struct world *world, struct model_stream *stream)
   stream->record.number = ++world->sessions;
   stream->record.process = world->relays[stream->relay].process;
   stream->record.start = stream->start > world->server.confirmed ? stream->start : world->server.confirmed;
-  stream->record.flush = stream->facts.confirmed;
+  stream->record.flush = stream->record.start;
   stream->record.status_us = world->now_us;
   stream->record.unsettled = history_first_from(&world->history, stream->record.start);
   stream->record.complete = stream->record.unsettled;
   stream->record.settled_us = 0;
-  stream->record.settled_lsn = stream->facts.confirmed;
-  /* What was asked for, since between the look at the catalog and the start nobody can see it move. */
-  if (world->oracle.moved_lsn > stream->record.highest_flush && world->oracle.moved_process == stream->record.process && stream->record.knows_position &&
-      stream->start > stream->record.highest_flush) {
-    world_finds(world, "I5", "%s goes on from %s, where somebody moved the slot: it had confirmed %s", relay_name(&world->relays[stream->relay]),
-                lsn_text(stream->start).text, lsn_text(stream->record.highest_flush).text);
-  }
-  if (!stream->record.knows_position || stream->record.start > stream->record.highest_flush) {
+  stream->record.settled_lsn = stream->record.start;
+  stream->record.is_to_hold = world->oracle.moved_lsn > stream->record.highest_flush && world->oracle.moved_process == stream->record.process &&
+                              stream->record.knows_position && stream->record.start > stream->record.highest_flush;
+  if (!stream->record.knows_position || (!stream->record.is_to_hold && stream->record.start > stream->record.highest_flush)) {
     stream->record.highest_flush = stream->record.start;
   }
   stream->record.knows_position = true;
   TRACE(world, relay_name(&world->relays[stream->relay]), "session %u streams from %s", stream->record.number, lsn_text(stream->record.start).text);
+}
+
+static void judge_beginning(struct world *world, const struct model_stream *stream)
+{
+  if (stream->record.is_to_hold) {
+    world_finds(world, "I5", "%s goes on from %s, where somebody moved the slot: it had confirmed %s", relay_name(&world->relays[stream->relay]),
+                lsn_text(stream->record.start).text, lsn_text(stream->record.highest_flush).text);
+  }
 }
 
 void oracle_on_event_read(struct world *world, struct model_stream *stream, uint32_t row)
@@ -129,6 +133,7 @@ void oracle_on_status(struct world *world, struct model_stream *stream, Lsn writ
   stream->record.status_us = world->now_us;
   advance_unappended(world);
   unappended = world->oracle.first_unappended;
+  judge_beginning(world, stream);
   if (flush == 0) {
     return; /* confirms nothing: it lets a stopping server go */
   }
@@ -219,6 +224,7 @@ bool oracle_on_publish(struct world *world, uint32_t relay, const struct record 
     world_finds(world, "I2", "row e%u is sound and becomes a dead letter", number);
     return false;
   }
+  judge_beginning(world, stream);
   if (stream->step != STEP_STREAMING) {
     world_finds(world, "I5", "row e%u is published, and no stream is open: the slot may be another relay's", number);
     return false;
@@ -264,13 +270,6 @@ static void judge_order(struct world *world, uint32_t relay, const struct flight
   uint32_t *session_of = &oracle->session_of[relay][row->topic][row->key];
   uint32_t *next = &oracle->session_next[relay][row->topic][row->key];
 
-  if (row->is_given_away && flight->is_probe) {
-    /* The slot was moved between the look at the catalog and the start: what was held comes after all, in its place, as long as nothing behind it is there. */
-    if (*seen > oracle->given_away[row->topic][row->key]) {
-      world_finds(world, "O3", "row e%u, number %u of its key, was given away, and comes behind number %u", flight->row, row->rank, *seen - 1);
-    }
-    return;
-  }
   if (row->appended == 0) {
     if (row->rank != *seen) {
       world_finds(world, "O3", "row e%u, number %u of its key, is in Kafka before number %u", flight->row, row->rank, *seen);
@@ -311,7 +310,6 @@ void oracle_on_append(struct world *world, uint32_t relay, const struct flight *
     }
     row->appended++;
   }
-  row->was_probed = row->was_probed || flight->is_probe;
   if (is_first && !row->is_given_away) {
     world->progress_us = world->now_us;
     transaction->unappended--;
@@ -349,7 +347,6 @@ static bool give_away(struct world *world, uint32_t number)
     world->history.transactions[row->transaction].unappended--;
     if (belongs) {
       *seen = row->rank + 1;
-      world->oracle.given_away[row->topic][row->key] = *seen;
     }
   }
   *newest = belongs && row->rank >= *newest ? row->rank + 1 : *newest;
@@ -452,7 +449,7 @@ void oracle_judge(struct world *world)
     const struct row *row = &world->history.rows[i];
     bool belongs = history_row_belongs_to_its_topic(&world->history, row);
 
-    if (row->is_given_away && !row->was_probed && row->appended + row->dead_letters > 0) {
+    if (row->is_given_away && row->appended + row->dead_letters > 0) {
       world_finds(world, "O2", "row e%u is in Kafka, although the slot was moved past it", i);
     }
     if (row->is_committed && !row->is_given_away && (belongs ? row->appended : row->dead_letters) == 0) {

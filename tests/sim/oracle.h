@@ -29,7 +29,6 @@ struct oracle {
   uint32_t moved_process;                                                          /* of the relay, whose witness has to notice */
   uint32_t first_unappended;                                                       /* transaction with an event that is not in Kafka */
   uint32_t seen[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                             /* first occurrences */
-  uint32_t given_away[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                       /* rank of the last one that a moved slot gave away, + 1 */
   uint32_t newest[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                           /* rank of the newest record, + 1 */
   uint32_t session_next[HISTORY_RELAYS_MAX][HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX]; /* of each relay: the rank that its session's next record has to have */
   uint32_t session_of[HISTORY_RELAYS_MAX][HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];

@@ -75,7 +75,8 @@ struct world {
   int64_t mend_us; /* when a person mends the topics that refuse rows */
   int64_t heal_us;
   bool is_healed;
-  int64_t progress_us; /* when something last got further: a row into Kafka, the slot, the mark of isolation */
+  bool slot_is_to_move; /* once a relay has looked at it and asks for its start */
+  int64_t progress_us;  /* when something last got further: a row into Kafka, the slot, the mark of isolation */
   struct position isolated_until;
   bool is_closing; /* content once; now only the end of WAL has to be followed */
   Lsn closing_lsn;
@@ -131,6 +132,8 @@ void relay_done_for_good(struct world *world);
 void nemesis_init(struct world *world);
 int64_t nemesis_next_us(const struct world *world);
 void nemesis_run(struct world *world);
+/* A relay has judged the slot, and its START_REPLICATION is on the way. */
+void nemesis_on_start(struct world *world, const struct relay *relay);
 /* All that is broken is mended. */
 void nemesis_heal(struct world *world);
 

@@ -27,6 +27,7 @@ struct fake_stream {
   enum verdict connect_verdict, start_verdict;
   struct problem connect_problem, start_problem;
   struct server_facts facts;
+  struct stream_beginning moved;
   struct fake_message messages[FAKE_MESSAGES_MAX];
   size_t count, at;
   int64_t sent_us;
@@ -56,13 +57,17 @@ static enum verdict fs_connect(struct stream *base, struct moment now, struct se
   return fake->connect_verdict;
 }
 
-static enum verdict fs_start(struct stream *base, Lsn start, struct problem *problem)
+static enum verdict fs_start(struct stream *base, Lsn start, struct stream_beginning *ret_beginning, struct problem *problem)
 {
   struct fake_stream *fake = (struct fake_stream *)base;
 
   if (fake->start_verdict == VERDICT_OK) {
     fake->starts++;
     fake->last_start = start;
+    *ret_beginning = (struct stream_beginning){.confirmed = fake->facts.confirmed, .wal_end = fake->facts.wal_end};
+    if (fake->moved.confirmed != 0) {
+      *ret_beginning = fake->moved;
+    }
     base->bytes_read = 0;
   } else if (fake->start_verdict != VERDICT_WAIT) {
     *problem = fake->start_problem;
@@ -166,6 +171,11 @@ void fake_stream_on_start(struct fake_stream *fake, enum verdict verdict, const 
   if (problem != NULL) {
     fake->start_problem = *problem;
   }
+}
+
+void fake_stream_moves_before_start(struct fake_stream *fake, Lsn confirmed, Lsn wal_end)
+{
+  fake->moved = (struct stream_beginning){.confirmed = confirmed, .wal_end = wal_end};
 }
 
 static struct fake_message *message_new(struct fake_stream *fake)

@@ -155,4 +155,19 @@ static inline void transaction(struct bench *bench, Lsn commit_lsn, Lsn end_lsn,
 
 #define KEYS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+/* Holds on the topic of a record with the key a (one transaction 0x200 .. 0x240): refused in company, then alone. */
+static inline void hold_on_topic(struct bench *bench)
+{
+  transaction(bench, 0x200, 0x240, KEYS("a"));
+  turn(bench, 10000);
+  fake_publisher_report(bench->publisher, 0, REPORT_REFUSED_TOPIC);
+  turn(bench, 10000);
+  fake_stream_clear(bench->stream);
+  transaction(bench, 0x200, 0x240, KEYS("a"));
+  turn(bench, US_PER_S);
+  fake_publisher_report(bench->publisher, 0, REPORT_REFUSED_TOPIC);
+  turn(bench, 10000);
+  cr_assert_eq(state_of(bench), RELAY_HELD);
+}
+
 #endif

@@ -22,6 +22,8 @@ struct stream *fake_stream_new(struct fake_stream **ret_fake);
 /* What connect and start answer from now on; the problem goes with anything but OK and WAIT. */
 void fake_stream_on_connect(struct fake_stream *fake, enum verdict verdict, const struct server_facts *facts, const struct problem *problem);
 void fake_stream_on_start(struct fake_stream *fake, enum verdict verdict, const struct problem *problem);
+/* From now on a start finds the slot there, whatever connect said. 0: where connect said, as at first. */
+void fake_stream_moves_before_start(struct fake_stream *fake, Lsn confirmed, Lsn wal_end);
 /* The script of the next (or present) stream; read once, from the start of the script after each START unless consumed. */
 void fake_stream_begin(struct fake_stream *fake, Lsn commit_lsn, uint32_t xid);
 void fake_stream_relation(struct fake_stream *fake);

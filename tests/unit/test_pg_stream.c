@@ -1,6 +1,6 @@
 /*
- * test_pg_stream.c - the stream against a peer that speaks as much of PostgreSQL's protocol as a stream that has been let in needs: the answer to START_REPLICATION, then
- * messages and notices. Everything in one thread; the loopback is the only one to be waited for.
+ * test_pg_stream.c - the stream against a peer that speaks as much of PostgreSQL's protocol as a stream that has been let in needs: the answer to START_REPLICATION, the
+ * slot's row on the other connection, then messages and notices. Everything in one thread; the loopback is the only one to be waited for.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -11,16 +11,19 @@
 
 #include "stream/pg_stream_priv.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 10000, PEER_PID = 4711 };
 
 struct peer {
-  int fd;
+  int listening;
+  int fd;      /* of the connection that streams */
+  int look_fd; /* of the one that has read the catalog */
   struct config config;
   struct stream *stream;
+  struct stream_beginning beginning;
   struct problem problem;
 };
 
-static void say(struct peer *peer, char type, const void *body, size_t length)
+static void say_to(int fd, char type, const void *body, size_t length)
 {
   char message[1024];
   uint32_t size = htonl((uint32_t)length + 4);
@@ -29,7 +32,12 @@ static void say(struct peer *peer, char type, const void *body, size_t length)
   message[0] = type;
   memcpy(message + 1, &size, 4);
   memcpy(message + 5, body, length);
-  cr_assert_eq(send(peer->fd, message, length + 5, MSG_NOSIGNAL), (ssize_t)length + 5);
+  cr_assert_eq(send(fd, message, length + 5, MSG_NOSIGNAL), (ssize_t)length + 5);
+}
+
+static void say(struct peer *peer, char type, const void *body, size_t length)
+{
+  say_to(peer->fd, type, body, length);
 }
 
 /* XLogData whose body is one letter. */
@@ -56,23 +64,65 @@ static void say_notice(struct peer *peer, const char *sqlstate, const char *orig
   say(peer, 'N', body, (size_t)length);
 }
 
-static void say_error(struct peer *peer, const char *sqlstate, const char *words)
+static void say_error_to(int fd, const char *sqlstate, const char *words)
 {
   char body[256];
   int length = snprintf(body, sizeof(body), "SERROR%cVERROR%cC%s%cM%s%c%c", 0, 0, sqlstate, 0, words, 0, 0);
 
-  say(peer, 'E', body, (size_t)length);
-  say(peer, 'Z', "I", 1);
+  say_to(fd, 'E', body, (size_t)length);
+  say_to(fd, 'Z', "I", 1);
 }
 
-/* Waits for bytes and drops them. */
-static void hear(struct peer *peer)
+static void say_error(struct peer *peer, const char *sqlstate, const char *words)
 {
-  struct pollfd polled = {.fd = peer->fd, .events = POLLIN};
+  say_error_to(peer->fd, sqlstate, words);
+}
+
+/* The answer to the look: who has the slot, and where it stands; `pid` NULL: nobody. */
+static void say_slot(struct peer *peer, const char *pid, const char *confirmed, const char *wal_end)
+{
+  const char *cells[] = {pid, confirmed, wal_end};
+  char body[256] = {0, 3};
+  char *at = body + 2;
+
+  for (int i = 0; i < 3; i++) {
+    at = stpcpy(at, "column") + 1;
+    memset(at, 0, 18); /* no table, type 0, text */
+    at += 18;
+  }
+  say_to(peer->look_fd, 'T', body, (size_t)(at - body));
+  at = body + 2;
+  for (int i = 0; i < 3; i++) {
+    uint32_t size = htonl(cells[i] != NULL ? (uint32_t)strlen(cells[i]) : UINT32_MAX);
+
+    memcpy(at, &size, 4);
+    at = cells[i] != NULL ? stpcpy(at + 4, cells[i]) : at + 4;
+  }
+  say_to(peer->look_fd, 'D', body, (size_t)(at - body));
+  say_to(peer->look_fd, 'C', "SELECT 1", 9);
+  say_to(peer->look_fd, 'Z', "I", 1);
+}
+
+/* Waits for bytes; what came is put into `ret_bytes` (of 4096, with a zero behind), where that is not NULL. False: the other end has closed. */
+static bool hear_from(int fd, char *ret_bytes)
+{
+  struct pollfd polled = {.fd = fd, .events = POLLIN};
   char bytes[4096];
+  ssize_t length;
 
   cr_assert_eq(poll(&polled, 1, PATIENCE_MS), 1);
-  cr_assert_gt(recv(peer->fd, bytes, sizeof(bytes), 0), 0);
+  length = recv(fd, bytes, sizeof(bytes) - 1, 0);
+  cr_assert_geq(length, 0);
+  bytes[length] = '\0';
+  if (ret_bytes != NULL) {
+    memcpy(ret_bytes, bytes, (size_t)length + 1);
+  }
+  return length > 0;
+}
+
+static void hear(int fd)
+{
+  cr_assert(hear_from(fd, NULL));
 }
 
 static enum verdict receive(struct peer *peer, struct stream_message *message)
@@ -97,62 +147,146 @@ static char receive_letter(struct peer *peer)
   return message.body.data[0];
 }
 
-/* A connection that was judged and let in, and the stream started on it. */
-static void peer_start(struct peer *peer)
+/* A connection that is let in; the peer's end of it in *ret_fd. */
+static PGconn *let_in(struct peer *peer, int *ret_fd)
+{
+  struct sockaddr_in address;
+  socklen_t length = sizeof(address);
+  PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+  char url[128];
+  PGconn *connection;
+
+  cr_assert_eq(getsockname(peer->listening, (struct sockaddr *)&address, &length), 0);
+  (void)snprintf(url, sizeof(url), "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable", (unsigned int)ntohs(address.sin_port));
+  connection = PQconnectStart(url);
+  *ret_fd = accept(peer->listening, NULL, NULL);
+  for (bool is_greeted = false; polling != PGRES_POLLING_OK;) {
+    struct pollfd polled = {.fd = PQsocket(connection), .events = polling == PGRES_POLLING_WRITING ? POLLOUT : POLLIN};
+
+    cr_assert_eq(poll(&polled, 1, PATIENCE_MS), 1);
+    polling = PQconnectPoll(connection);
+    cr_assert_neq(polling, PGRES_POLLING_FAILED, "%s", PQerrorMessage(connection));
+    if (polling == PGRES_POLLING_READING && !is_greeted) {
+      hear(*ret_fd);
+      say_to(*ret_fd, 'R', "\0\0\0", 4); /* trusted */
+      say_to(*ret_fd, 'S', "server_version\00018.6", 20);
+      say_to(*ret_fd, 'K', "\0\0\x12\x67\0\0\0\1", 8); /* PEER_PID */
+      say_to(*ret_fd, 'Z', "I", 1);
+      is_greeted = true;
+    }
+  }
+  cr_assert_eq(PQsetnonblocking(connection, 1), 0);
+  return connection;
+}
+
+/* Two connections that were judged and let in, START_REPLICATION on one of them, and its answer on the way. */
+static void peer_begin(struct peer *peer)
 {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof(address);
-  int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  char url[128];
   struct pg_stream *stream;
-  PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
-  enum verdict verdict;
 
-  cr_assert_eq(bind(listening, (struct sockaddr *)&address, sizeof(address)), 0);
-  cr_assert_eq(listen(listening, 1), 0);
-  cr_assert_eq(getsockname(listening, (struct sockaddr *)&address, &length), 0);
-  (void)snprintf(url, sizeof(url), "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable", (unsigned int)ntohs(address.sin_port));
+  peer->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  cr_assert_eq(bind(peer->listening, (struct sockaddr *)&address, sizeof(address)), 0);
+  cr_assert_eq(listen(peer->listening, 1), 0);
   peer->config.postgres.publication = "shop_outbox";
   peer->config.postgres.slot = "shop_outbox";
   peer->stream = pg_stream_new(&peer->config);
   stream = (struct pg_stream *)peer->stream;
-  stream->connection = PQconnectStart(url);
-  peer->fd = accept(listening, NULL, NULL);
-  close(listening);
-  for (bool is_greeted = false; polling != PGRES_POLLING_OK;) {
-    struct pollfd polled = {.fd = PQsocket(stream->connection), .events = polling == PGRES_POLLING_WRITING ? POLLOUT : POLLIN};
-
-    cr_assert_eq(poll(&polled, 1, PATIENCE_MS), 1);
-    polling = PQconnectPoll(stream->connection);
-    cr_assert_neq(polling, PGRES_POLLING_FAILED, "%s", PQerrorMessage(stream->connection));
-    if (polling == PGRES_POLLING_READING && !is_greeted) {
-      hear(peer);
-      say(peer, 'R', "\0\0\0", 4); /* trusted */
-      say(peer, 'S', "server_version\00018.6", 20);
-      say(peer, 'K', "\0\0\0\1\0\0\0\1", 8);
-      say(peer, 'Z', "I", 1);
-      is_greeted = true;
-    }
-  }
-  cr_assert_eq(PQsetnonblocking(stream->connection, 1), 0);
-  peer->stream->fd = PQsocket(stream->connection);
+  stream->aside = let_in(peer, &peer->look_fd);
+  stream->connection = let_in(peer, &peer->fd);
+  stream->facts.backend_pid = PQbackendPID(stream->connection);
+  cr_assert_eq(stream->facts.backend_pid, PEER_PID);
+  stream->base.fd = PQsocket(stream->connection);
   stream->step = STEP_READY;
-  verdict = stream_start(peer->stream, 0x1000, &peer->problem);
-  hear(peer);
+  cr_assert_eq(stream_start(peer->stream, 0x1000, &peer->beginning, &peer->problem), VERDICT_WAIT);
+  hear(peer->fd);
   say(peer, 'W', "\0\0", 3);
+}
+
+/* The start, to its end. */
+static enum verdict peer_start_on(struct peer *peer)
+{
+  enum verdict verdict = stream_start(peer->stream, 0x1000, &peer->beginning, &peer->problem);
+
   while (verdict == VERDICT_WAIT) {
     struct pollfd polled = {.fd = stream_fd(peer->stream), .events = POLLIN};
 
     cr_assert_eq(poll(&polled, 1, PATIENCE_MS), 1);
-    verdict = stream_start(peer->stream, 0x1000, &peer->problem);
+    verdict = stream_start(peer->stream, 0x1000, &peer->beginning, &peer->problem);
   }
-  cr_assert_eq(verdict, VERDICT_OK, "%s", peer->problem.text);
+  return verdict;
+}
+
+static void peer_start(struct peer *peer)
+{
+  peer_begin(peer);
+  say_slot(peer, "4711", "0/1000", "0/2000");
+  cr_assert_eq(peer_start_on(peer), VERDICT_OK, "%s", peer->problem.text);
 }
 
 static void peer_done(struct peer *peer)
 {
   stream_free(peer->stream);
   close(peer->fd);
+  close(peer->look_fd);
+  close(peer->listening);
+}
+
+Test(pg_stream, where_it_begins_is_asked_on_the_other_connection_once_it_has_begun)
+{
+  struct peer peer = {0};
+  char heard[4096];
+
+  peer_begin(&peer);
+  say_data(&peer, 'a'); /* before the answer to the look, as a server does that has something to send */
+  while (((struct pg_stream *)peer.stream)->step == STEP_STARTING) {
+    struct pollfd polled = {.fd = stream_fd(peer.stream), .events = POLLIN};
+
+    cr_assert_eq(poll(&polled, 1, PATIENCE_MS), 1);
+    cr_assert_eq(stream_start(peer.stream, 0x1000, &peer.beginning, &peer.problem), VERDICT_WAIT);
+  }
+  cr_assert(hear_from(peer.look_fd, heard));
+  cr_expect_eq(heard[0], 'Q');
+  cr_expect_not_null(strstr(heard + 5, "pg_replication_slots"));
+  say_slot(&peer, "4711", "0/1800", "0/2800");
+  cr_assert_eq(peer_start_on(&peer), VERDICT_OK, "%s", peer.problem.text);
+  cr_expect_eq(peer.beginning.confirmed, 0x1800);
+  cr_expect_eq(peer.beginning.wal_end, 0x2800);
+  cr_assert(hear_from(peer.look_fd, heard));
+  cr_expect_eq(heard[0], 'X');
+  cr_expect_not(hear_from(peer.look_fd, NULL), "the connection that has run SQL is kept");
+  cr_expect_eq(receive_letter(&peer), 'a');
+  peer_done(&peer);
+}
+
+Test(pg_stream, a_slot_that_is_not_ours_after_all_ends_the_start)
+{
+  static const struct {
+    const char *pid, *cause;
+  } cases[] = {{"4712", "slot_active"}, {NULL, "server_changed"}};
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct peer peer = {0};
+
+    peer_begin(&peer);
+    say_slot(&peer, cases[i].pid, cases[i].pid != NULL ? "0/1000" : NULL, "0/2000");
+    cr_assert_eq(peer_start_on(&peer), VERDICT_RETRY);
+    cr_expect_str_eq(peer.problem.cause, cases[i].cause);
+    cr_expect_eq(stream_fd(peer.stream), -1);
+    peer_done(&peer);
+  }
+}
+
+Test(pg_stream, a_look_that_fails_ends_the_start)
+{
+  struct peer peer = {0};
+
+  peer_begin(&peer);
+  say_error_to(peer.look_fd, "57P01", "terminating connection due to administrator command");
+  cr_assert_eq(peer_start_on(&peer), VERDICT_RETRY);
+  cr_expect_str_eq(peer.problem.cause, "server_shutdown");
+  cr_expect_eq(stream_fd(peer.stream), -1);
+  peer_done(&peer);
 }
 
 /* PostgreSQL 18 goes on without the rows: what comes behind the notice must not be seen, or it would be confirmed. */

@@ -276,21 +276,6 @@ Test(session_poison, an_unknown_topic_holds_and_a_look_tries_that_record_alone)
   bench_done(&bench);
 }
 
-/* Holds on the topic of the last of `keys` (one transaction 0x200 .. 0x240): refused in company, then alone. */
-static void hold_on_topic(struct bench *bench)
-{
-  transaction(bench, 0x200, 0x240, KEYS("a"));
-  turn(bench, 10000);
-  fake_publisher_report(bench->publisher, 0, REPORT_REFUSED_TOPIC);
-  turn(bench, 10000);
-  fake_stream_clear(bench->stream);
-  transaction(bench, 0x200, 0x240, KEYS("a"));
-  turn(bench, US_PER_S);
-  fake_publisher_report(bench->publisher, 0, REPORT_REFUSED_TOPIC);
-  turn(bench, 10000);
-  cr_assert_eq(state_of(bench), RELAY_HELD);
-}
-
 Test(session_poison, a_look_publishes_nothing_while_another_relay_has_the_slot)
 {
   struct bench bench;

@@ -371,7 +371,7 @@ static enum verdict read_truncate(struct message *message, struct change *change
   if (count == 0 || count > left(&message->reader) / 4) {
     return DAMAGED(message, "truncate of %zu relations", count);
   }
-  truncated = arena_array(message->arena, count, sizeof(*truncated));
+  truncated = arena_array(message->arena, count, sizeof(struct relation *));
   for (size_t i = 0; i < count; i++) {
     enum verdict verdict = read_known_relation(message, "truncate", &truncated[i]);
 

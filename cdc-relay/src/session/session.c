@@ -87,6 +87,7 @@ void session_drop_publisher(struct session *session)
 
 void session_connect(struct session *session)
 {
+  session->server_is_stopping = false; /* one that stops lets nobody in */
   session_enter(session, PHASE_OPENING, session->now.mono_us + SESSION_CONNECT_TIMEOUT_US);
 }
 
@@ -221,11 +222,25 @@ static void turn_connecting(struct session *session)
     session_enter(session, PHASE_STANDBY, session->now.mono_us + SESSION_STANDBY_US / 2 + jitter_us);
     return;
   }
+  CRASH_POINT(BEFORE_START);
   session_enter(session, PHASE_STARTING, session->deadline_us);
+}
+
+/* Somebody may have moved the slot after it was judged and before it was ours. From now on nobody can, so the facts are corrected, and judged for good. */
+static enum verdict judge_beginning(struct session *session, const struct stream_beginning *beginning, struct problem *problem)
+{
+  if (MUTANT(START_NOT_JUDGED)) {
+    return VERDICT_OK;
+  }
+  session->facts.confirmed = beginning->confirmed;
+  session->facts.wal_end = beginning->wal_end;
+  return witness_judge(&session->witness, &session->facts, problem);
 }
 
 static void turn_starting(struct session *session)
 {
+  struct stream_beginning beginning;
+  Lsn start = session->facts.confirmed;
   struct problem problem;
   enum verdict verdict;
 
@@ -234,14 +249,16 @@ static void turn_starting(struct session *session)
     session_connect(session);
     return;
   }
-  CRASH_POINT(BEFORE_START);
-  if (MUTANT(RESUME_FROM_MEMORY) && session->txn.last_end_lsn > session->facts.confirmed) {
-    session->facts.confirmed = session->txn.last_end_lsn;
+  if (MUTANT(RESUME_FROM_MEMORY) && session->txn.last_end_lsn > start) {
+    start = session->txn.last_end_lsn;
   }
-  verdict = stream_start(session->ports.stream, session->facts.confirmed, &problem);
+  verdict = stream_start(session->ports.stream, start, &beginning, &problem);
   if (verdict == VERDICT_WAIT) {
     (void)timed_out(session, "start replication");
     return;
+  }
+  if (verdict == VERDICT_OK) {
+    verdict = judge_beginning(session, &beginning, &problem);
   }
   if (verdict != VERDICT_OK) {
     if (strcmp(problem.cause, "slot_active") == 0) {
@@ -294,6 +311,7 @@ void session_step(struct session *session, struct moment now, short stream_event
       break;
     case PHASE_STARTING:
       turn_starting(session);
+      stream_events = 0; /* the stream begins on another descriptor */
       break;
     case PHASE_STREAMING:
       session_stream_turn(session, stream_events);

@@ -32,7 +32,7 @@ struct session_observer {
   void *context;
   /* `why` is NULL when nothing went wrong. */
   void (*state_changed)(void *context, enum relay_state from, enum relay_state to, const struct problem *why);
-  void (*started)(void *context, const struct server_facts *facts);
+  void (*started)(void *context, const struct server_facts *facts); /* with the position from which the stream begins */
   /* The session ended and will be begun again after `delay_us`. */
   void (*failed)(void *context, enum session_side side, const struct problem *why, int64_t delay_us);
   void (*delivered)(void *context, size_t entry, bool is_dead_letter, int64_t commit_time_us);

@@ -27,7 +27,6 @@ void session_stream_begin(struct session *session)
   session->keepalive_lsn = 0;
   session->has_more = true; /* what arrived together with the answer to START_REPLICATION wakes no poll() */
   session->sent_us = 0;
-  session->server_is_stopping = false;
   session->full_since_us = 0;
   session->hand = HAND_EMPTY;
   session->has_refusal = false;
@@ -47,7 +46,7 @@ static void on_row(struct session *session, const struct change *change)
   const struct route_transaction transaction = {.xid = session->txn.xid, .commit_time_us = session->txn.commit_time_us};
   struct position position = {0};
   enum route_outcome outcome;
-  enum route_reason reason;
+  enum route_reason reason = ROUTE_REASON_COUNT; /* of a row that is poison */
   struct problem problem;
   enum verdict verdict = VERDICT_OK;
 
@@ -354,7 +353,7 @@ int64_t session_deadline_us(const struct session *session)
   feedback_us = feedback_deadline_us(&session->feedback, ledger_safe(session->ledger));
   /* A status that the socket would not take yet goes out when it is writable, not in a loop. */
   if (feedback_us <= session->now.mono_us) {
-    feedback_us = session->now.mono_us + 100 * US_PER_MS;
+    feedback_us = session->now.mono_us + SESSION_NUDGE_US;
   }
   deadline_us = feedback_us < deadline_us ? feedback_us : deadline_us;
   if (session->is_stopping && session->stop_deadline_us < deadline_us) {
@@ -366,8 +365,8 @@ int64_t session_deadline_us(const struct session *session)
   if (session->pace_wait == PACE_TIMER && may_receive(session) && session->pace_deadline_us < deadline_us) {
     deadline_us = session->pace_deadline_us;
   }
-  if (session->hand == HAND_FULL && session->now.mono_us + 100 * US_PER_MS < deadline_us) {
-    deadline_us = session->now.mono_us + 100 * US_PER_MS; /* room is told by the publisher's fd; this is for a queue that others emptied */
+  if (session->hand == HAND_FULL && session->now.mono_us + SESSION_NUDGE_US < deadline_us) {
+    deadline_us = session->now.mono_us + SESSION_NUDGE_US; /* room is told by the publisher's fd; this is for a queue that others emptied */
   }
   return deadline_us;
 }

@@ -14,7 +14,8 @@
  *   timeline 1   ----------.=ours===|                      server_behind, too, however far timeline 2 has got meanwhile
  *   timeline 2             \----------------->
  *
- * Only the highest confirmed position is kept: below it everything is in Kafka, so a slot anywhere below is safe, however it came there.
+ * Asked twice for each stream: before START_REPLICATION, so that nothing is begun on a server that is not what it was, and behind it, when nobody else can move the
+ * slot any more. Only the highest confirmed position is kept: below it everything is in Kafka, so a slot anywhere below is safe, however it came there.
  */
 #include "session/witness.h"
 

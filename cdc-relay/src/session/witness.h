@@ -33,9 +33,9 @@ struct witness {
 void witness_init(struct witness *witness);
 
 /*
- * To be asked after each stream_connect(), before stream_start(). OK, or FATAL with EXIT_POSITION: `problem` names what does not fit and, where it can be told,
- * the range of positions in which events may be missing; the hint says what a person has to do. Does not change the witness, so that a held relay can ask again.
- * While somebody else holds the slot (facts->slot_is_active) its position is theirs to move and is not compared with ours.
+ * To be asked after each stream_connect(), and again after stream_start() with what that found, before anything is published or confirmed. OK, or FATAL with
+ * EXIT_POSITION: `problem` names what does not fit and, where it can be told, the range of positions in which events may be missing; the hint says what a person
+ * has to do. Does not change the witness, so that a held relay can ask again. While somebody else holds the slot (facts->slot_is_active) its position is theirs to move and is not compared with ours.
  */
 enum verdict MUST_CHECK witness_judge(const struct witness *witness, const struct server_facts *facts, struct problem *problem);
 

@@ -6,6 +6,7 @@
  *   1      one                                          the publication (NULLs: there is none)
  *   2      one per table entry and column; a table      the table, then one of its columns (NULL: none); entries for messages have no row
  *          without columns, or none at all, has one
+ *   slot   one                                          who has the slot, and where it stands (NULLs: there is none)
  *
  * One text serves PostgreSQL 12 to 18. What only some versions have is read through a row's JSON form or by current_setting(name, true), which give NULL where a
  * column or setting is unknown. pg_settings leaves out what a role may not see, where current_setting() fails. Only what every role may read is asked for. Runs on a walsender too, whose lexer before PostgreSQL 15 reads the whole text:
@@ -21,20 +22,23 @@
 #include "stream/pg_connection.h"
 #include "stream/sql_text.h"
 
-enum { SERVER_COLUMNS = 25, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15 };
+enum { SERVER_COLUMNS = 25, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15, SLOT_COLUMNS = 3 };
+
+#define WAL_END   " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END"
+#define FROM_SLOT " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = "
 
 static const char server_query[] =
     "SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_database(),"
-    " coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')), pg_is_in_recovery(),"
-    " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END,"
-    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'),"
+    " coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')), pg_is_in_recovery()," WAL_END
+    ", (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'),"
     " current_setting('synchronous_standby_names'), (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'output_plugin_libraries'),"
     " EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE (r.rolname = current_user AND (r.rolreplication OR r.rolsuper))"
     "  OR (r.rolname = 'rds_replication' AND pg_has_role(r.oid, 'MEMBER'))),"
     " s.slot_name IS NOT NULL, s.plugin, s.slot_type, s.database, s.temporary, s.active, s.active_pid, s.confirmed_flush_lsn, s.restart_lsn,"
     " to_jsonb(s) ->> 'wal_status', to_jsonb(s) ->> 'safe_wal_size', current_user, to_jsonb(s) ->> 'failover', to_jsonb(s) ->> 'synced',"
-    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'synchronized_standby_slots')"
-    " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = ";
+    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'synchronized_standby_slots')" FROM_SLOT;
+
+static const char slot_query[] = "SELECT s.active_pid, s.confirmed_flush_lsn," WAL_END FROM_SLOT;
 
 static const char publication_query[] = "SELECT p.oid IS NOT NULL, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, to_jsonb(p) ->> 'pubviaroot',"
                                         " pg_get_userbyid(p.pubowner)"
@@ -142,6 +146,16 @@ char *catalog_query(const struct config *config, size_t index)
   } else {
     put_table_query(&sql, config);
   }
+  return sql_text_close(&sql);
+}
+
+char *catalog_slot_query(const struct config *config)
+{
+  struct sql_text sql;
+
+  sql_text_open(&sql);
+  sql_text_put(&sql, slot_query);
+  sql_text_put_literal(&sql, config->postgres.slot);
   return sql_text_close(&sql);
 }
 
@@ -339,5 +353,27 @@ enum verdict catalog_read(struct catalog *catalog, const struct config *config, 
     return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "catalog", "unexpected answer to catalog query %zu: %d rows of %d columns", index,
                        PQntuples(result), PQnfields(result));
   }
+  return VERDICT_OK;
+}
+
+enum verdict catalog_read_slot(const PGresult *result, struct catalog_slot *ret_slot, struct problem *problem)
+{
+  struct row row = {.result = result};
+  struct catalog_slot slot = {0};
+
+  if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+    return pg_problem(NULL, result, "read the replication slot's position", problem);
+  }
+  row.is_damaged = PQnfields(result) != SLOT_COLUMNS || PQntuples(result) != 1;
+  if (!row.is_damaged) {
+    slot.active_pid = (int32_t)row_int(&row, 0, 0);
+    slot.confirmed = row_lsn(&row, 1);
+    slot.wal_end = row_lsn(&row, 2);
+  }
+  if (row.is_damaged) {
+    return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "catalog", "unexpected answer to the query for the slot's position: %d rows of %d columns",
+                       PQntuples(result), PQnfields(result));
+  }
+  *ret_slot = slot;
   return VERDICT_OK;
 }

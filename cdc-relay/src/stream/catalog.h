@@ -1,7 +1,7 @@
 /*
  * catalog.h - what the database says about slot, publication and tables, and whether `run` may start on it. The same SQL serves the asynchronous stream and the
  * one-shot commands: a caller runs catalog_query(i) for i in 0 .. CATALOG_QUERY_COUNT-1 in order (simple query protocol, also on a walsender connection),
- * hands each result to catalog_read(), then asks catalog_judge(). Needs no table privileges.
+ * hands each result to catalog_read(), then asks catalog_judge(). Needs no table privileges. catalog_slot_query() asks for the slot alone, once a stream has begun.
  */
 #ifndef STREAM_CATALOG_H
 #define STREAM_CATALOG_H
@@ -85,6 +85,18 @@ bool catalog_table_has_identity(const struct catalog_table *table);
 char *catalog_query(const struct config *config, size_t index);
 /* Reads that query's result. OK, or RETRY when the result does not have the form that the query asked for. */
 enum verdict MUST_CHECK catalog_read(struct catalog *catalog, const struct config *config, size_t index, const PGresult *result, struct problem *problem);
+
+/* The slot while somebody may be streaming from it. */
+struct catalog_slot {
+  int32_t active_pid; /* 0: nobody, or the server that was asked has no such slot */
+  Lsn confirmed;
+  Lsn wal_end;
+};
+
+/* SQL text; malloc'ed. */
+char *catalog_slot_query(const struct config *config);
+/* Reads its result. OK; RETRY when the result does not have the form that the query asked for; what an error of the server asks for. */
+enum verdict MUST_CHECK catalog_read_slot(const PGresult *result, struct catalog_slot *ret_slot, struct problem *problem);
 
 /* Hands every reason why `run` may not stream to `found`, in the order in which they should be mended: FATAL ones, code 3 or 4, each with a hint. */
 typedef void (*CatalogProblemFunction)(void *context, const struct problem *problem);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream/text_out.h"
+
 /* Session settings that decoders rely on, a search path that nobody can put functions in, and the warning that the stream listens for. */
 #define FORCED_OPTIONS                                                                                                                                         \
   "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex -c timezone=UTC -c search_path=pg_catalog -c statement_timeout=0 "   \
@@ -25,6 +27,16 @@ static const struct {
     {"connect_timeout", "10"}, {"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "4"}, {"tcp_user_timeout", "10000"},
 };
 
+static char *copy_of(const char *text)
+{
+  char *copy = strdup(text);
+
+  if (copy == NULL) {
+    abort();
+  }
+  return copy;
+}
+
 static void set(struct conninfo *conninfo, const char *keyword, const char *value)
 {
   size_t i = 0;
@@ -36,12 +48,12 @@ static void set(struct conninfo *conninfo, const char *keyword, const char *valu
     if (i == CONNINFO_MAX) {
       abort(); /* libpq knows fewer keywords */
     }
-    conninfo->keywords[i] = strdup(keyword);
+    conninfo->keywords[i] = copy_of(keyword);
     conninfo->count++;
   } else {
     free(conninfo->values[i]);
   }
-  conninfo->values[i] = strdup(value);
+  conninfo->values[i] = copy_of(value);
 }
 
 const char *conninfo_get(const struct conninfo *conninfo, const char *keyword)
@@ -144,7 +156,7 @@ size_t conninfo_hosts(const struct conninfo *conninfo, const char *names[RESOLVE
   if (hosts == NULL || conninfo_get(conninfo, "hostaddr") != NULL) {
     return 0;
   }
-  *ret_storage = strdup(hosts);
+  *ret_storage = copy_of(hosts);
   count = list_split(*ret_storage, entries, RESOLVER_HOSTS_MAX);
   for (size_t i = 0; i < count; i++) {
     names[i] = needs_resolving(entries[i]) ? entries[i] : NULL;
@@ -171,8 +183,8 @@ static void lists_add(struct host_lists *lists, const char *host, const char *po
 
 enum verdict conninfo_resolve(struct conninfo *conninfo, const struct resolver *resolver, struct problem *problem)
 {
-  char *host_text = strdup(conninfo_get(conninfo, "host"));
-  char *port_text = strdup(conninfo_get(conninfo, "port") != NULL ? conninfo_get(conninfo, "port") : "");
+  char *host_text = copy_of(conninfo_get(conninfo, "host"));
+  char *port_text = copy_of(conninfo_get(conninfo, "port") != NULL ? conninfo_get(conninfo, "port") : "");
   char *hosts[RESOLVER_HOSTS_MAX];
   char *ports[RESOLVER_HOSTS_MAX];
   size_t host_count = list_split(host_text, hosts, RESOLVER_HOSTS_MAX);
@@ -181,9 +193,9 @@ enum verdict conninfo_resolve(struct conninfo *conninfo, const struct resolver *
   const char *error = "no address";
   const char *failed = "";
 
-  lists.host_out = open_memstream(&lists.hosts, &lists.hosts_size);
-  lists.port_out = open_memstream(&lists.ports, &lists.ports_size);
-  lists.address_out = open_memstream(&lists.addresses, &lists.addresses_size);
+  lists.host_out = text_open(&lists.hosts, &lists.hosts_size);
+  lists.port_out = text_open(&lists.ports, &lists.ports_size);
+  lists.address_out = text_open(&lists.addresses, &lists.addresses_size);
   for (size_t i = 0; i < host_count; i++) {
     const char *port = port_count == 1 ? ports[0] : i < port_count ? ports[i] : "";
 
@@ -199,9 +211,9 @@ enum verdict conninfo_resolve(struct conninfo *conninfo, const struct resolver *
       }
     }
   }
-  (void)fclose(lists.host_out);
-  (void)fclose(lists.port_out);
-  (void)fclose(lists.address_out);
+  text_close(lists.host_out);
+  text_close(lists.port_out);
+  text_close(lists.address_out);
   if (lists.count > 0) {
     set(conninfo, "host", lists.hosts);
     set(conninfo, "port", lists.ports);

@@ -20,6 +20,7 @@
 #include "fault_point.h"
 #include "stream/pg_stream.h"
 #include "stream/sql_text.h"
+#include "stream/text_out.h"
 
 static void put_literal(FILE *out, const char *text)
 {
@@ -55,8 +56,8 @@ static void put_wal2json_options(FILE *out, const struct config *config)
   char *tables = NULL;
   char *prefixes = NULL;
   size_t size;
-  FILE *table_out = open_memstream(&tables, &size);
-  FILE *prefix_out = open_memstream(&prefixes, &size);
+  FILE *table_out = text_open(&tables, &size);
+  FILE *prefix_out = text_open(&prefixes, &size);
   bool updates = false;
   bool any_table = false;
   bool any_prefix = false;
@@ -77,8 +78,8 @@ static void put_wal2json_options(FILE *out, const struct config *config)
       updates = updates || config_outbox_wants_updates(entry);
     }
   }
-  (void)fclose(table_out);
-  (void)fclose(prefix_out);
+  text_close(table_out);
+  text_close(prefix_out);
   put_option(out, "format-version", "2");
   put_option(out, "include-transaction", "1");
   put_option(out, "include-lsn", "1");
@@ -119,11 +120,8 @@ char *pg_stream_command(const struct config *config, int server_version, Lsn sta
 {
   char *command = NULL;
   size_t size;
-  FILE *out = open_memstream(&command, &size);
+  FILE *out = text_open(&command, &size);
 
-  if (out == NULL) {
-    abort();
-  }
   /* The slot's name was validated: [a-z0-9_]. */
   (void)fprintf(out, "START_REPLICATION SLOT \"%s\" LOGICAL %s (", config->postgres.slot, lsn_text(start).text);
   if (config->postgres.plugin == PLUGIN_WAL2JSON) {
@@ -134,6 +132,6 @@ char *pg_stream_command(const struct config *config, int server_version, Lsn sta
     put_pgoutput_options(out, config, server_version);
   }
   (void)fputc(')', out);
-  (void)fclose(out);
+  text_close(out);
   return command;
 }

@@ -1,7 +1,10 @@
 /*
  * pg_stream.c - PostgreSQL's streaming replication protocol over libpq, never blocking, on the loop's thread.
  *
- *   CLOSED -> ... -> READY (pg_stream_connect.c) -> STARTING -> STREAMING -> FINISHING
+ *   CLOSED -> ... -> READY (pg_stream_connect.c) -> STARTING -> LOOKING -> STREAMING -> FINISHING
+ *
+ * LOOKING: the connection that has read the catalog says where the slot stands now that it is ours, and is closed. Until START_REPLICATION anybody could move it,
+ * and the server forwards a start that lies before it without a word. The one that streams runs no SQL (pg_stream_connect.c).
  *
  * Messages inside CopyData (PostgreSQL, "Streaming Replication Protocol"), all integers big-endian:
  *
@@ -23,6 +26,8 @@
 #include "stream/pg_stream_priv.h"
 
 enum { XLOG_DATA_HEADER_BYTES = 25, KEEPALIVE_BYTES = 18, STATUS_BYTES = 34 };
+
+static const char looking[] = "look where the stream begins";
 
 static uint64_t read_u64(const char *bytes)
 {
@@ -68,10 +73,10 @@ static void pg_close(struct stream *base, bool for_good)
   stream->result = NULL;
   pg_attempt_free(stream->attempt);
   stream->attempt = NULL;
-  if (stream->connection != NULL) {
-    PQfinish(stream->connection);
-    stream->connection = NULL;
-  }
+  PQfinish(stream->connection); /* takes NULL */
+  PQfinish(stream->aside);
+  stream->connection = NULL;
+  stream->aside = NULL;
   stream->step = STEP_CLOSED;
   stream->is_checked = false;
   base->fd = -1;
@@ -79,6 +84,16 @@ static void pg_close(struct stream *base, bool for_good)
   if (for_good) {
     free(stream);
   }
+}
+
+void pg_stream_swap(struct pg_stream *stream)
+{
+  PGconn *other = stream->aside;
+
+  stream->aside = stream->connection;
+  stream->connection = other;
+  stream->base.fd = PQsocket(other);
+  stream->base.events = POLLIN; /* nothing is left to be sent on either */
 }
 
 /* Any failure ends the connection: there is one way back, from the start. */
@@ -165,25 +180,25 @@ static enum verdict refuse_missing_publication(struct pg_stream *stream, struct 
   return pg_stream_fail(stream, VERDICT_FATAL);
 }
 
-static enum verdict pg_stream_start(struct stream *base, Lsn start, struct problem *problem)
+static enum verdict step_ready(struct pg_stream *stream, Lsn start, struct problem *problem)
 {
-  struct pg_stream *stream = pg_stream_of(base);
-  PGresult *result = NULL;
+  char *command = pg_stream_command(stream->config, stream->facts.server_version, start);
   enum verdict verdict;
 
-  if (stream->step == STEP_READY) {
-    char *command = pg_stream_command(stream->config, stream->facts.server_version, start);
+  stream->step = STEP_STARTING;
+  stream->publication_is_missing = false;
+  (void)PQsetNoticeReceiver(stream->connection, take_notice, stream);
+  verdict = pg_stream_query(stream, command, "start replication", problem);
+  free(command);
+  return verdict;
+}
 
-    stream->step = STEP_STARTING;
-    stream->publication_is_missing = false;
-    (void)PQsetNoticeReceiver(stream->connection, take_notice, stream);
-    verdict = pg_stream_query(stream, command, "start replication", problem);
-    free(command);
-    if (verdict != VERDICT_OK) {
-      return verdict;
-    }
-  }
-  verdict = pg_stream_result(stream, "start replication", &result, problem);
+static enum verdict step_starting(struct pg_stream *stream, struct problem *problem)
+{
+  PGresult *result = NULL;
+  enum verdict verdict = pg_stream_result(stream, "start replication", &result, problem);
+  char *sql;
+
   if (verdict != VERDICT_OK) {
     return verdict;
   }
@@ -193,9 +208,71 @@ static enum verdict pg_stream_start(struct stream *base, Lsn start, struct probl
     return verdict;
   }
   PQclear(result);
-  base->bytes_read = 0;
+  pg_stream_swap(stream);
+  stream->step = STEP_LOOKING;
+  sql = catalog_slot_query(stream->config);
+  verdict = pg_stream_query(stream, sql, looking, problem);
+  free(sql);
+  return verdict;
+}
+
+/* Two hosts of the URL have answered, or the stream is over already. */
+static enum verdict refuse_slot_of_another(struct pg_stream *stream, const struct catalog_slot *slot, struct problem *problem)
+{
+  enum verdict verdict;
+
+  if (slot->active_pid != 0) {
+    verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "slot_active", "replication slot \"%s\" is in use by pid %d, and our stream is pid %d",
+                          stream->config->postgres.slot, (int)slot->active_pid, (int)stream->facts.backend_pid);
+  } else {
+    verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "server_changed",
+                          "replication slot \"%s\" is in use by nobody, although our stream has begun: it ended again, or two connections reached two servers",
+                          stream->config->postgres.slot);
+  }
+  return pg_stream_fail(stream, verdict);
+}
+
+static enum verdict step_looking(struct pg_stream *stream, struct stream_beginning *ret_beginning, struct problem *problem)
+{
+  PGresult *result = NULL;
+  struct catalog_slot slot;
+  enum verdict verdict = pg_stream_result(stream, looking, &result, problem);
+
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  verdict = catalog_read_slot(result, &slot, problem);
+  PQclear(result);
+  if (verdict != VERDICT_OK) {
+    return pg_stream_fail(stream, verdict);
+  }
+  if (slot.active_pid != stream->facts.backend_pid) {
+    return refuse_slot_of_another(stream, &slot, problem);
+  }
+  pg_stream_swap(stream);
+  PQfinish(stream->aside);
+  stream->aside = NULL;
+  stream->base.bytes_read = 0;
   stream->step = STEP_STREAMING;
+  *ret_beginning = (struct stream_beginning){.confirmed = slot.confirmed, .wal_end = slot.wal_end};
   return VERDICT_OK;
+}
+
+static enum verdict pg_stream_start(struct stream *base, Lsn start, struct stream_beginning *ret_beginning, struct problem *problem)
+{
+  struct pg_stream *stream = pg_stream_of(base);
+  enum verdict verdict = VERDICT_OK;
+
+  if (stream->step == STEP_READY) {
+    verdict = step_ready(stream, start, problem);
+  }
+  if (verdict == VERDICT_OK && stream->step == STEP_STARTING) {
+    verdict = step_starting(stream, problem);
+  }
+  if (verdict == VERDICT_OK && stream->step == STEP_LOOKING) {
+    verdict = step_looking(stream, ret_beginning, problem);
+  }
+  return verdict;
 }
 
 /* The server ended the COPY: with an error, or in order because it shuts down. */

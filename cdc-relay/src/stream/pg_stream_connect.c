@@ -3,11 +3,12 @@
  *
  *   CLOSED -> ATTEMPT -> IDENTIFY -> HISTORY (if it was ever promoted) -> CATALOG (its queries, one by one) -> READY, if somebody else holds the slot
  *                                                                                                           -> ATTEMPT -> IDENTIFY -> READY
+ *                                                                             the first connection is put aside -^
  *
  * The connection that streams has run no SQL: a walsender that has looked at the catalog decodes older WAL with today's catalog instead of that WAL's own
  * (measured with PostgreSQL 15: after a query on pg_publication_tables, rows from before the publication was recreated were left out, and rows from before a column
  * was replaced came with the new column's default). So the catalog is read on a connection of its own, and the one that streams only says IDENTIFY_SYSTEM, by which
- * both are known to have reached the same server.
+ * both are known to have reached the same server. The first one is kept: once the stream has begun, it is asked where (pg_stream.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,9 @@ static enum verdict identify_again(struct pg_stream *stream, const struct server
     return pg_stream_fail(stream, problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "server_changed",
                                               "two connections reached two servers: system %s timeline %u, then system %s timeline %u", stream->facts.system_id,
                                               (unsigned int)stream->facts.timeline, facts->system_id, (unsigned int)facts->timeline));
+  }
+  if (MUTANT(CATALOG_ON_STREAM)) {
+    pg_stream_swap(stream);
   }
   stream->facts.backend_pid = PQbackendPID(stream->connection);
   stream->step = STEP_READY;
@@ -113,10 +117,10 @@ static enum verdict step_identify(struct pg_stream *stream, struct problem *prob
   return start_catalog(stream, problem);
 }
 
-/* All that was asked of the first connection is known; the next one has run nothing. */
+/* The next connection is to run nothing. */
 static void connect_to_stream(struct pg_stream *stream)
 {
-  PQfinish(stream->connection);
+  stream->aside = stream->connection;
   stream->connection = NULL;
   stream->is_checked = true;
   stream->attempt = pg_attempt_new(stream->config, PG_REPLICATION);
@@ -157,7 +161,7 @@ static enum verdict step_catalog(struct pg_stream *stream, struct problem *probl
   stream->facts.slot_active_pid = stream->catalog.slot_active_pid;
   stream->facts.confirmed = stream->catalog.slot_confirmed;
   pg_stream_drop_catalog(stream);
-  if (stream->facts.slot_is_active || MUTANT(CATALOG_ON_STREAM)) {
+  if (stream->facts.slot_is_active) {
     stream->step = STEP_READY;
   } else {
     connect_to_stream(stream);
@@ -196,6 +200,7 @@ enum verdict pg_stream_connect(struct stream *base, struct moment now, struct se
       return VERDICT_OK;
     case STEP_CLOSED:
     case STEP_STARTING:
+    case STEP_LOOKING:
     case STEP_STREAMING:
     case STEP_FINISHING:
       return problem_set(problem, VERDICT_FATAL, EXIT_INVARIANT, "invariant", "connect was called on a stream that is open");

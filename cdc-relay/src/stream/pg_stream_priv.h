@@ -7,15 +7,16 @@
 #include "stream/pg_stream.h"
 #include "stream/stream_priv.h"
 
-enum step { STEP_CLOSED, STEP_ATTEMPT, STEP_IDENTIFY, STEP_HISTORY, STEP_CATALOG, STEP_READY, STEP_STARTING, STEP_STREAMING, STEP_FINISHING };
+enum step { STEP_CLOSED, STEP_ATTEMPT, STEP_IDENTIFY, STEP_HISTORY, STEP_CATALOG, STEP_READY, STEP_STARTING, STEP_LOOKING, STEP_STREAMING, STEP_FINISHING };
 
 struct pg_stream {
   struct stream base;
   const struct config *config;
   enum step step;
   struct pg_attempt *attempt;
-  PGconn *connection;
-  PGresult *result; /* of the query under way */
+  PGconn *connection; /* that is being talked to */
+  PGconn *aside;      /* the other one: that has read the catalog, from then on until the stream has begun; in STEP_LOOKING the one that streams */
+  PGresult *result;   /* of the query under way */
   struct catalog catalog;
   bool has_catalog;
   bool is_checked; /* the catalog was read and judged on a connection before this one */
@@ -39,6 +40,8 @@ enum verdict pg_stream_query(struct pg_stream *stream, const char *sql, const ch
 /* WAIT until a query's answer is here whole, then OK with its last result (the caller clears it). A COPY is its own end. */
 enum verdict pg_stream_result(struct pg_stream *stream, const char *doing, PGresult **ret_result, struct problem *problem);
 void pg_stream_drop_catalog(struct pg_stream *stream);
+/* Talks to the other connection from now on. */
+void pg_stream_swap(struct pg_stream *stream);
 
 /* The port's connect. */
 enum verdict pg_stream_connect(struct stream *base, struct moment now, struct server_facts *ret_facts, struct problem *problem);

@@ -111,6 +111,9 @@ struct resolver *resolver_new(const char *const *names, size_t count)
   resolver->name_count = count < RESOLVER_HOSTS_MAX ? count : RESOLVER_HOSTS_MAX;
   for (size_t i = 0; i < resolver->name_count; i++) {
     resolver->names[i] = names[i] != NULL ? strdup(names[i]) : NULL;
+    if (names[i] != NULL && resolver->names[i] == NULL) {
+      abort();
+    }
   }
   resolver->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (resolver->fd < 0 || !thread_start(resolver)) {

@@ -15,9 +15,9 @@ enum verdict stream_connect(struct stream *stream, struct moment now, struct ser
   return stream->ops->connect(stream, now, ret_facts, problem);
 }
 
-enum verdict stream_start(struct stream *stream, Lsn start, struct problem *problem)
+enum verdict stream_start(struct stream *stream, Lsn start, struct stream_beginning *ret_beginning, struct problem *problem)
 {
-  return stream->ops->start(stream, start, problem);
+  return stream->ops->start(stream, start, ret_beginning, problem);
 }
 
 enum verdict stream_receive(struct stream *stream, bool may_read, struct stream_message *ret_message, struct problem *problem)

@@ -29,6 +29,12 @@ struct server_facts {
   Lsn confirmed;       /* the slot's confirmed_flush_lsn */
 };
 
+/* What is known once a stream has begun: nobody else can move the slot any more. */
+struct stream_beginning {
+  Lsn confirmed; /* the slot's confirmed_flush_lsn, from where the server sends: not before it, wherever the start was asked for */
+  Lsn wal_end;
+};
+
 enum stream_message_kind {
   STREAM_DATA, /* XLogData */
   STREAM_KEEPALIVE,
@@ -54,8 +60,11 @@ void stream_free(struct stream *stream); /* takes NULL; closes */
  */
 enum verdict MUST_CHECK stream_connect(struct stream *stream, struct moment now, struct server_facts *ret_facts, struct problem *problem);
 
-/* START_REPLICATION at `start`. WAIT, OK: streaming. RETRY (cause `slot_active`: another was faster), FATAL as above. */
-enum verdict MUST_CHECK stream_start(struct stream *stream, Lsn start, struct problem *problem);
+/*
+ * START_REPLICATION at `start`. WAIT. OK: streaming, and *ret_beginning says from where, which may lie behind what stream_connect() found: between the two the
+ * slot was anybody's. RETRY (cause `slot_active`: another was faster), FATAL as above.
+ */
+enum verdict MUST_CHECK stream_start(struct stream *stream, Lsn start, struct stream_beginning *ret_beginning, struct problem *problem);
 
 /*
  * The next message, from the buffer or, when `may_read`, from the socket. OK: *ret_message. WAIT: none whole yet. RETRY: connection lost, server closed

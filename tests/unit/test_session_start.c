@@ -1,0 +1,111 @@
+/* test_session_start.c - where a stream really begins: what the slot and the server do between the look at them and the start. */
+#include "session_bench.h"
+
+/* A session that had confirmed 0x240, was cut off, and has asked for a start that is not answered yet. */
+static void begin_again(struct bench *bench)
+{
+  struct problem lost;
+
+  bench_init(bench);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  transaction(bench, 0x200, 0x240, KEYS("a"));
+  turn(bench, 10000);
+  fake_publisher_report_all(bench->publisher);
+  turn(bench, US_PER_S);
+  cr_assert_eq(highest_flush(bench), 0x240);
+  bench->facts.confirmed = 0x240;
+  fake_stream_on_connect(bench->stream, VERDICT_OK, &bench->facts, NULL);
+  fake_stream_on_start(bench->stream, VERDICT_WAIT, NULL);
+  fake_stream_breaks(bench->stream, &lost);
+  turn(bench, US_PER_S);
+  cr_assert_eq(state_of(bench), RELAY_CONNECTING);
+}
+
+Test(session_start, a_slot_that_is_moved_between_the_look_and_the_start_is_held_before_anything_is_sent)
+{
+  struct bench bench;
+  struct session_figures figures;
+  size_t statuses;
+
+  begin_again(&bench);
+  statuses = fake_stream_status_count(bench.stream);
+  transaction(&bench, 0x400, 0x440, KEYS("b"));
+  fake_stream_moves_before_start(bench.stream, 0x340, 0x1000);
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 30 * US_PER_S);
+  session_figures(bench.session, bench.now, &figures);
+  cr_assert_eq(figures.state, RELAY_HELD);
+  cr_assert_eq(figures.problem.code, EXIT_POSITION);
+  cr_assert_str_eq(figures.problem.cause, "slot_moved");
+  cr_assert_not_null(strstr(figures.problem.text, "from 0/240 to 0/340"), "%s", figures.problem.text);
+  cr_assert_eq(fake_stream_status_count(bench.stream), statuses, "it confirmed what somebody else had moved");
+  cr_assert_eq(fake_stream_unread(bench.stream), 4, "it read on");
+  cr_assert_not(fake_stream_is_open(bench.stream));
+  bench_done(&bench);
+}
+
+/* WAL goes on between the two looks, and a slot may follow it: one that lies behind the first look's end of WAL is not ahead of its server. */
+Test(session_start, the_end_of_wal_is_looked_at_again_with_the_slot)
+{
+  struct bench bench;
+  struct session_figures figures;
+
+  bench_init(&bench);
+  fake_stream_moves_before_start(bench.stream, 0x1800, 0x2000);
+  turn(&bench, US_PER_S);
+  session_figures(bench.session, bench.now, &figures);
+  cr_assert_eq(figures.state, RELAY_STREAMING, "a process that knows no position takes the slot as it is");
+  cr_assert_eq(figures.safe, 0x1800, "it counts from where the stream was asked for, not from where it begins");
+  bench_done(&bench);
+}
+
+Test(session_start, a_server_that_begins_to_stop_before_the_stream_has_begun_is_left)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  fake_publisher_limit(bench.publisher, 1);
+  fake_stream_on_start(bench.stream, VERDICT_WAIT, NULL);
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b"));
+  turn(&bench, 1000);
+  session_on_server_shutdown(bench.session, bench.now);
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 10000);
+  cr_assert_eq(bench.failures, 1, "a server that stops waits for whoever reads nothing");
+  cr_assert_str_eq(bench.last_failure.cause, "server_shutdown");
+  bench_done(&bench);
+}
+
+/* The other relay came and went between the look at the slot and the start, and nobody saw it. */
+Test(session_start, a_kept_record_is_not_tried_where_the_stream_begins_behind_it)
+{
+  struct bench bench;
+  struct session_figures figures;
+
+  bench_init(&bench);
+  hold_on_topic(&bench);
+  fake_stream_clear(bench.stream);
+  fake_stream_moves_before_start(bench.stream, 0x240, 0x1000);
+  turn(&bench, 61 * US_PER_S);
+  session_figures(bench.session, bench.now, &figures);
+  cr_assert_eq(figures.state, RELAY_HELD);
+  cr_assert_str_eq(figures.problem.cause, "slot_moved");
+  cr_assert_not(fake_publisher_is_open(bench.publisher));
+  cr_assert_eq(fake_publisher_count(bench.publisher), 0, "a stale record was sent behind newer ones");
+  bench_done(&bench);
+}
+
+Test(session_start, a_kept_record_that_another_relay_has_got_past_meanwhile_is_let_go)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  hold_on_topic(&bench);
+  session_on_slot_activity(bench.session, true, 4711, bench.now);
+  fake_stream_clear(bench.stream);
+  fake_stream_moves_before_start(bench.stream, 0x240, 0x1000);
+  turn(&bench, 61 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 0, "a stale record was sent behind newer ones");
+  bench_done(&bench);
+}
