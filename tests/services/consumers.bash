@@ -64,6 +64,7 @@ consumer_metric() {
 # run_dlq ARGUMENT...: in $RUN/dlq.out and .err; returns its exit code. What it remembers is this scenario's, or DLQ_MEMORY's.
 run_dlq() {
   env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" \
+    TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     DLQ_GROUP="${DLQ_MEMORY:-$MINE-dlq}" timeout 120 "$BUILD/consumers/dlq" "$@" >"$RUN/dlq.out" 2>"$RUN/dlq.err" </dev/null
 }
 

@@ -50,7 +50,9 @@ of_failed() {
 
 # people ARGUMENT...: the commands, as a person with the service's rights.
 people() {
-  env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=dday_service_1 dbname=$DB" \
+  env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" \
+    TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
+    DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=dday_service_1 dbname=$DB" \
     KAFKA_BOOTSTRAP_SERVERS="$KAFKA" timeout 60 "$BUILD/consumers/member-dead-letters" "$@" >"$RUN/people.out" 2>"$RUN/people.err" </dev/null
 }
 
