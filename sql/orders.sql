@@ -141,7 +141,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON products.request_answer TO product_servi
 
 CREATE SCHEMA IF NOT EXISTS notification;
 
--- Ids are texts here: what an older publisher left in a topic may have other ones.
+-- Ids are texts here: what an older publisher left in a topic may have other ones. FAILED: given up, for last_error, after so many attempts; the event lies in a dead-letter
+-- topic, and its redrive makes the row PENDING and SENT.
 CREATE TABLE IF NOT EXISTS notification.notification (
   event_id    text        NOT NULL PRIMARY KEY,
   order_id    text        NOT NULL,

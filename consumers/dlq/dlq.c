@@ -98,9 +98,9 @@ static enum verdict deal_with(struct dlq *dlq, const struct letter *letter, stru
 
 static void leave(const struct letter *letter, const char *why)
 {
-  char place[REDRIVE_PLACE_SIZE];
+  char place[RECORD_PLACE_SIZE];
 
-  redrive_place(&letter->record, place);
+  record_place(&letter->record, place);
   fprintf(stderr, "dlq: left %s: %s\n", place, why);
 }
 

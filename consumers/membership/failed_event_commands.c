@@ -1,8 +1,11 @@
 /*
  * failed_event_commands.c - reads and marks rows of dday.failed_event, and publishes events again.
  *
- * retry publishes first and marks second, in one transaction that holds the row: a death between the two leaves the row NEW, and who retries it again publishes an event
- * that consumers drop by its id. An event that fails again waits at the row and makes it NEW.
+ * retry publishes first and marks second: a death between the two leaves the row NEW, and who retries it again publishes an event that consumers drop by its id.
+ *
+ *   lock (of the session), read         two people do not retry one event at once; with the session's end the lock goes
+ *   publish, up to a minute             no transaction is open: the consumer's may write the row meanwhile, and nothing holds back vacuum
+ *   mark, unlock                        RETRIED, unless the event failed again in between (its attempts are more than were read): then it stays NEW
  */
 #include "failed_event_commands.h"
 
@@ -40,6 +43,8 @@ struct command {
   const char *id;
   struct redriver *redriver;
   struct arena arena;
+  struct record letter; /* as it was read; in the arena */
+  const char *attempts; /* the same */
   struct problem problem;
   bool is_found;
 };
@@ -53,14 +58,18 @@ static const struct statement list_failed_events = {
     "'handledBy', handled_by, 'handledAt', handled_at, 'note', note) FROM dday.failed_event WHERE $1 = 'ALL' OR status = $1 ORDER BY last_failed_at DESC, id "
     "DESC LIMIT $2::bigint",
 };
-static const struct statement lock_failed_event = {
-    "lock_failed_event",
-    "SELECT encode(record_key, 'hex'), encode(payload, 'hex'), headers FROM dday.failed_event WHERE id = $1::bigint FOR UPDATE",
+#define RETRY_LOCK "(hashtextextended('dday.failed_event/' || $1::text, 0))"
+static const struct statement lock_failed_event = {"lock_failed_event", "SELECT pg_try_advisory_lock" RETRY_LOCK};
+static const struct statement unlock_failed_event = {"unlock_failed_event", "SELECT pg_advisory_unlock" RETRY_LOCK};
+static const struct statement read_failed_event = {
+    "read_failed_event",
+    "SELECT encode(record_key, 'hex'), encode(payload, 'hex'), headers, attempts FROM dday.failed_event WHERE id = $1::bigint",
 };
+/* $5: the attempts that it had; NULL: however many. */
 static const struct statement mark_failed_event = {
     "mark_failed_event",
-    "UPDATE dday.failed_event SET status = $2, handled_by = coalesce($3, session_user), handled_at = clock_timestamp(), note = coalesce($4, note) WHERE id = "
-    "$1::bigint RETURNING id",
+    "UPDATE dday.failed_event SET status = CASE WHEN attempts = coalesce($5::integer, attempts) THEN $2 ELSE status END, "
+    "handled_by = coalesce($3, session_user), handled_at = clock_timestamp(), note = coalesce($4, note) WHERE id = $1::bigint RETURNING id",
 };
 
 static int usage_error(const char *words, const char *about)
@@ -83,9 +92,10 @@ static enum work_end list(struct work *work, void *context)
   return WORK_ROLLBACK;
 }
 
-static enum work_end mark(struct command *command, struct work *work, const char *status)
+/* `attempts`: NULL: the row is marked however often the event has failed meanwhile. */
+static enum work_end mark(struct command *command, struct work *work, const char *status, const char *attempts)
 {
-  const PGresult *result = work_ask(work, &mark_failed_event, command->id, status, command->by, command->note);
+  const PGresult *result = work_ask(work, &mark_failed_event, command->id, status, command->by, command->note, attempts);
 
   if (result == NULL) {
     return WORK_FAILED;
@@ -98,7 +108,7 @@ static enum work_end close_one(struct work *work, void *context)
 {
   struct command *command = context;
 
-  return mark(command, work, command->status);
+  return mark(command, work, command->status, NULL);
 }
 
 /* Null for SQL's NULL. In the arena. */
@@ -121,41 +131,62 @@ static struct span bytes_of(const PGresult *result, int column, struct arena *ar
   return span_of(bytes, length);
 }
 
-static enum verdict publish(struct command *command, const PGresult *result)
+/* The row as a record, and the lock. */
+static enum work_end take(struct work *work, void *context)
 {
-  struct record letter = {.topic = "dday.failed_event", .offset = strtoll(command->id, NULL, 10)};
+  struct command *command = context;
+  const PGresult *lock = work_ask(work, &lock_failed_event, command->id);
+  bool is_ours = lock != NULL && strcmp(PQgetvalue(lock, 0, 0), "t") == 0;
+  const PGresult *row = work_ask(work, &read_failed_event, command->id);
   struct record_header *headers = NULL;
   json_t *document;
   bool is_sound;
-  enum verdict verdict;
 
-  arena_reset(&command->arena);
-  letter.key = bytes_of(result, 0, &command->arena);
-  letter.value = bytes_of(result, 1, &command->arena);
-  document = PQgetisnull(result, 0, 2) ? json_array() : json_loads(PQgetvalue(result, 0, 2), JSON_ALLOW_NUL, NULL);
-  is_sound = failed_event_headers_read(document, &command->arena, &headers, &letter.header_count);
-  json_decref(document);
-  if (!is_sound) {
-    return problem_set(&command->problem, VERDICT_FATAL, EXIT_UNEXPECTED, "headers", "the headers of failed event %s are not as they were stored", command->id);
+  if (row == NULL) {
+    return WORK_FAILED;
   }
-  letter.headers = headers;
-  verdict = redriver_send(command->redriver, &letter, "member-events", &command->arena, &command->problem);
+  command->is_found = PQntuples(row) == 1;
+  if (!is_ours) {
+    (void)problem_set(&command->problem, VERDICT_RETRY, EXIT_UNEXPECTED, "is_being_retried", "failed event %s is being retried by somebody else", command->id);
+    return WORK_ROLLBACK;
+  }
+  if (!command->is_found) {
+    return WORK_ROLLBACK;
+  }
+  arena_reset(&command->arena);
+  command->letter = (struct record){.topic = "dday.failed_event", .offset = strtoll(command->id, NULL, 10)};
+  command->letter.key = bytes_of(row, 0, &command->arena);
+  command->letter.value = bytes_of(row, 1, &command->arena);
+  command->attempts = arena_copy(&command->arena, span_of_text(PQgetvalue(row, 0, 3))).data;
+  document = PQgetisnull(row, 0, 2) ? json_array() : json_loads(PQgetvalue(row, 0, 2), JSON_ALLOW_NUL, NULL);
+  is_sound = failed_event_headers_read(document, &command->arena, &headers, &command->letter.header_count);
+  json_decref(document);
+  command->letter.headers = headers;
+  if (!is_sound) {
+    (void)problem_set(&command->problem, VERDICT_FATAL, EXIT_UNEXPECTED, "headers", "the headers of failed event %s are not as they were stored", command->id);
+  }
+  return WORK_ROLLBACK; /* the lock is the session's */
+}
+
+static enum verdict publish(struct command *command)
+{
+  enum verdict verdict = redriver_send(command->redriver, &command->letter, "member-events", &command->arena, &command->problem);
+
   return verdict == VERDICT_OK ? redriver_flush(command->redriver, &command->problem) : verdict;
 }
 
-static enum work_end retry_one(struct work *work, void *context)
+static enum work_end mark_retried(struct work *work, void *context)
 {
   struct command *command = context;
-  const PGresult *result = work_ask(work, &lock_failed_event, command->id);
 
-  if (result == NULL) {
-    return WORK_FAILED;
-  }
-  command->is_found = PQntuples(result) == 1;
-  if (!command->is_found || publish(command, result) != VERDICT_OK) {
-    return WORK_ROLLBACK;
-  }
-  return mark(command, work, "RETRIED");
+  return mark(command, work, "RETRIED", command->attempts);
+}
+
+static enum work_end let_go(struct work *work, void *context)
+{
+  struct command *command = context;
+
+  return work_ask(work, &unlock_failed_event, command->id) != NULL ? WORK_ROLLBACK : WORK_FAILED;
 }
 
 static enum verdict run_one(struct database *database, struct command *command, WorkFunction function)
@@ -179,13 +210,32 @@ static enum verdict run_one(struct database *database, struct command *command, 
   return command->problem.cause == NULL ? VERDICT_OK : VERDICT_RETRY;
 }
 
-static enum verdict run_each(struct database *database, struct command *command, WorkFunction function, const char *done)
+static enum verdict retry_one(struct database *database, struct command *command)
+{
+  struct work_outcome outcome;
+  enum verdict verdict = run_one(database, command, take);
+
+  verdict = verdict == VERDICT_OK ? publish(command) : verdict;
+  if (verdict == VERDICT_OK) {
+    verdict = run_one(database, command, mark_retried);
+  }
+  (void)!work_run(database, let_go, command, &outcome); /* a session that is over holds nothing */
+  return verdict;
+}
+
+static enum verdict close_this(struct database *database, struct command *command)
+{
+  return run_one(database, command, close_one);
+}
+
+static enum verdict run_each(struct database *database, struct command *command, enum verdict (*function)(struct database *, struct command *),
+                             const char *done)
 {
   for (int i = 0; i < command->id_count; i++) {
     enum verdict verdict;
 
     command->id = command->ids[i];
-    verdict = run_one(database, command, function);
+    verdict = function(database, command);
     if (verdict != VERDICT_OK) {
       return verdict;
     }
@@ -241,7 +291,7 @@ static int run(struct command *command)
     verdict = open_redriver(command, &kafka, brokers);
     verdict = verdict == VERDICT_OK ? run_each(database, command, retry_one, "RETRIED") : verdict;
   } else if (strcmp(command->name, "close") == 0) {
-    verdict = run_each(database, command, close_one, command->status);
+    verdict = run_each(database, command, close_this, command->status);
   } else {
     verdict = run_one(database, command, list);
   }

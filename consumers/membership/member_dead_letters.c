@@ -3,8 +3,8 @@
  *
  *     member-events.DLT --> dday.failed_event, dday.alert --(a thread)--> webhook, e-mail
  *
- * What tells two dead letters apart is the place in the topic and not the event's id: an event that was retried and failed again is a second letter of the same event.
- * So the inbox row is written here, with the place in it. Nothing that a dead letter says can make this consumer fail: it has no dead-letter topic of its own, and what
+ * What tells two dead letters apart is the place in the topic (with its time: event_place()) and not the event's id: an event that was retried and failed again is a
+ * second letter of the same event. So the inbox row is written here, with the place in it. Nothing that a dead letter says can make this consumer fail: it has no dead-letter topic of its own, and what
  * fails here (the database is away) is tried without end.
  */
 #include <stdio.h>
@@ -12,6 +12,7 @@
 
 #include "alert.h"
 #include "consumer.h"
+#include "event_reader.h"
 #include "failed_event.h"
 #include "failed_event_commands.h"
 
@@ -61,13 +62,15 @@ static void queue_alert(const struct dead_letters *letters, struct work *work, c
 static enum verdict on_letter(const struct event *event, struct work *work, struct consumption *consumption, struct problem *problem)
 {
   struct dead_letters *letters = consumer_state(consumption);
-  const char *place = work_text(work, "%s/%d/%lld", event->topic, (int)event->partition, (long long)event->offset);
   const char *partition = work_text(work, "%d", (int)event->partition);
   const char *offset = work_text(work, "%lld", (long long)event->offset);
-  const PGresult *result = work_ask(work, &claim_letter, place, event->topic, partition, offset);
+  char place[EVENT_ID_MAX_BYTES + 1];
   struct failed_event failed;
+  const PGresult *result;
 
   (void)problem;
+  event_place(event->record, place);
+  result = work_ask(work, &claim_letter, place, event->topic, partition, offset);
   if (result == NULL) {
     return VERDICT_FATAL;
   }

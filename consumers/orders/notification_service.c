@@ -7,8 +7,11 @@
  * The row comes first and the notice second, both in the event's transaction: a row of that event that is committed means that it was sent, and a second process with
  * the same event in hand waits at the row. A sender that fails takes the row back. What no database can prevent: a death between notice and commit sends once more,
  * with the same idempotency key (docs/dead-letters.md).
+ *
+ *   no row --handled--> PENDING, SENT in one transaction
+ *      '----given up--> FAILED, in the dead letter's transaction --redriven--> PENDING, SENT          what was sent stays SENT
  */
-#include <stdio.h>
+#include <string.h>
 
 #include "consumer.h"
 #include "fields.h"
@@ -16,16 +19,26 @@
 
 enum { ID_MAX = 200 };
 
+static const char created_topic[] = "order.created.v1";
+
 struct notifications {
   int kind; /* enum sender_kind */
   struct sender_settings settings;
   struct sender *sender;
 };
 
+/* One that was given up is tried again; one that is there otherwise was sent. */
 static const struct statement insert_notification = {
     "insert_notification",
-    "INSERT INTO notification.notification (event_id, order_id, customer_id, kind, recipient, status, attempts) "
-    "VALUES ($1, $2, $3, $4, $5, 'PENDING', $6::integer) ON CONFLICT (event_id) DO NOTHING RETURNING event_id",
+    "INSERT INTO notification.notification AS n (event_id, order_id, customer_id, kind, recipient, status, attempts) "
+    "VALUES ($1, $2, $3, $4, $5, 'PENDING', $6::integer) ON CONFLICT (event_id) DO UPDATE SET status = 'PENDING', attempts = n.attempts + excluded.attempts "
+    "WHERE n.status = 'FAILED' RETURNING event_id",
+};
+static const struct statement note_failed = {
+    "note_failed",
+    "INSERT INTO notification.notification AS n (event_id, order_id, customer_id, kind, recipient, status, attempts, last_error) "
+    "VALUES ($1, $2, $3, $4, $5, 'FAILED', $6::integer, $7) ON CONFLICT (event_id) DO UPDATE SET status = 'FAILED', attempts = n.attempts + excluded.attempts, "
+    "last_error = excluded.last_error WHERE n.status <> 'SENT'",
 };
 static const struct statement mark_sent = {
     "mark_sent",
@@ -56,16 +69,22 @@ static enum verdict notify(const struct event *event, struct work *work, struct 
   return verdict;
 }
 
+/* Whom it is for, and what of: the same in both events. What is wrong is among the mistakes of `fields`. */
+static struct notice read_notice(const struct event *event, struct fields *fields)
+{
+  return (struct notice){
+      .idempotency_key = event->id,
+      .kind = strcmp(event->topic, created_topic) == 0 ? "ORDER_CREATED" : "ORDER_SHIPPED",
+      .order_id = fields_text(fields, "orderId", 1, ID_MAX),
+      .customer_id = fields_text(fields, "customerId", 1, ID_MAX),
+      .recipient = fields_email(fields, "customerEmail"),
+  };
+}
+
 static enum verdict on_created(const struct event *event, struct work *work, struct consumption *consumption, struct problem *problem)
 {
   struct fields fields = fields_of(event->body);
-  struct notice notice = {
-      .idempotency_key = event->id,
-      .kind = "ORDER_CREATED",
-      .order_id = fields_text(&fields, "orderId", 1, ID_MAX),
-      .customer_id = fields_text(&fields, "customerId", 1, ID_MAX),
-      .recipient = fields_email(&fields, "customerEmail"),
-  };
+  struct notice notice = read_notice(event, &fields);
 
   if (fields.mistake_count > 0) {
     return refuse(&fields, problem);
@@ -77,13 +96,7 @@ static enum verdict on_created(const struct event *event, struct work *work, str
 static enum verdict on_shipped(const struct event *event, struct work *work, struct consumption *consumption, struct problem *problem)
 {
   struct fields fields = fields_of(event->body);
-  struct notice notice = {
-      .idempotency_key = event->id,
-      .kind = "ORDER_SHIPPED",
-      .order_id = fields_text(&fields, "orderId", 1, ID_MAX),
-      .customer_id = fields_text(&fields, "customerId", 1, ID_MAX),
-      .recipient = fields_email(&fields, "customerEmail"),
-  };
+  struct notice notice = read_notice(event, &fields);
   int64_t before = fields_integer(&fields, "previousStatus", 0, INT32_MAX);
   int64_t now = fields_integer(&fields, "currentStatus", 0, INT32_MAX);
 
@@ -92,6 +105,19 @@ static enum verdict on_shipped(const struct event *event, struct work *work, str
   }
   notice.text = work_text(work, "Your order %s went from status %lld to %lld.", notice.order_id, (long long)before, (long long)now);
   return notify(event, work, consumer_state(consumption), &notice, problem);
+}
+
+/* A row for people. An event that does not say whom it is for has none: there is its dead letter. */
+static void given_up(void *state, const struct event *event, struct work *work, const char *why)
+{
+  struct fields fields = fields_of(event->body);
+  struct notice notice = read_notice(event, &fields);
+
+  (void)state;
+  if (fields.mistake_count == 0) {
+    work_do(work, &note_failed, event->id, notice.order_id, notice.customer_id, notice.kind, notice.recipient, work_text(work, "%u", (unsigned)event->attempt),
+            why);
+  }
 }
 
 static enum verdict start(void *state, const struct consumer_surroundings *surroundings, struct problem *problem)
@@ -134,8 +160,8 @@ int main(int argc, char **argv)
       {0},
   };
   static const struct subscription subscriptions[] = {
-      {.topic = "order.created.v1", .types = {{NULL, on_created}}},
-      {.topic = "order.shipped.v1", .types = {{NULL, on_shipped}}},
+      {.topic = created_topic, .types = {{"OrderCreated", on_created}, {"", on_created}}},
+      {.topic = "order.shipped.v1", .types = {{"OrderShipped", on_shipped}, {"", on_shipped}}},
       {0},
   };
   static const struct consumer consumer = {
@@ -146,6 +172,7 @@ int main(int argc, char **argv)
       .subscriptions = subscriptions,
       .retry = {.kind = RETRY_DELAYS, .delays_ms = {2000, 2000, 2000}},
       .dead_letter_suffix = ".dlq",
+      .given_up = given_up,
       .batch = {.events = 1},
       .inbox_table = "notification.inbox",
       .variables = variables,

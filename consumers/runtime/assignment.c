@@ -6,9 +6,17 @@
 
 #include "fetched.h"
 
-void assignment_init(struct assignment *assignment, size_t batch, int64_t wait_us)
+void assignment_init(struct assignment *assignment, size_t batch, int64_t wait_us, size_t bytes)
 {
-  *assignment = (struct assignment){.batch = batch, .wait_us = wait_us};
+  *assignment = (struct assignment){.batch = batch, .wait_us = wait_us, .bytes = bytes};
+}
+
+/* After a change of their number. One that has more than its new share takes nothing until it has less. */
+static void share_bytes(struct assignment *assignment)
+{
+  for (size_t i = 0; i < assignment->count; i++) {
+    assignment->slots[i]->lane.share = assignment->bytes / assignment->count;
+  }
 }
 
 static void free_slot(struct slot *slot)
@@ -64,6 +72,7 @@ struct slot *assignment_add(struct assignment *assignment, const char *topic, in
   slot->partition = partition;
   lane_init(&slot->lane, assignment->batch, assignment->wait_us);
   assignment->slots[assignment->count++] = slot;
+  share_bytes(assignment);
   return slot;
 }
 
@@ -76,6 +85,7 @@ void assignment_remove(struct assignment *assignment, const char *topic, int32_t
       memmove(&assignment->slots[i], &assignment->slots[i + 1], (assignment->count - i - 1) * sizeof(struct slot *));
       assignment->count--;
       free_slot(slot);
+      share_bytes(assignment);
       return;
     }
   }

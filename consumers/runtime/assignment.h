@@ -21,9 +21,10 @@ struct assignment {
   size_t next;     /* the slot that is asked first */
   size_t batch;    /* of new lanes */
   int64_t wait_us; /* the same */
+  size_t bytes;    /* of records, for all lanes together: each has an equal share */
 };
 
-void assignment_init(struct assignment *assignment, size_t batch, int64_t wait_us);
+void assignment_init(struct assignment *assignment, size_t batch, int64_t wait_us, size_t bytes);
 void assignment_end(struct assignment *assignment);
 
 /* The slot of that partition; a new one where there is none. Borrowed until it is removed. */

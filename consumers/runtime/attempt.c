@@ -8,10 +8,14 @@
  *   single, permanent          dead letter
  *   no dead-letter topic       all as transient
  *   dead letter not written    as transient; the handler is asked once more before the next try
+ *   named by GIVE_UP           dead letter, whatever it failed for, once the database is there
  *
- * One log line per failure of an event; an event that waits for the world gets one at first and then one a minute.
+ * One log line per failure of an event; an event that waits for the world gets one at first and then one a minute, after five minutes with `event_stuck` beside it.
  */
 #include "attempt.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #include "backoff.h"
 #include "moment.h"
@@ -36,7 +40,24 @@ static void tell(const struct processing *processing, enum log_level level, cons
             log_text("cause", failure != NULL ? failure->problem.cause : NULL), log_text("error", failure != NULL ? words_of(failure) : NULL),
             log_text("sqlstate", failure != NULL && failure->sqlstate[0] != '\0' ? failure->sqlstate : NULL),
             log_text("constraint", failure != NULL && failure->constraint[0] != '\0' ? failure->constraint : NULL),
+            log_text("hint", failure != NULL && failure->problem.hint[0] != '\0' ? failure->problem.hint : NULL),
             delay_ms >= 0 ? log_int("retry_in_ms", delay_ms) : log_text("retry_in_ms", NULL));
+}
+
+/* For who is woken at night: which partition stands, since when, for what, and the way past this one event. */
+static void tell_stuck(const struct processing *processing, const struct fetched *fetched, const struct failure *failure, int64_t waited_us)
+{
+  const struct record *record = &fetched->record;
+  char place[RECORD_PLACE_SIZE];
+  char hint[RECORD_PLACE_SIZE + 128];
+
+  record_place(record, place);
+  (void)snprintf(hint, sizeof(hint), "mend what it fails for; where it fails alone, restart with GIVE_UP=%s, and it becomes a dead letter", place);
+  log_event(processing->log, LOG_ERROR, "event_stuck", log_text("topic", record->topic), log_int("partition", record->partition),
+            log_int("offset", record->offset), log_text("event_id", processing_event(processing, 0)->id), log_int("waiting_s", waited_us / US_PER_S),
+            log_text("cause", failure->problem.cause), log_text("sqlstate", failure->sqlstate[0] != '\0' ? failure->sqlstate : NULL),
+            log_text("error", "nothing behind this event is handled in its partition"),
+            log_text("hint", processing->consumer->dead_letter_suffix != NULL ? hint : NULL));
 }
 
 static void postpone(const struct processing *processing, struct slot *slot, const char *what, const struct failure *failure, bool is_counted, int64_t delay_ms)
@@ -44,12 +65,21 @@ static void postpone(const struct processing *processing, struct slot *slot, con
   struct lane *lane = &slot->lane;
   const struct fetched *fetched = lane_at(lane, 0)->message;
   struct moment now = moment_now();
-  bool is_told = !is_counted && lane->head.told_us != 0 && now.mono_us - lane->head.told_us < ATTEMPT_TELL_INTERVAL_S * INT64_C(1000000);
+  const char *cause = failure->problem.cause != NULL ? failure->problem.cause : "";
+  bool is_told = !is_counted && lane->head.told_us != 0 && strcmp(lane->head.told_cause, cause) == 0 &&
+                 now.mono_us - lane->head.told_us < ATTEMPT_TELL_INTERVAL_S * INT64_C(1000000);
 
   instrument_add(processing->figures->retries, 1, fetched->record.topic, failure_class_name(failure->class));
   if (!is_told) {
-    tell(processing, LOG_WARN, what, fetched, lane->head.attempts + 1, failure, delay_ms);
+    int64_t waited_us = lane->head.first_failed_us != 0 ? now.wall_us - lane->head.first_failed_us : 0;
+
+    /* With a hint it is for a person. */
+    tell(processing, failure->problem.hint[0] != '\0' ? LOG_ERROR : LOG_WARN, what, fetched, lane->head.attempts + 1, failure, delay_ms);
+    if (!is_counted && !failure->is_of_database && waited_us >= ATTEMPT_STUCK_S * INT64_C(1000000)) {
+      tell_stuck(processing, fetched, failure, waited_us);
+    }
     lane->head.told_us = now.mono_us;
+    lane->head.told_cause = cause;
   }
   lane_postpone(lane, is_counted, now.mono_us + delay_ms * US_PER_MS + 1, now.wall_us);
   slot->is_waiting_for_database = failure->is_of_database && !is_counted;
@@ -66,6 +96,7 @@ static enum attempt_database bury(struct processing *processing, struct burial *
   struct failure refusal;
 
   if (burial_run(burial, fetched, &slot->lane.head, failure, &refusal) != VERDICT_OK) {
+    instrument_add(processing->figures->refused, 1, fetched->record.topic, refusal.problem.cause);
     postpone_transient(processing, slot, "dead_letter_failed", &refusal, chance);
     return refusal.is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;
   }
@@ -80,15 +111,17 @@ static enum attempt_database enter_failure(struct processing *processing, struct
                                            uint64_t *chance)
 {
   const struct lane_head *head = &slot->lane.head;
+  const struct fetched *first = lane_at(&slot->lane, 0)->message;
   int64_t delay_ms;
 
+  if (count == 1 && !failure->is_of_database && processing_is_given_up(processing, &first->record)) {
+    return bury(processing, burial, slot, failure, chance);
+  }
   if (failure->class == FAILURE_TRANSIENT || processing->consumer->dead_letter_suffix == NULL) {
     postpone_transient(processing, slot, "attempt_failed", failure, chance);
     return failure->is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;
   }
   if (count > 1) {
-    const struct fetched *first = lane_at(&slot->lane, 0)->message;
-
     log_event(processing->log, LOG_INFO, "batch_split", log_text("topic", first->record.topic), log_int("partition", first->record.partition),
               log_int("offset", first->record.offset), log_int("events", (int64_t)count), log_text("class", failure_class_name(failure->class)),
               log_text("cause", failure->problem.cause));

@@ -8,7 +8,10 @@
 #include "burial.h"
 #include "processing.h"
 
-enum { ATTEMPT_TELL_INTERVAL_S = 60 }; /* between two log lines about an event that waits for the world */
+enum {
+  ATTEMPT_TELL_INTERVAL_S = 60, /* between two log lines about an event that waits for the world */
+  ATTEMPT_STUCK_S = 300,        /* an event that has waited so long is told as an error, with what a person can do */
+};
 
 enum attempt_database { ATTEMPT_DATABASE_UNKNOWN, ATTEMPT_DATABASE_THERE, ATTEMPT_DATABASE_AWAY };
 

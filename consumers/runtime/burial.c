@@ -4,7 +4,11 @@
  *   fits the outbox:    BEGIN; INSERT INTO outbox_binary; COMMIT        repeated after a crash it is the same row, and no second dead letter
  *   does not fit:       produce, wait for the report of acks=all         repeated after a crash it is a second dead letter of the same id
  *
- * The number of the dead-letter topic's partitions is asked of the brokers, so that the letter keeps its partition where it can; where they do not answer it follows its key.
+ * The brokers are asked of the topic first (topic_facts.h): whether it is there; its partitions, so that the letter keeps its own where it can; the largest record that it
+ * takes, since a letter is larger than its event was, and one that Kafka refuses would hold the relay. A letter that is too large says less, and goes as it came in the end.
+ * Where the brokers do not answer the letter follows its key, says all, and the relay finds out.
+ *
+ * What the program itself keeps of an event that is given up (consumer->given_up) is in the same transaction; where a producer takes the letter, in one before that.
  */
 #include "burial.h"
 
@@ -14,18 +18,11 @@
 #include "dead_letter.h"
 #include "moment.h"
 
-/* What the brokers said of a topic. */
-struct known_topic {
-  char name[DEAD_LETTER_TOPIC_MAX_BYTES + 1];
-  int32_t partitions;
-  int64_t asked_us;
-};
-
 struct burial {
   struct processing *processing;
   struct client *client;
   rd_kafka_t *producer; /* NULL until it is needed */
-  struct known_topic topics[CONSUMER_SUBSCRIPTIONS_MAX];
+  struct topic_memory topics;
 };
 
 /* Of the one record in hand. */
@@ -56,35 +53,16 @@ void burial_free(struct burial *burial)
   }
 }
 
-/* The place of `topic`, or of the one asked longest ago. */
-static struct known_topic *known(struct burial *burial, const char *topic)
+static const struct topic_facts *facts_of(struct burial *burial, const char *topic)
 {
-  struct known_topic *oldest = &burial->topics[0];
+  const struct topic_facts *known = topic_memory_find(&burial->topics, topic, moment_now().mono_us);
 
-  for (size_t i = 0; i < CONSUMER_SUBSCRIPTIONS_MAX; i++) {
-    if (strcmp(burial->topics[i].name, topic) == 0) {
-      return &burial->topics[i];
-    }
-    if (burial->topics[i].asked_us < oldest->asked_us) {
-      oldest = &burial->topics[i];
-    }
+  if (known == NULL) {
+    struct topic_facts answer = client_topic_facts(burial->client, topic, BURIAL_ANSWER_TIMEOUT_MS);
+
+    known = topic_memory_note(&burial->topics, topic, &answer, moment_now().mono_us);
   }
-  *oldest = (struct known_topic){0};
-  (void)snprintf(oldest->name, sizeof(oldest->name), "%s", topic);
-  return oldest;
-}
-
-/* 0: not known. */
-static int32_t partitions_of(struct burial *burial, const char *topic)
-{
-  struct known_topic *place = known(burial, topic);
-  int64_t now_us = moment_now().mono_us;
-
-  if (place->asked_us == 0 || now_us - place->asked_us > BURIAL_PARTITIONS_TTL_S * INT64_C(1000000)) {
-    place->partitions = client_partitions(burial->client, topic, BURIAL_ANSWER_TIMEOUT_MS);
-    place->asked_us = now_us;
-  }
-  return place->partitions;
+  return known;
 }
 
 static enum verdict fail(struct failure *failure, enum verdict verdict)
@@ -93,17 +71,27 @@ static enum verdict fail(struct failure *failure, enum verdict verdict)
   return verdict;
 }
 
-/* POISON: the table has other limits than we know of. */
-static enum verdict bury_in_outbox(struct burial *burial, const struct dead_letter *letter, struct failure *failure)
+/* ------------------------------------------------------------------------------------------------------------------------------------------------------- */
+/* By the database */
+
+/* One transaction: what the program keeps (`why`; NULL: nothing) and the letter (NULL: none). POISON: the table has other limits than we know of. */
+static enum verdict write_down(struct burial *burial, const char *why, const struct dead_letter *letter, struct failure *failure)
 {
+  struct processing *processing = burial->processing;
   struct parameter parameters[DEAD_LETTER_PARAMETERS];
   struct work_outcome outcome;
   struct work *work = NULL;
-  enum verdict verdict = work_begin(burial->processing->database, &work, &outcome);
+  enum verdict verdict = work_begin(processing->database, &work, &outcome);
 
+  *failure = (struct failure){0};
   if (verdict == VERDICT_OK) {
-    dead_letter_parameters(letter, &burial->processing->arena, parameters);
-    work_queue(work, &dead_letter_insert, DEAD_LETTER_PARAMETERS, parameters);
+    if (why != NULL) {
+      processing->consumer->given_up(processing->consumer->state, processing_event(processing, 0), work, why);
+    }
+    if (letter != NULL) {
+      dead_letter_parameters(letter, &processing->arena, parameters);
+      work_queue(work, &dead_letter_insert, DEAD_LETTER_PARAMETERS, parameters);
+    }
     verdict = work_commit(work, &outcome);
   }
   if (verdict == VERDICT_OK) {
@@ -115,6 +103,22 @@ static enum verdict bury_in_outbox(struct burial *burial, const struct dead_lett
   memcpy(failure->constraint, outcome.constraint, sizeof(failure->constraint));
   return fail(failure, verdict == VERDICT_POISON ? VERDICT_POISON : VERDICT_RETRY);
 }
+
+/* The same. What the program keeps is not worth the letter: where the database takes it for wrong, that is told, and the letter goes without. */
+static enum verdict write_down_or_less(struct burial *burial, const char *why, const struct dead_letter *letter, struct failure *failure)
+{
+  enum verdict verdict = write_down(burial, why, letter, failure);
+
+  if (verdict != VERDICT_OK && why != NULL && failure_class_of(verdict, failure->sqlstate) != FAILURE_TRANSIENT) {
+    log_event(burial->processing->log, LOG_WARN, "given_up_not_noted", log_text("event_id", processing_event(burial->processing, 0)->id),
+              log_text("sqlstate", failure->sqlstate), log_text("constraint", failure->constraint[0] != '\0' ? failure->constraint : NULL));
+    return letter != NULL ? write_down(burial, NULL, letter, failure) : VERDICT_OK;
+  }
+  return verdict;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------------------------------------------- */
+/* By a producer */
 
 static void on_report(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
 {
@@ -182,12 +186,14 @@ static rd_kafka_headers_t *headers_of(const struct dead_letter *letter)
   return headers;
 }
 
-static enum verdict bury_by_producer(struct burial *burial, const struct dead_letter *letter, struct failure *failure)
+/* POISON: the topic takes no record as large as this letter. */
+static enum verdict produce(struct burial *burial, const struct dead_letter *letter, struct failure *failure)
 {
   int64_t deadline_us = moment_now().mono_us + BURIAL_PRODUCE_TIMEOUT_MS * INT64_C(1000);
   struct report report = {0};
   rd_kafka_headers_t *headers;
   rd_kafka_resp_err_t error;
+  bool is_too_large;
 
   if (burial->producer == NULL && open_producer(burial, &failure->problem) != VERDICT_OK) {
     return fail(failure, VERDICT_RETRY);
@@ -209,22 +215,77 @@ static enum verdict bury_by_producer(struct burial *burial, const struct dead_le
   }
   (void)problem_set(&failure->problem, VERDICT_RETRY, EXIT_UNEXPECTED, "dead_letter_not_taken", "topic %s did not take the dead letter: %s", letter->topic,
                     report.is_there ? rd_kafka_err2str(report.error) : "no report");
+  is_too_large = report.is_there && (report.error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || report.error == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE);
   /* A report that is still to come would find no place: with the producer it goes. A producer with a fatal error is of no use either. */
   rd_kafka_purge(burial->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
   (void)rd_kafka_flush(burial->producer, 1000);
   rd_kafka_destroy(burial->producer);
   burial->producer = NULL;
-  return fail(failure, VERDICT_RETRY);
+  return fail(failure, is_too_large ? VERDICT_POISON : VERDICT_RETRY);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------------------------------------------- */
+
+/* What is to be buried, and where. */
+struct grave {
+  const struct record *record;
+  const struct event *event;
+  const char *topic;
+  const struct topic_facts *facts;
+  struct dead_letter_cause *cause;
+};
+
+static void build(const struct grave *grave, enum dead_letter_detail detail, struct arena *arena, struct dead_letter *ret_letter)
+{
+  grave->cause->detail = detail;
+  dead_letter_build(ret_letter, grave->record, grave->event, grave->cause, grave->topic, grave->facts->partitions, arena);
+}
+
+/* The most detailed letter that outbox and topic take. False: none, as far as is known. */
+static bool build_for_outbox(const struct grave *grave, struct arena *arena, struct dead_letter *ret_letter)
+{
+  for (enum dead_letter_detail detail = DEAD_LETTER_WHOLE; detail < DEAD_LETTER_BARE; detail++) {
+    build(grave, detail, arena, ret_letter);
+    if (!dead_letter_fits_outbox(ret_letter, NULL)) {
+      return false;
+    }
+    if (grave->facts->record_max_bytes == 0 || dead_letter_bytes(ret_letter) + BURIAL_RELAY_ADDS_BYTES <= (size_t)grave->facts->record_max_bytes) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* The most detailed letter that the broker takes; it is the judge. */
+static enum verdict bury_by_producer(struct burial *burial, const struct grave *grave, struct failure *failure)
+{
+  struct dead_letter letter;
+  enum verdict verdict = VERDICT_POISON;
+
+  for (enum dead_letter_detail detail = DEAD_LETTER_WHOLE; detail <= DEAD_LETTER_BARE && verdict == VERDICT_POISON; detail++) {
+    build(grave, detail, &burial->processing->arena, &letter);
+    verdict = produce(burial, &letter, failure);
+  }
+  if (verdict == VERDICT_POISON) {
+    (void)problem_set(&failure->problem, VERDICT_RETRY, EXIT_KAFKA_REFUSES, "dead_letter_too_large",
+                      "topic %s takes no record of %zu bytes, which the event has without any header of ours", grave->topic, dead_letter_bytes(&letter));
+    problem_hint(
+        &failure->problem,
+        "kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%zu; this goes on by itself then",
+        burial->processing->settings->brokers, grave->topic, dead_letter_bytes(&letter) + DEAD_LETTER_ROOM_BYTES);
+    return fail(failure, VERDICT_RETRY);
+  }
+  return verdict;
 }
 
 enum verdict burial_run(struct burial *burial, const struct fetched *fetched, const struct lane_head *head, const struct failure *failure,
                         struct failure *ret_failure)
 {
   struct processing *processing = burial->processing;
-  const char *topic = dead_letter_topic(fetched->record.topic, processing->consumer->dead_letter_suffix, &processing->arena);
+  const struct consumer *consumer = processing->consumer;
   int64_t now_us = moment_now().wall_us;
   struct dead_letter_cause cause = {
-      .consumer = processing->consumer->name,
+      .consumer = consumer->name,
       .group = processing->settings->group_id,
       .host = processing->host,
       .problem = &failure->problem,
@@ -235,18 +296,41 @@ enum verdict burial_run(struct burial *burial, const struct fetched *fetched, co
       .first_failure_us = head->first_failed_us != 0 ? head->first_failed_us : now_us,
       .last_failure_us = now_us,
   };
-  enum verdict verdict = VERDICT_POISON;
+  struct grave grave = {.record = &fetched->record,
+                        .event = processing_event(processing, 0),
+                        .topic = dead_letter_topic(fetched->record.topic, consumer->dead_letter_suffix, &processing->arena),
+                        .cause = &cause};
+  const char *why = NULL;
   struct dead_letter letter;
+  enum verdict verdict;
 
   *ret_failure = (struct failure){0};
-  if (topic == NULL) {
+  if (grave.topic == NULL) {
     (void)problem_set(&ret_failure->problem, VERDICT_RETRY, EXIT_USAGE, "dead_letter_topic", "the name of topic %s is too long for a dead-letter topic",
                       fetched->record.topic);
     return fail(ret_failure, VERDICT_RETRY);
   }
-  dead_letter_build(&letter, &fetched->record, processing_event(processing, 0), &cause, topic, partitions_of(burial, topic), &processing->arena);
-  if (dead_letter_fits_outbox(&letter, NULL)) {
-    verdict = bury_in_outbox(burial, &letter, ret_failure);
+  grave.facts = facts_of(burial, grave.topic);
+  if (grave.facts->presence == TOPIC_MISSING) {
+    (void)problem_set(&ret_failure->problem, VERDICT_RETRY, EXIT_KAFKA_REFUSES, "no_dead_letter_topic", "the dead-letter topic %s does not exist", grave.topic);
+    problem_hint(&ret_failure->problem, "kafka-topics.sh --bootstrap-server %s --create --topic %s, with as many partitions as %s; this goes on by itself then",
+                 processing->settings->brokers, grave.topic, fetched->record.topic);
+    return fail(ret_failure, VERDICT_RETRY);
   }
-  return verdict == VERDICT_POISON ? bury_by_producer(burial, &letter, ret_failure) : verdict;
+  if (consumer->given_up != NULL && !failure->is_unreadable) {
+    why = dead_letter_message(&cause, DEAD_LETTER_MESSAGE_MAX_BYTES, &processing->arena);
+  }
+  if (build_for_outbox(&grave, &processing->arena, &letter)) {
+    verdict = write_down_or_less(burial, why, &letter, ret_failure);
+    if (verdict != VERDICT_POISON) {
+      return verdict;
+    }
+  }
+  if (why != NULL) {
+    verdict = write_down_or_less(burial, why, NULL, ret_failure);
+    if (verdict != VERDICT_OK) {
+      return verdict;
+    }
+  }
+  return bury_by_producer(burial, &grave, ret_failure);
 }

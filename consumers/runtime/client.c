@@ -330,23 +330,9 @@ int64_t client_end_offset(struct client *client, const char *topic, int32_t part
   return high;
 }
 
-int32_t client_partitions(struct client *client, const char *topic, int timeout_ms)
+struct topic_facts client_topic_facts(struct client *client, const char *topic, int timeout_ms)
 {
-  const struct rd_kafka_metadata *metadata = NULL;
-  rd_kafka_topic_t *handle = rd_kafka_topic_new(client->kafka, topic, NULL);
-  int32_t partitions = 0;
-
-  if (handle == NULL) {
-    return 0;
-  }
-  if (rd_kafka_metadata(client->kafka, 0, handle, &metadata, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      partitions = metadata->topics[0].partition_cnt;
-    }
-    rd_kafka_metadata_destroy(metadata);
-  }
-  rd_kafka_topic_destroy(handle);
-  return partitions;
+  return topic_facts_ask(client->kafka, topic, timeout_ms);
 }
 
 const char *client_trouble(const struct client *client)

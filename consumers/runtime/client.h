@@ -11,6 +11,7 @@
 #include "fetched.h"
 #include "log.h"
 #include "settings.h"
+#include "topic_facts.h"
 #include "verdict.h"
 
 enum {
@@ -57,8 +58,8 @@ bool client_take_commit_failure(struct client *client);
 /* The end of the partition, as of the last fetch: the offset that its next record will have; -1: not known. */
 int64_t client_end_offset(struct client *client, const char *topic, int32_t partition);
 
-/* The partitions that a topic has, as a broker says; 0: none answered within `timeout_ms`, or there is no such topic. */
-int32_t client_partitions(struct client *client, const char *topic, int timeout_ms);
+/* What the brokers say of a topic. Blocks for twice `timeout_ms` at most. */
+struct topic_facts client_topic_facts(struct client *client, const char *topic, int timeout_ms);
 
 /* The reason why no broker or no topic is there, as of late; "" when nothing is wrong. Borrowed until the next poll. */
 const char *client_trouble(const struct client *client);

@@ -71,7 +71,7 @@ void *consumer_state(struct consumption *consumption);
 struct subscription {
   const char *topic;
   struct {
-    const char *type; /* NULL: any */
+    const char *type; /* "": an event that says none, as old publishers'; NULL: any */
     ConsumerHandler handler;
   } types[CONSUMER_TYPES_MAX];                                                   /* a type that is not listed is counted, and no error */
   bool takes_bytes;                                                              /* the value is not read as JSON */
@@ -108,6 +108,12 @@ struct consumer {
   const struct subscription *subscriptions;
   struct retry_policy retry;
   const char *dead_letter_suffix; /* NULL: nothing is ever given up; for who reads dead letters */
+  /*
+   * An event is given up: what the program keeps of that is queued here (work_do, no questions), in the transaction of the dead letter, or in one before it where a
+   * producer takes the letter. `why` is the letter's message, borrowed. It is asked again where that failed, and the event may come back by a redrive. Not asked about a
+   * record that is no event. May be NULL.
+   */
+  void (*given_up)(void *state, const struct event *event, struct work *work, const char *why);
   struct {
     uint32_t events;
     int64_t wait_ms;

@@ -3,7 +3,8 @@
  *
  *   [id, eventType] [the record's own] [dlt.original.*] [kafka_dlt-*] [__connect.errors.*] [dlt.*]
  *
- * The count of what is added is bounded, and so is each text. What the record brought is not touched: it fitted into a record once.
+ * The count of what is added is bounded, and so is each text. What the record brought is not touched: it fitted into a record once. Where all of it is too much the
+ * caller asks for less (cause->detail).
  */
 #include "dead_letter.h"
 
@@ -90,19 +91,19 @@ const char *dead_letter_clean_text(struct span text, size_t most, struct arena *
 }
 
 /* The words of an error of the database are the server's, and may quote a value; those of all others are ours. */
-static const char *message_of(const struct dead_letter_cause *cause, struct arena *arena)
+const char *dead_letter_message(const struct dead_letter_cause *cause, size_t most, struct arena *arena)
 {
   char text[256];
 
   if (cause->sqlstate == NULL || cause->sqlstate[0] == '\0') {
-    return dead_letter_clean_text(span_of_text(cause->problem->text), DEAD_LETTER_MESSAGE_MAX_BYTES, arena);
+    return dead_letter_clean_text(span_of_text(cause->problem->text), most, arena);
   }
   if (cause->constraint == NULL || cause->constraint[0] == '\0') {
     (void)snprintf(text, sizeof(text), "the database refused it: SQLSTATE %s", cause->sqlstate);
   } else {
     (void)snprintf(text, sizeof(text), "the database refused it: SQLSTATE %s, constraint %s", cause->sqlstate, cause->constraint);
   }
-  return dead_letter_clean_text(span_of_text(text), DEAD_LETTER_MESSAGE_MAX_BYTES, arena);
+  return dead_letter_clean_text(span_of_text(text), most, arena);
 }
 
 const char *dead_letter_topic(const char *topic, const char *suffix, struct arena *arena)
@@ -188,20 +189,30 @@ static const char *time_name(enum record_time time)
   return "NoTimestampType";
 }
 
-static void add_why(struct list *list, const struct record *record, const struct dead_letter_cause *cause)
+static const char *class_of(const struct dead_letter_cause *cause)
 {
-  const char *class = cause->problem->cause != NULL && cause->problem->cause[0] != '\0' ? cause->problem->cause : "unknown";
-  const char *message = message_of(cause, list->arena);
+  return cause->problem->cause != NULL && cause->problem->cause[0] != '\0' ? cause->problem->cause : "unknown";
+}
 
+static void add_place(struct list *list, const struct record *record)
+{
   add_text(list, SPRING_TOPIC, record->topic);
   add_binary_32(list, SPRING_PARTITION, record->partition);
   add_binary_64(list, SPRING_OFFSET, record->offset);
+}
+
+static void add_spring(struct list *list, const struct record *record, const struct dead_letter_cause *cause, const char *message)
+{
+  add_place(list, record);
   add_binary_64(list, SPRING_TIMESTAMP, record->time == RECORD_TIME_NONE ? -1 : record->timestamp_ms);
   add_text(list, SPRING_TIMESTAMP_TYPE, time_name(record->time));
   add_text(list, SPRING_GROUP, cause->group);
-  add_text(list, SPRING_CLASS, class);
+  add_text(list, SPRING_CLASS, class_of(cause));
   add(list, SPRING_MESSAGE, span_of_text(message));
+}
 
+static void add_connect(struct list *list, const struct record *record, const struct dead_letter_cause *cause, const char *message)
+{
   add_text(list, CONNECT_TOPIC, record->topic);
   add_number(list, CONNECT_PARTITION, record->partition);
   add_number(list, CONNECT_OFFSET, record->offset);
@@ -209,19 +220,48 @@ static void add_why(struct list *list, const struct record *record, const struct
   add_text(list, CONNECT_TASK, "0");
   add_text(list, CONNECT_STAGE, cause->is_unreadable ? "VALUE_CONVERTER" : "TASK_PUT");
   add_text(list, CONNECT_CLASS, cause->consumer);
-  add_text(list, CONNECT_ERROR_CLASS, class);
+  add_text(list, CONNECT_ERROR_CLASS, class_of(cause));
   add(list, CONNECT_ERROR_MESSAGE, span_of_text(message));
+}
 
+static void add_ours(struct list *list, const struct dead_letter_cause *cause, const char *message)
+{
   add_number(list, DEAD_LETTER_ATTEMPTS, cause->attempts);
   add_time(list, DEAD_LETTER_FIRST_FAILURE, cause->first_failure_us);
   add_time(list, DEAD_LETTER_LAST_FAILURE, cause->last_failure_us);
   add_text(list, DEAD_LETTER_CONSUMER, cause->consumer);
-  add_text(list, DEAD_LETTER_ERROR_CLASS, class);
+  add_text(list, DEAD_LETTER_ERROR_CLASS, class_of(cause));
   if (cause->sqlstate != NULL && cause->sqlstate[0] != '\0') {
     add_text(list, DEAD_LETTER_ERROR_SQLSTATE, cause->sqlstate);
   }
   add(list, DEAD_LETTER_ERROR_MESSAGE, span_of_text(message));
   add_text(list, DEAD_LETTER_HOST, cause->host);
+}
+
+static void add_why(struct list *list, const struct record *record, const struct dead_letter_cause *cause)
+{
+  const char *message;
+
+  switch (cause->detail) {
+  case DEAD_LETTER_WHOLE:
+    message = dead_letter_message(cause, DEAD_LETTER_MESSAGE_MAX_BYTES, list->arena);
+    add_spring(list, record, cause, message);
+    add_connect(list, record, cause, message);
+    add_ours(list, cause, message);
+    break;
+  case DEAD_LETTER_SHORT:
+    message = dead_letter_message(cause, DEAD_LETTER_MESSAGE_SHORT_BYTES, list->arena);
+    add_spring(list, record, cause, message);
+    add_ours(list, cause, message);
+    break;
+  case DEAD_LETTER_LEAST:
+    add_place(list, record);
+    add_text(list, DEAD_LETTER_CONSUMER, cause->consumer);
+    add_text(list, DEAD_LETTER_ERROR_CLASS, class_of(cause));
+    break;
+  case DEAD_LETTER_BARE:
+    break;
+  }
 }
 
 /* Consumer, place and event: a place alone is used again when a topic was made anew. */
@@ -248,11 +288,32 @@ void dead_letter_build(struct dead_letter *letter, const struct record *record, 
   letter->type = arena_copy(arena, span_of_text(event->type[0] != '\0' ? event->type : NULL)).data;
   letter->identity = identity_of(record, event, cause, arena);
 
+  if (cause->detail == DEAD_LETTER_BARE) {
+    letter->header_count = record->header_count;
+    letter->headers = record->headers;
+    return;
+  }
   add(&list, "id", span_of_text(letter->id));
   add(&list, "eventType", span_of_text(letter->type));
   add_own(&list, record);
-  add_originals(&list, record, event);
+  if (cause->detail != DEAD_LETTER_LEAST) {
+    add_originals(&list, record, event);
+  }
   add_why(&list, record, cause);
   letter->header_count = list.count;
   letter->headers = list.headers;
+}
+
+/*
+ * Record batch, version 2: 61 bytes in front; each record has its length, attributes, two differences, two lengths and the number of headers, each header two lengths.
+ * Lengths have at most five bytes, the difference of times ten.
+ */
+size_t dead_letter_bytes(const struct dead_letter *letter)
+{
+  size_t bytes = 61 + 5 + 1 + 10 + 5 + 5 + 5 + 5 + letter->key.length + letter->value.length;
+
+  for (size_t i = 0; i < letter->header_count; i++) {
+    bytes += 5 + 5 + strlen(letter->headers[i].name) + letter->headers[i].value.length;
+  }
+  return bytes;
 }

@@ -11,6 +11,8 @@
  *   __connect.errors.*    Kafka Connect's, texts: topic, partition, offset, connector.name, task.id, stage, class.name, exception.class.name, exception.message
  *   dlt.*                 ours, texts: attempts, first-failure, last-failure, consumer, error.class, error.sqlstate, error.message, host
  *
+ * A topic that takes no record as large as all this makes it gets a letter that says less: enum dead_letter_detail.
+ *
  * Two ways to Kafka, with one look. Through public.outbox_binary, so that the relay publishes it: as sure as every event. Or by a producer of the caller's, for
  * what the outbox does not take (dead_letter_fits_outbox): records without a key, values of more than 900,000 bytes, headers beyond its limits.
  *
@@ -36,8 +38,10 @@
 enum {
   DEAD_LETTER_TOPIC_MAX_BYTES = 249, /* Kafka's limit */
   DEAD_LETTER_MESSAGE_MAX_BYTES = 1024,
-  DEAD_LETTER_ADDED_MAX = 32,          /* headers that it may add */
-  DEAD_LETTER_OUTBOX_HEADERS_MAX = 48, /* these and the following: limits of sql/outbox.sql */
+  DEAD_LETTER_MESSAGE_SHORT_BYTES = 100, /* of one that is to be short */
+  DEAD_LETTER_ROOM_BYTES = 8192,         /* more than a whole letter adds to its record */
+  DEAD_LETTER_ADDED_MAX = 32,            /* headers that it may add */
+  DEAD_LETTER_OUTBOX_HEADERS_MAX = 48,   /* these and the following: limits of sql/outbox.sql */
   DEAD_LETTER_OUTBOX_HEADERS_MAX_BYTES = 65536,
   DEAD_LETTER_OUTBOX_TOPIC_MAX_BYTES = 200,
   DEAD_LETTER_OUTBOX_KEY_MAX_BYTES = 1024,
@@ -56,6 +60,14 @@ enum {
 #define DEAD_LETTER_ERROR_MESSAGE  "dlt.error.message"
 #define DEAD_LETTER_HOST           "dlt.host"
 
+/* How much a letter says. The record itself is whole in each; what is added becomes less. */
+enum dead_letter_detail {
+  DEAD_LETTER_WHOLE, /* all of the above: 1 to 4 kB */
+  DEAD_LETTER_SHORT, /* without Connect's headers and with the message cut short: less than 1 kB beside the names of topic and consumer */
+  DEAD_LETTER_LEAST, /* id, eventType, Spring's original topic, partition and offset, dlt.consumer, dlt.error.class: what a redrive needs */
+  DEAD_LETTER_BARE,  /* the record as it came, with the headers that it had: no byte more. By a producer alone; redriving it needs a topic's name */
+};
+
 /* Why, and who says so. Texts are borrowed; none is NULL but where it says so. */
 struct dead_letter_cause {
   const char *consumer;
@@ -65,6 +77,7 @@ struct dead_letter_cause {
   const char *sqlstate;   /* NULL or empty: none. With one the message names it and the constraint, and not the text, in which the server may quote data */
   const char *constraint; /* the same */
   bool is_unreadable;     /* the record is no event; else its handler failed */
+  enum dead_letter_detail detail;
   uint32_t attempts;
   int64_t first_failure_us; /* wall clock */
   int64_t last_failure_us;
@@ -83,6 +96,9 @@ struct dead_letter {
   const char *identity;                /* what the row's id is a digest of */
 };
 
+/* What a letter says of its cause, in the arena: UTF-8 without control characters, at most `most` bytes. */
+const char *dead_letter_message(const struct dead_letter_cause *cause, size_t most, struct arena *arena);
+
 /* `<topic><suffix>`, in the arena. NULL: longer than a topic's name may be. */
 const char *dead_letter_topic(const char *topic, const char *suffix, struct arena *arena);
 
@@ -92,6 +108,9 @@ const char *dead_letter_topic(const char *topic, const char *suffix, struct aren
  */
 void dead_letter_build(struct dead_letter *letter, const struct record *record, const struct event *event, const struct dead_letter_cause *cause,
                        const char *topic, int32_t partitions, struct arena *arena);
+
+/* At most so many bytes of max.message.bytes a record takes for it, alone in a batch that is not compressed. */
+size_t dead_letter_bytes(const struct dead_letter *letter);
 
 /* Whether the outbox takes it, and the relay what the outbox took; else problem->text says what it does not take (`problem` may be NULL). */
 bool dead_letter_fits_outbox(const struct dead_letter *letter, struct problem *problem);

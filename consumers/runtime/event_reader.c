@@ -12,7 +12,8 @@
 #include "utf8.h"
 
 enum {
-  PLACE_NUMBERS_MAX = 31, /* two slashes, ten digits of a partition, nineteen of an offset */
+  PLACE_TIME_SIZE = 22,   /* `@`, a 64-bit number and a zero */
+  PLACE_NUMBERS_MAX = 52, /* two slashes, ten digits of a partition, nineteen of an offset, and the timestamp */
   PLACE_TOPIC_MAX = EVENT_ID_MAX_BYTES - PLACE_NUMBERS_MAX,
   PLACE_DIGEST_LENGTH = 17, /* `~` and sixteen digits */
 };
@@ -169,15 +170,19 @@ static uint64_t digest_of(const char *text)
   return digest;
 }
 
-static void take_place_as_id(struct event_reader *reader, const struct record *record)
+void event_place(const struct record *record, char ret_place[EVENT_ID_MAX_BYTES + 1])
 {
-  if (strlen(record->topic) <= PLACE_TOPIC_MAX) {
-    (void)snprintf(reader->id, sizeof(reader->id), "%s/%" PRId32 "/%" PRId64, record->topic, record->partition, record->offset);
-  } else {
-    (void)snprintf(reader->id, sizeof(reader->id), "%.*s~%016" PRIx64 "/%" PRId32 "/%" PRId64, PLACE_TOPIC_MAX - PLACE_DIGEST_LENGTH, record->topic,
-                   digest_of(record->topic), record->partition, record->offset);
+  char time[PLACE_TIME_SIZE] = "";
+
+  if (record->time != RECORD_TIME_NONE) {
+    (void)snprintf(time, sizeof(time), "@%" PRId64, record->timestamp_ms);
   }
-  reader->id_source = EVENT_ID_OF_PLACE;
+  if (strlen(record->topic) <= PLACE_TOPIC_MAX) {
+    (void)snprintf(ret_place, EVENT_ID_MAX_BYTES + 1, "%s/%" PRId32 "/%" PRId64 "%s", record->topic, record->partition, record->offset, time);
+  } else {
+    (void)snprintf(ret_place, EVENT_ID_MAX_BYTES + 1, "%.*s~%016" PRIx64 "/%" PRId32 "/%" PRId64 "%s", PLACE_TOPIC_MAX - PLACE_DIGEST_LENGTH, record->topic,
+                   digest_of(record->topic), record->partition, record->offset, time);
+  }
 }
 
 static enum verdict take_id(struct event_reader *reader, struct span text, const char *what, enum event_id_source source, struct problem *problem)
@@ -314,7 +319,7 @@ enum verdict event_reader_read(struct event_reader *reader, const struct record 
   };
   verdict = read_parts(reader, record, subscription, problem);
   if (reader->id_source == EVENT_ID_OF_PLACE) {
-    take_place_as_id(reader, record);
+    event_place(record, reader->id);
   }
   make_origin(reader, record);
   if (verdict != VERDICT_OK) {

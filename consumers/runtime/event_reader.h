@@ -1,7 +1,7 @@
 /*
  * event_reader.h - a record becomes an event: who it is, what it tells, and what follows from it carries on. Pure but for the chance in a span's id.
  *
- *   id           header `id`, else the body's `eventId`, else what the subscription's natural_id makes, else `<topic>/<partition>/<offset>`
+ *   id           header `id`, else the body's `eventId`, else what the subscription's natural_id makes, else its place: event_place()
  *   type         header `eventType`, else the body's `eventType`, else ""
  *   origin       correlation id: header `correlationId`, else the body's, else the event's id; causation id: the event's id (both cut to what an origin holds);
  *                trace: a child of header `traceparent`
@@ -50,6 +50,12 @@ struct event_reader {
  */
 enum verdict MUST_CHECK event_reader_read(struct event_reader *reader, const struct record *record, const struct subscription *subscription,
                                           struct problem *problem);
+/*
+ * Where a record lies, as a text that no other record has: `<topic>/<partition>/<offset>@<timestamp>`, less the timestamp where it has none, and a digest for the end of
+ * a name that is very long. The timestamp is there since places are given again when a topic is deleted and made anew.
+ */
+void event_place(const struct record *record, char ret_place[EVENT_ID_MAX_BYTES + 1]);
+
 /* Gives back what the last event held. Reading the next one does so too. */
 void event_reader_reset(struct event_reader *reader);
 

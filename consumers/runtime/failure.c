@@ -2,11 +2,11 @@
  * failure.c - the table of failure.h, looked up from the most exact entry to the least: a code of five characters, a class of two, then the handler's own word.
  *
  * When in doubt an event stays where it is: what concerns every event (a missing table, a grant, a standby that took over) would otherwise empty a topic into
- * its dead letters, and order with it.
+ * its dead letters, and order with it. XX stays for that reason: a damaged index or a broken extension fails whatever touches it. That one event alone may fail so, and
+ * hold up its partition, is told loudly (attempt.c), and GIVE_UP names the event that shall go.
  */
 #include "failure.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -18,11 +18,14 @@ static const struct entry {
     {"23505", FAILURE_UNKNOWN},   /* unique: the other row may go */
     {"23P01", FAILURE_UNKNOWN},   /* exclusion: the same */
     {"25006", FAILURE_TRANSIENT}, /* read-only: a standby, until it takes over */
-    {"25P03", FAILURE_TRANSIENT}, /* idle_in_transaction_session_timeout: the program was stopped for a while */
-    {"25P04", FAILURE_TRANSIENT}, /* transaction_timeout */
-    {"0A000", FAILURE_TRANSIENT}, /* cached plan must not change result type: a migration ran beside us */
+    {"25P03", FAILURE_UNKNOWN},   /* idle_in_transaction_session_timeout: the handler waited for something else, or the program was stopped for a while */
+    {"25P04", FAILURE_TRANSIENT}, /* transaction_timeout: a slow server takes its time from every event */
     {"42501", FAILURE_TRANSIENT}, /* insufficient privilege: a grant mends it */
-    {"42P01", FAILURE_TRANSIENT}, /* undefined table: a migration mends it */
+    {"42703", FAILURE_TRANSIENT}, /* undefined column: a migration mends it, as the following */
+    {"42704", FAILURE_TRANSIENT}, /* undefined object */
+    {"42883", FAILURE_TRANSIENT}, /* undefined function */
+    {"42P01", FAILURE_TRANSIENT}, /* undefined table */
+    {"42P10", FAILURE_TRANSIENT}, /* no unique constraint matches the ON CONFLICT */
     {"55006", FAILURE_TRANSIENT}, /* object in use */
     {"55P03", FAILURE_TRANSIENT}, /* lock not available */
     {"08", FAILURE_TRANSIENT},    /* connection */
@@ -39,11 +42,6 @@ static const struct entry {
     {"23", FAILURE_PERMANENT},    /* constraint */
 };
 
-static bool is_given(const char *text)
-{
-  return text != NULL && text[0] != '\0';
-}
-
 static enum failure_class class_of_sqlstate(const char *sqlstate)
 {
   for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -54,12 +52,9 @@ static enum failure_class class_of_sqlstate(const char *sqlstate)
   return FAILURE_UNKNOWN;
 }
 
-enum failure_class failure_class_of(enum verdict verdict, const char *sqlstate, const char *constraint, const char *inbox_constraint)
+enum failure_class failure_class_of(enum verdict verdict, const char *sqlstate)
 {
-  if (is_given(sqlstate)) {
-    if (strcmp(sqlstate, "23505") == 0 && is_given(inbox_constraint) && is_given(constraint) && strcmp(constraint, inbox_constraint) == 0) {
-      return FAILURE_TRANSIENT;
-    }
+  if (sqlstate != NULL && sqlstate[0] != '\0') {
     return class_of_sqlstate(sqlstate);
   }
   switch (verdict) {

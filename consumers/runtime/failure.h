@@ -9,13 +9,17 @@
  *
  *   08 40 53 57 58 XX      connection, serialization, resources, operator, system, the server itself             TRANSIENT
  *   26 28 3D 3F            prepared statement lost by a pooler, login, no such database, no such schema           TRANSIENT
- *   25P03 25P04 25006      session or transaction ended by a limit, read-only standby                             TRANSIENT
+ *   25P04 25006            transaction ended by a limit on its time, read-only standby                            TRANSIENT
  *   55006 55P03            object in use, lock not available                                                      TRANSIENT
- *   0A000 42501 42P01      plan that a migration changed, no privilege, no such table                             TRANSIENT
- *   23505 of the inbox     somebody handled the same event just now: the next attempt sees it                     TRANSIENT
+ *   42501                  no privilege                                                                           TRANSIENT
+ *   42P01 42703 42704      no such table, column, object, function, or constraint to conflict with:               TRANSIENT
+ *   42883 42P10            a migration that is still to come
  *   23503 23505 23P01      a row that another transaction may still bring or take away                            UNKNOWN
+ *   0A000 25P03            what the server does not do; a handler that was silent in its transaction for too long  UNKNOWN
  *   22, the rest of 23     the data                                                                               PERMANENT
  *   all others             a fault of the program's SQL, most likely                                              UNKNOWN
+ *
+ * (A plan that a migration changed is 0A000, too: transaction.c tries that again at once, on a connection that has no plans, so that it never comes this far.)
  *
  *   no SQLSTATE            RETRY, WAIT: TRANSIENT. POISON: PERMANENT. FATAL: UNKNOWN
  */
@@ -26,11 +30,8 @@
 
 enum failure_class { FAILURE_TRANSIENT, FAILURE_PERMANENT, FAILURE_UNKNOWN };
 
-/*
- * `verdict` is what the handler or the unit of work returned, not OK; `sqlstate` and `constraint` are those of its outcome, NULL or empty where there is none;
- * `inbox_constraint` is the name of the constraint that tells handled events apart, NULL where there is none.
- */
-enum failure_class failure_class_of(enum verdict verdict, const char *sqlstate, const char *constraint, const char *inbox_constraint);
+/* `verdict` is what the handler or the unit of work returned, not OK; `sqlstate` that of its outcome, NULL or empty where there is none. */
+enum failure_class failure_class_of(enum verdict verdict, const char *sqlstate);
 
 /* `transient`, `permanent`, `unknown`: for logs and metrics. */
 const char *failure_class_name(enum failure_class class);

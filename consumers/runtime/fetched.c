@@ -17,7 +17,7 @@ struct fetched *fetched_new(rd_kafka_message_t *message)
   rd_kafka_headers_t *headers = NULL;
   struct record_header *copies;
   struct fetched *fetched;
-  size_t count = 0;
+  size_t count = 0, header_bytes = 0;
 
   if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
     count = rd_kafka_header_cnt(headers);
@@ -36,8 +36,10 @@ struct fetched *fetched_new(rd_kafka_message_t *message)
       break;
     }
     copies[i].value = span_of_bytes(value, length);
+    header_bytes += length;
   }
   fetched->message = message;
+  fetched->bytes = sizeof(*fetched) + count * sizeof(*copies) + message->len + message->key_len + header_bytes;
   fetched->record = (struct record){
       .topic = rd_kafka_topic_name(message->rkt),
       .partition = message->partition,

@@ -18,6 +18,9 @@ void figures_open(struct figures *figures, const char *service, const char *own)
       .processing = instrument_histogram(all, "consumer_processing_seconds", "from taking an event or a batch in hand to its commit", "topic", NULL),
       .freshness = instrument_histogram(all, "consumer_freshness_seconds", "from an event's timestamp to the commit of its effect", "topic", age_bounds),
       .lag = instrument_gauge(all, "consumer_lag_records", "records of the partition behind the last that is done", "topic,partition"),
+      .waiting =
+          instrument_gauge(all, "consumer_waiting_seconds", "since the partition's first event failed for the first time; 0: it has not", "topic,partition"),
+      .refused = instrument_counter(all, "consumer_dead_letters_refused_total", "attempts to write a dead letter that failed, by cause", "topic,cause"),
       .assigned = instrument_gauge(all, "consumer_assigned_partitions", "partitions that this member has", ""),
       .dead_letter_topic_missing =
           instrument_gauge(all, "consumer_dead_letter_topic_missing", "1 while a topic that dead letters go to does not exist", "topic"),

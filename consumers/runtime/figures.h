@@ -17,6 +17,8 @@ struct figures {
   struct instrument *processing;   /* topic */
   struct instrument *freshness;    /* topic */
   struct instrument *lag;          /* topic, partition */
+  struct instrument *waiting;      /* topic, partition */
+  struct instrument *refused;      /* topic, cause */
   struct instrument *assigned;
   struct instrument *dead_letter_topic_missing; /* topic */
   struct instrument *own;                       /* type, outcome; under the program's name, NULL: none */

@@ -8,12 +8,14 @@
  *   in retry                PAUSE, then IDLE until due             time
  *   due again               RUN 1, still paused                    lane_done, lane_postpone
  *
- * A lane also asks for a pause when it is full to one place, whatever the head does: what is not fetched needs no memory. It asks for more when it is half empty
- * and no head is in retry. Each pause throws away what the client had fetched in advance, so one lasts from a head's first failure until it is done.
+ * A lane also asks for a pause when it is full to one place, or has its share of bytes, whatever the head does: what is not fetched needs no memory. It asks for more
+ * when it is half empty, by both measures, and no head is in retry. A batch does not wait for a rest that has no room. Each pause throws away what the client had
+ * fetched in advance, so one lasts from a head's first failure until it is done.
  */
 #include "lane.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 void lane_init(struct lane *lane, size_t batch, int64_t wait_us)
@@ -21,7 +23,7 @@ void lane_init(struct lane *lane, size_t batch, int64_t wait_us)
   size_t capacity = 2 * batch > LANE_RECORDS_LEAST ? 2 * batch : LANE_RECORDS_LEAST;
 
   assert(batch >= 1);
-  *lane = (struct lane){.capacity = capacity, .batch = batch, .wait_us = wait_us, .next_offset = -1, .done_offset = -1, .told_offset = -1};
+  *lane = (struct lane){.capacity = capacity, .share = SIZE_MAX, .batch = batch, .wait_us = wait_us, .next_offset = -1, .done_offset = -1, .told_offset = -1};
   lane->records = calloc(capacity, sizeof(*lane->records));
   if (lane->records == NULL) {
     abort();
@@ -46,6 +48,7 @@ bool lane_take(struct lane *lane, const struct lane_record *record)
   assert(lane->count < lane->capacity);
   lane->records[(lane->first + lane->count) % lane->capacity] = *record;
   lane->count++;
+  lane->bytes += record->bytes;
   lane->next_offset = record->offset + 1;
   return true;
 }
@@ -64,6 +67,7 @@ void *lane_drop(struct lane *lane)
     return NULL;
   }
   message = lane->records[lane->first].message;
+  lane->bytes -= lane->records[lane->first].bytes;
   lane->first = (lane->first + 1) % lane->capacity;
   lane->count--;
   lane->head = (struct lane_head){0};
@@ -72,6 +76,16 @@ void *lane_drop(struct lane *lane)
     lane->singles--;
   }
   return message;
+}
+
+static bool is_full(const struct lane *lane)
+{
+  return lane->count + 1 >= lane->capacity || (lane->count > 0 && lane->bytes >= lane->share);
+}
+
+bool lane_has_batch(const struct lane *lane)
+{
+  return lane->count >= lane->batch || is_full(lane);
 }
 
 /* How many may run now; 0 with *ret_due_us. */
@@ -88,8 +102,8 @@ static size_t runnable(const struct lane *lane, int64_t now_us, int64_t *ret_due
   if (lane->due_us != 0 || lane->singles > 0) {
     return 1;
   }
-  if (lane->count >= lane->batch) {
-    return lane->batch;
+  if (lane_has_batch(lane)) {
+    return lane->count < lane->batch ? lane->count : lane->batch;
   }
   if (lane_at(lane, 0)->arrived_us + lane->wait_us > now_us) {
     *ret_due_us = lane_at(lane, 0)->arrived_us + lane->wait_us;
@@ -103,12 +117,12 @@ struct lane_action lane_next(struct lane *lane, int64_t now_us)
   struct lane_action action = {.step = LANE_IDLE};
   bool is_in_retry = lane->due_us != 0;
 
-  if (!lane->is_paused && (is_in_retry || lane->count + 1 >= lane->capacity)) {
+  if (!lane->is_paused && (is_in_retry || is_full(lane))) {
     lane->is_paused = true;
     action.step = LANE_PAUSE;
     return action;
   }
-  if (lane->is_paused && !is_in_retry && lane->count <= lane->capacity / 2) {
+  if (lane->is_paused && !is_in_retry && lane->count <= lane->capacity / 2 && lane->bytes <= lane->share / 2) {
     lane->is_paused = false;
     action.step = LANE_RESUME;
     return action;

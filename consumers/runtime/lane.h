@@ -13,11 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LANE_RECORDS_LEAST = 16 }; /* a lane holds twice its batch, or so many */
+enum { LANE_RECORDS_LEAST = 16 }; /* a lane holds twice its batch, or so many, and no more bytes than its share but for one record */
 
 struct lane_record {
   int64_t offset;
   int64_t arrived_us;
+  size_t bytes;  /* that it holds in memory */
   void *message; /* the caller's */
 };
 
@@ -27,12 +28,15 @@ struct lane_head {
   uint32_t failures;       /* those among them that count for the retry policy */
   uint32_t transients;     /* in a row, up to now: those that do not count */
   int64_t first_failed_us; /* wall clock; 0: none */
-  int64_t told_us;         /* when a log line was written about it; 0: none. The caller's to set */
+  int64_t told_us;         /* when a log line was written about it; 0: none. The caller's to set, as is */
+  const char *told_cause;  /* what that line was about; static */
 };
 
 struct lane {
   struct lane_record *records; /* a ring */
   size_t capacity, first, count;
+  size_t bytes;    /* of the records in it */
+  size_t share;    /* of the memory for records, in bytes; the caller's to set at any time. SIZE_MAX at first */
   size_t batch;    /* so many records are run as one */
   int64_t wait_us; /* a part of a batch waits so long for the rest */
   size_t singles;  /* records at the head to be run one by one, since a batch of them failed */
@@ -71,6 +75,9 @@ bool lane_take(struct lane *lane, const struct lane_record *record);
 const struct lane_record *lane_at(const struct lane *lane, size_t index);
 /* Takes the head out, whatever was to become of it. NULL: the lane is empty. The done offset stays. */
 void *lane_drop(struct lane *lane);
+
+/* Whether a batch would not grow by waiting: it is whole, or the lane takes no more. */
+bool lane_has_batch(const struct lane *lane);
 
 /* PAUSE and RESUME are taken as obeyed. */
 struct lane_action lane_next(struct lane *lane, int64_t now_us);

@@ -100,6 +100,7 @@ static void on_revoked(void *context, const rd_kafka_topic_partition_list_t *par
 
     (void)snprintf(number, sizeof(number), "%d", (int)one->partition);
     instrument_set(loop->processing->figures->lag, 0, one->topic, number);
+    instrument_set(loop->processing->figures->waiting, 0, one->topic, number);
     assignment_remove(&loop->assignment, one->topic, one->partition);
   }
   atomic_store(&loop->vitals->is_member, false);
@@ -119,7 +120,7 @@ static struct slot *ready(struct loop *loop, int64_t now_us, struct lane_action 
   return slot;
 }
 
-/* Whether the lane has a whole batch now. */
+/* Whether the lane has what it runs as one now. */
 static bool take(struct loop *loop, struct fetched *fetched)
 {
   const struct record *record = &fetched->record;
@@ -128,12 +129,13 @@ static bool take(struct loop *loop, struct fetched *fetched)
   struct lane_action action;
 
   /* Of a partition that is not ours any more, or one that came before. */
-  if (slot == NULL || !lane_take(&slot->lane, &(struct lane_record){.offset = record->offset, .arrived_us = now_us, .message = fetched})) {
+  if (slot == NULL ||
+      !lane_take(&slot->lane, &(struct lane_record){.offset = record->offset, .arrived_us = now_us, .bytes = fetched->bytes, .message = fetched})) {
     fetched_free(fetched);
     return false;
   }
   (void)ready(loop, now_us, &action); /* a lane that is full now gets no more */
-  return slot->lane.count >= loop->processing->batch;
+  return lane_has_batch(&slot->lane);
 }
 
 /* Until there is a whole batch of one partition, the first record waited for. A pause costs what was fetched in advance, so that no lane is filled further. */
@@ -187,16 +189,20 @@ static void probe(struct loop *loop, int64_t now_us)
   }
 }
 
-static void tell_lag(struct loop *loop)
+static void tell_places(struct loop *loop)
 {
+  int64_t wall_us = moment_now().wall_us;
+
   for (size_t i = 0; i < loop->assignment.count; i++) {
     const struct slot *slot = loop->assignment.slots[i];
     int64_t end = client_end_offset(loop->client, slot->topic, slot->partition);
     int64_t done = slot->lane.count > 0 ? lane_at(&slot->lane, 0)->offset : slot->lane.done_offset >= 0 ? slot->lane.done_offset : end;
+    int64_t waited_us = slot->lane.head.first_failed_us != 0 ? wall_us - slot->lane.head.first_failed_us : 0;
     char number[16];
 
+    (void)snprintf(number, sizeof(number), "%d", (int)slot->partition);
+    instrument_set(loop->processing->figures->waiting, waited_us > 0 ? (double)waited_us / US_PER_S : 0, slot->topic, number);
     if (end >= 0) {
-      (void)snprintf(number, sizeof(number), "%d", (int)slot->partition);
       instrument_set(loop->processing->figures->lag, end > done ? (double)(end - done) : 0, slot->topic, number);
     }
   }
@@ -215,7 +221,7 @@ static void look_at_the_clock(struct loop *loop)
     commit(loop, false);
   }
   if (now_us - loop->lag_us >= LOOP_LAG_INTERVAL_MS * INT64_C(1000)) {
-    tell_lag(loop);
+    tell_places(loop);
     loop->lag_us = now_us;
   }
   probe(loop, now_us);
@@ -232,7 +238,7 @@ static enum verdict turn(struct loop *loop, struct problem *problem)
   enum verdict verdict;
 
   atomic_store(&loop->vitals->turned_us, now_us);
-  verdict = poll_records(loop, timeout_ms, slot != NULL && action.count >= loop->processing->batch ? 1 : loop->processing->batch, problem);
+  verdict = poll_records(loop, timeout_ms, slot != NULL && lane_has_batch(&slot->lane) ? 1 : loop->processing->batch, problem);
   if (verdict != VERDICT_OK) {
     return verdict;
   }
@@ -259,7 +265,7 @@ int loop_run(struct processing *processing, struct vitals *vitals)
     return (int)problem.code;
   }
   loop.chance = (uint64_t)moment_now().wall_us ^ ((uint64_t)getpid() << 40);
-  assignment_init(&loop.assignment, processing->batch, processing->consumer->batch.wait_ms * US_PER_MS);
+  assignment_init(&loop.assignment, processing->batch, processing->consumer->batch.wait_ms * US_PER_MS, (size_t)processing->settings->records_max_bytes);
   loop.burial = burial_new(processing, loop.client);
   while (verdict == VERDICT_OK && !atomic_load(&vitals->is_stopping)) {
     verdict = turn(&loop, &problem);

@@ -98,6 +98,14 @@ const struct subscription *processing_subscription(const struct processing *proc
   return subscription;
 }
 
+bool processing_is_given_up(const struct processing *processing, const struct record *record)
+{
+  char place[RECORD_PLACE_SIZE];
+
+  record_place(record, place);
+  return processing->consumer->dead_letter_suffix != NULL && strcmp(processing->settings->give_up, place) == 0;
+}
+
 const struct event *processing_event(const struct processing *processing, size_t index)
 {
   return &processing->readers[index].event;

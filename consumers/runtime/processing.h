@@ -57,6 +57,9 @@ bool failure_is_of_connection(const char *sqlstate);
 /* The subscription that a record came by; never NULL for a record that Kafka gave us. */
 const struct subscription *processing_subscription(const struct processing *processing, const char *topic);
 
+/* Whether GIVE_UP names it: at its next failure it becomes a dead letter, whatever that is. Never where there are none. */
+bool processing_is_given_up(const struct processing *processing, const struct record *record);
+
 /* The reader of the event at `index` of the unit in hand: for log lines and dead letters. Borrowed until the next unit. */
 const struct event *processing_event(const struct processing *processing, size_t index);
 

@@ -4,10 +4,14 @@
 #ifndef CONSUMER_RECORD_H
 #define CONSUMER_RECORD_H
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "span.h"
+
+enum { RECORD_PLACE_SIZE = 288 /* TOPIC/PARTITION/OFFSET and a zero */ };
 
 struct record_header {
   const char *name;  /* may be anything, and may repeat */
@@ -37,6 +41,12 @@ static inline const struct record_header *record_find_header(const struct record
     }
   }
   return NULL;
+}
+
+/* TOPIC/PARTITION/OFFSET: where people look for it. */
+static inline void record_place(const struct record *record, char ret_place[RECORD_PLACE_SIZE])
+{
+  (void)snprintf(ret_place, RECORD_PLACE_SIZE, "%s/%" PRId32 "/%" PRId64, record->topic, record->partition, record->offset);
 }
 
 #endif

@@ -49,18 +49,13 @@ enum verdict redrive_check_topic(const char *topic, const char *dead_letter_topi
   return VERDICT_OK;
 }
 
-void redrive_place(const struct record *letter, char ret_place[REDRIVE_PLACE_SIZE])
-{
-  (void)snprintf(ret_place, REDRIVE_PLACE_SIZE, "%s/%" PRId32 "/%" PRId64, letter->topic, letter->partition, letter->offset);
-}
-
 size_t redrive_headers(const struct record *letter, struct arena *arena, struct record_header **ret_headers)
 {
   struct record_header *restored;
   size_t restored_count = dead_letter_restore(letter, arena, &restored);
   struct record_header *headers = arena_array(arena, restored_count + 2, sizeof(*headers));
   size_t count = 0;
-  char place[REDRIVE_PLACE_SIZE];
+  char place[RECORD_PLACE_SIZE];
   char number[16];
 
   for (size_t i = 0; i < restored_count; i++) {
@@ -69,7 +64,7 @@ size_t redrive_headers(const struct record *letter, struct arena *arena, struct 
     }
   }
   (void)snprintf(number, sizeof(number), "%" PRIu32, redrive_count(letter) + 1);
-  redrive_place(letter, place);
+  record_place(letter, place);
   headers[count++] = (struct record_header){.name = REDRIVE_COUNT, .value = arena_copy(arena, span_of_text(number))};
   headers[count++] = (struct record_header){.name = REDRIVE_OF, .value = arena_copy(arena, span_of_text(place))};
   *ret_headers = headers;

@@ -19,8 +19,6 @@
 #include "record.h"
 #include "verdict.h"
 
-enum { REDRIVE_PLACE_SIZE = 288 /* TOPIC/PARTITION/OFFSET and a zero */ };
-
 #define REDRIVE_COUNT "redrive.count"
 #define REDRIVE_OF    "redrive.of"
 
@@ -32,8 +30,6 @@ uint32_t redrive_count(const struct record *letter);
  * own topic.
  */
 enum verdict MUST_CHECK redrive_check_topic(const char *topic, const char *dead_letter_topic, struct problem *problem);
-
-void redrive_place(const struct record *letter, char ret_place[REDRIVE_PLACE_SIZE]);
 
 /* The headers of what is redriven. Array and new values lie in the arena, the others in the record. Returns how many. */
 size_t redrive_headers(const struct record *letter, struct arena *arena, struct record_header **ret_headers);

@@ -7,13 +7,20 @@
 #include "consumer.h"
 #include "kafka_settings.h"
 
-enum { SETTINGS_VARIABLES_MAX = 64, SETTINGS_TTL_MAX_S = 31536000 };
+enum {
+  SETTINGS_VARIABLES_MAX = 64,
+  SETTINGS_TTL_MAX_S = 31536000,
+  SETTINGS_RECORDS_LEAST_BYTES = 1048576,
+  SETTINGS_RECORDS_MOST_BYTES = 1073741824, /* RECORDS_MAX_BYTES=67108864 by default */
+};
 
 struct settings {
   const char *database_url;
   const char *brokers;
   const char *group_id;
   const char *group_instance_id; /* "" : a dynamic member */
+  const char *give_up;           /* TOPIC/PARTITION/OFFSET of an event; "": none */
+  int64_t records_max_bytes;     /* fetched and waiting, all partitions together */
   struct address listen;
   int idempotence; /* enum idempotence */
   const char *redis_url;

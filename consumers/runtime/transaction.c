@@ -66,7 +66,7 @@ static enum verdict fail(struct failure *failure, enum verdict verdict, const ch
 {
   (void)snprintf(failure->sqlstate, sizeof(failure->sqlstate), "%s", sqlstate != NULL ? sqlstate : "");
   (void)snprintf(failure->constraint, sizeof(failure->constraint), "%s", constraint != NULL ? constraint : "");
-  failure->class = failure_class_of(verdict, failure->sqlstate, failure->constraint, NULL);
+  failure->class = failure_class_of(verdict, failure->sqlstate);
   return verdict;
 }
 
@@ -86,7 +86,7 @@ static void find_handler(const struct subscription *subscription, struct part *p
 
     if (type == NULL || strcmp(type, part->event->type) == 0) {
       part->handler = subscription->types[i].handler;
-      part->type_label = type != NULL ? type : "any";
+      part->type_label = type == NULL ? "any" : type[0] == '\0' ? "none" : type;
       return;
     }
   }
@@ -240,13 +240,21 @@ static void count_all(struct processing *processing, struct fetched *const *fetc
   instrument_observe(figures->processing, (double)(now.mono_us - began_us) / US_PER_S, topic);
 }
 
+/* What the next attempt need not meet again: a deadlock, a serialization failure, a plan or a name that the session had and that is of no use any more (only of an old
+ * connection is that RETRY; work.c opens another). */
+static bool is_worth_repeating(enum verdict verdict, const struct failure *failure)
+{
+  return strncmp(failure->sqlstate, "40", 2) == 0 ||
+         (verdict == VERDICT_RETRY && (strcmp(failure->sqlstate, "0A000") == 0 || strcmp(failure->sqlstate, "26000") == 0));
+}
+
 static enum verdict run_in_database(struct processing *processing, struct part *parts, size_t count, struct consumption *consumption, struct failure *failure)
 {
   enum verdict verdict = VERDICT_RETRY;
 
   for (int attempt = 1; attempt <= TRANSACTION_ATTEMPTS_MAX; attempt++) {
     verdict = try_once(processing, parts, count, consumption, failure);
-    if (verdict == VERDICT_OK || strncmp(failure->sqlstate, "40", 2) != 0) {
+    if (verdict == VERDICT_OK || !is_worth_repeating(verdict, failure)) {
       break;
     }
   }

@@ -7,7 +7,7 @@
 #include "processing.h"
 
 enum {
-  TRANSACTION_ATTEMPTS_MAX = 5,   /* at once, after a deadlock or a serialization failure */
+  TRANSACTION_ATTEMPTS_MAX = 5,   /* at once, after a deadlock, a serialization failure or a plan that is out of date */
   TRANSACTION_PUBLISHED_MAX = 64, /* types of published events that are told apart in the figures, per transaction */
 };
 

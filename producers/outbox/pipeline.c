@@ -31,6 +31,7 @@ static void hear_notice(void *context, const PGresult *notice)
 
   if ((severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) || (sqlstate != NULL && strncmp(sqlstate, "57P0", 4) == 0)) {
     pipeline->is_doomed = true;
+    (void)snprintf(pipeline->last_sqlstate, sizeof(pipeline->last_sqlstate), "%s", sqlstate != NULL ? sqlstate : "");
   }
 }
 
@@ -165,6 +166,19 @@ void pipeline_break(struct pipeline *pipeline, const char *words)
   note_loss(pipeline, pipeline->count > 0 ? oldest(pipeline)->kind : PIPELINE_SYNC, words);
   pipeline->is_broken = true;
   pipeline->count = 0;
+}
+
+/* The session is over, and the server has said why. Where COMMIT was sent that is no answer to it. */
+static void note_last_words(struct pipeline *pipeline)
+{
+  struct pipeline_failure *failure = &pipeline->failure;
+
+  if (failure->is_there || pipeline->last_sqlstate[0] == '\0' || pipeline->commit == PIPELINE_COMMIT_SENT) {
+    return;
+  }
+  *failure = (struct pipeline_failure){.is_there = true, .kind = PIPELINE_SYNC, .is_server_word = true, .is_last_word = true};
+  memcpy(failure->sqlstate, pipeline->last_sqlstate, sizeof(failure->sqlstate));
+  (void)snprintf(failure->text, sizeof(failure->text), "the server ended the session (SQLSTATE %s)", pipeline->last_sqlstate);
 }
 
 static void take_success(struct pipeline *pipeline, struct pipeline_entry *entry, PGresult *result)
@@ -329,6 +343,7 @@ bool pipeline_look(struct pipeline *pipeline)
     pump(pipeline, true); /* up to its end, or to that of our patience */
   }
   if (pipeline->is_doomed && !pipeline->is_broken) {
+    note_last_words(pipeline);
     pipeline_break(pipeline, "the server ended the session");
   }
   return !pipeline->is_broken;

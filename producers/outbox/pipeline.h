@@ -53,6 +53,7 @@ struct pipeline {
   PGconn *connection;             /* borrowed from the database */
   bool is_broken;                 /* of no use any more; nothing is expected */
   bool is_doomed;                 /* the server said that it ends this session */
+  char last_sqlstate[6];          /* why, where it said so while nothing was expected of it; empty: it did not */
   int silence_ms;                 /* without a byte in either direction: the server is frozen, or something between is; -1: without limit */
   struct pipeline_entry *entries; /* owned; a ring of `size`, a power of two */
   size_t size, first, count;

@@ -201,9 +201,12 @@ test_scenario_files() {
     printf '%s\n' "$ROOT"/tests/matrix/*.sh
     grep -lE '^# tags:.* matrix( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
-  # What faults add to the others is chance and load, which memcheck is too slow for; producers and consumers are not what runs under it.
-  if [ -z "$TEST_RELAY" ]; then
+  # What faults add to the others is chance and load, which memcheck is too slow for; producers and consumers are not what runs under it. With ThreadSanitizer they run
+  # where the pattern names them: --tsan services/consumer_runtime.
+  if [ -z "$TEST_RELAY" ] || [[ $TEST_RELAY = tsan && $TEST_PATTERN = services/* ]]; then
     grep -lE '^# tags:' "$ROOT"/tests/services/*.sh || true
+  fi
+  if [ -z "$TEST_RELAY" ]; then
     grep -lE '^# tags:(.* )?short( |$)' "$ROOT"/tests/faults/*.sh || true
   fi
 }
@@ -328,7 +331,7 @@ dev_test() {
 
   build_variant dev
   [ $which = quick ] || [ -n "$TEST_RELAY" ] || build_variant asan
-  [ "$TEST_RELAY" != tsan ] || build_variant tsan cdc-relay
+  [ "$TEST_RELAY" != tsan ] || build_variant tsan
 
   # A pattern that means units alone needs no servers.
   if ! test_wants_servers $which; then

@@ -17,6 +17,7 @@ consumer_launch() {
   pg "DO \$\$ BEGIN CREATE ROLE ${role}_1 LOGIN IN ROLE $role; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END \$\$"
   CONSUMER_PORT[$name]=${CONSUMER_PORT[$name]:-$(port_new)}
   process_spawn "$name" TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
+    TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=${role}_1 dbname=$DB" HTTP_LISTEN="127.0.0.1:${CONSUMER_PORT[$name]}" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" \
     GROUP_ID="$MINE-$name" LOG_LEVEL=debug "$@" "$BUILD/consumers/$name"
   CONSUMER_PID[$name]=$process_pid
@@ -63,6 +64,7 @@ consumer_metric() {
 # run_dlq ARGUMENT...: in $RUN/dlq.out and .err; returns its exit code. What it remembers is this scenario's, or DLQ_MEMORY's.
 run_dlq() {
   env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" \
+    TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     DLQ_GROUP="${DLQ_MEMORY:-$MINE-dlq}" timeout 120 "$BUILD/consumers/dlq" "$@" >"$RUN/dlq.out" 2>"$RUN/dlq.err" </dev/null
 }
 

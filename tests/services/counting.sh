@@ -42,6 +42,7 @@ consumer_launch() {
   local name=$1
   shift
   process_spawn "$name" TERM env -i PATH="$PATH" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
+    TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" GROUP_ID="$COUNTING_GROUP" HTTP_LISTEN=127.0.0.1:0 \
     COUNTING_TOPIC="$T" KAFKA_SESSION_TIMEOUT_MS=6000 KAFKA_HEARTBEAT_INTERVAL_MS=500 KAFKA_FETCH_WAIT_MAX_MS=50 "$@" "$BUILD/tests/services/counting_consumer"
   CONSUMER_PID[$name]=$process_pid

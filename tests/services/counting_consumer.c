@@ -9,6 +9,8 @@
  *   {"n": -1}                                   the table refuses it: 23514
  *   {"n": 5, "do": "ignore"}                    of no interest
  *   {"n": 5, "do": "publish"}                   counted, and an event Counted to topic $COUNTING_TOPIC.counted
+ *   {"n": 5, "do": "sleep", "ms": 900}          silent so long, in its transaction, with its statement queued; "sleep_only": without one, and not counted
+ *   {"n": 5, "do": "sql", "sql": "..."}         counted, and does that, by the function run_sql(text) of the scenario
  *
  * COUNTING_TOPIC, COUNTING_BATCH, COUNTING_WAIT_MS, COUNTING_SLOW_MS and COUNTING_OWN_IDEMPOTENCE come from the environment before the runtime reads its own, since topics of tests have names of
  * their own. COUNTING_TOPIC.bytes takes bytes that are no JSON.
@@ -23,6 +25,8 @@
 static const struct statement INSERT_COUNTED = {"insert_counted", "INSERT INTO counted (event_id, n, topic, partition, \"offset\", key, attempt) "
                                                                   "VALUES ($1, $2::bigint, $3, $4::integer, $5::bigint, $6, $7::integer)"};
 
+static const struct statement RUN_SQL = {"run_sql", "SELECT run_sql($1)"};
+
 struct counting {
   int64_t slow_ms;
   char published_topic[250];
@@ -33,6 +37,11 @@ static bool is_yet(const struct event *event)
   const json_t *until = json_object_get(event->body, "until");
 
   return json_is_integer(until) && event->attempt >= (uint32_t)json_integer_value(until);
+}
+
+static void rest(const struct event *event)
+{
+  (void)usleep((useconds_t)json_integer_value(json_object_get(event->body, "ms")) * 1000);
 }
 
 static enum verdict count_event(const struct event *event, struct work *work, struct consumption *consumption, struct problem *problem)
@@ -46,10 +55,20 @@ static enum verdict count_event(const struct event *event, struct work *work, st
     consumer_ignored(consumption);
     return VERDICT_OK;
   }
+  if (strcmp(what, "sleep_only") == 0) {
+    rest(event);
+    return VERDICT_OK;
+  }
   work_do(work, &INSERT_COUNTED, event->id, n, event->topic, work_text(work, "%d", (int)event->partition), work_text(work, "%lld", (long long)event->offset),
           work_text(work, "%.*s", (int)event->key.length, event->key.data != NULL ? event->key.data : ""), work_text(work, "%u", event->attempt));
   if (counting->slow_ms > 0) {
     (void)usleep((useconds_t)counting->slow_ms * 1000);
+  }
+  if (strcmp(what, "sleep") == 0) {
+    rest(event);
+  }
+  if (strcmp(what, "sql") == 0) {
+    work_do(work, &RUN_SQL, json_string_value(json_object_get(event->body, "sql")));
   }
   if (strcmp(what, "fail") == 0 && !is_yet(event)) {
     return problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "asked_to_fail", "event asked to fail");

@@ -77,6 +77,7 @@ service_launch() {
   pg "DO \$\$ BEGIN CREATE ROLE ${role}_1 LOGIN IN ROLE $role; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END \$\$"
   SERVICE_PORT[$name]=${SERVICE_PORT[$name]:-$(port_new)}
   process_spawn "$name" TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
+    TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=${role}_1 dbname=$DB" HTTP_LISTEN="127.0.0.1:${SERVICE_PORT[$name]}" "$@" "$BUILD/producers/$name"
   SERVICE_PID[$name]=$process_pid
 }

@@ -383,7 +383,7 @@ static void check_dead_letters_of_odd_records(void)
   record.value = span_of(NULL, 0);
   record.header_count = 0;
   bury(&record, "first", "a.dlq", conninfo);
-  expect("SELECT (payload IS NULL) || ' ' || (type IS NULL) || ' ' || event_id FROM outbox_binary", "true true order.created.v1/2/41");
+  expect("SELECT (payload IS NULL) || ' ' || (type IS NULL) || ' ' || event_id FROM outbox_binary", "true true order.created.v1/2/41@1700000000000");
   record.offset = 42;
   record.value = span_of(bytes, sizeof(bytes));
   record.key = span_of(bytes, DEAD_LETTER_OUTBOX_KEY_MAX_BYTES);

@@ -39,7 +39,7 @@ await_records "outbox.event.$T.limit.dlq" 4 >/dev/null # all that fits the table
 await_records "outbox.event.$T.b.dlq" 1 >/dev/null
 KCAT_FORMAT='%p|%S|%h\n'
 records=$(await_records "outbox.event.$T.a.dlq" 1)
-assert_match 'a record without headers, type or value' '^2\|-1\|id=order.created.v1/2/41,eventType=NULL,' "$records"
+assert_match 'a record without headers, type or value' '^2\|-1\|id=order.created.v1/2/41@1700000000000,eventType=NULL,' "$records"
 KCAT_FORMAT='%p|%k|%s|%h\n'
 records=$(await_records "outbox.event.$T.order.created.v1.dlq" 4 | tr -d '\0')
 assert_eq 'dead letters' 4 "$(wc -l <<<"$records")"

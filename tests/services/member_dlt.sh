@@ -50,7 +50,9 @@ of_failed() {
 
 # people ARGUMENT...: the commands, as a person with the service's rights.
 people() {
-  env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=dday_service_1 dbname=$DB" \
+  env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" \
+    TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
+    DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=dday_service_1 dbname=$DB" \
     KAFKA_BOOTSTRAP_SERVERS="$KAFKA" timeout 60 "$BUILD/consumers/member-dead-letters" "$@" >"$RUN/people.out" 2>"$RUN/people.err" </dev/null
 }
 
@@ -117,6 +119,37 @@ await 'the member' 30 sql_is named "SELECT nickname FROM dday.member_reference W
 people retry "$(of_failed "$ID" id)" --by bob || fail "retry: $(cat "$RUN/people.err")"
 await 'the new name' 30 sql_is renamed "SELECT nickname FROM dday.member_reference WHERE member_id = $late"
 assert_eq 'the row' 'RETRIED bob t' "$(of_failed "$ID" "status || ' ' || handled_by || ' ' || (handled_at IS NOT NULL)::text::char")"
+
+echo '--- a retry that takes its time holds no transaction, and nobody else retries meanwhile'
+consumer_stop d-day-service # nothing comes back while we look
+id=$(of_failed "$first" id)
+process_spawn slow-retry TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" \
+  DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=dday_service_1 dbname=$DB application_name=slow-retry" KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1 "$BUILD/consumers/member-dead-letters" retry "$id"
+slow_retry=$process_pid
+holds_its_lock() {
+  [ "$(pg "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND a.application_name = 'slow-retry' AND a.state = 'idle'")" = 1 ]
+}
+await 'the retry, which waits for Kafka with its lock and without a transaction' 20 holds_its_lock
+code=0
+people retry "$id" || code=$?
+assert_eq 'exit code of a second retry' 1 "$code"
+assert_match 'what it says' 'is being retried by somebody else' "$(cat "$RUN/people.err")"
+kill -s KILL "$slow_retry"
+wait "$slow_retry" 2>/dev/null || true
+assert_eq 'the row after a retry that died' NEW "$(of_failed "$first" status)"
+
+# The event fails again before the row is marked: it stays NEW.
+is_unlocked() {
+  [ "$(pg "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")" = 0 ]
+}
+await 'the end of its lock' 20 is_unlocked
+held_until_crowded "UPDATE dday.failed_event SET attempts = attempts + 1, status = 'NEW' WHERE id = $id" COMMIT 1
+people retry "$id" --note 'too late' || fail "retry: $(cat "$RUN/people.err")"
+held_ends
+assert_eq 'the row of an event that failed again meanwhile' 'NEW too late' "$(of_failed "$first" "status || ' ' || note")"
+people retry "$id" || fail "retry: $(cat "$RUN/people.err")"
+assert_eq 'the row of one that did not' RETRIED "$(of_failed "$first" status)"
+consumer_start d-day-service "AUTH_SERVICE_URL=http://127.0.0.1:${SERVICE_PORT[auth-service]}"
 
 people close "$(of_failed "$second" id)" "$(of_failed "$third" id)" --as IGNORED --note 'of a test' || fail "close: $(cat "$RUN/people.err")"
 assert_eq 'closed' 'IGNORED of a test' "$(of_failed "$second" "status || ' ' || note")"

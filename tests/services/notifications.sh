@@ -62,10 +62,16 @@ duplicates() {
   [ "$(consumer_metric notification-service 'consumer_duplicates_total{topic="order.created.v1"}')" -ge 1 ]
 }
 await 'the duplicate, counted' 20 duplicates
+assert_number 'notifications by their type' "$(consumer_metric notification-service 'events_consumed_total{service="notification-service",topic="order.created.v1",type="OrderCreated",outcome="handled"}')" '>=' 1
 assert_eq 'notices after the same event came twice' 1 "$(sent "$first_id")"
 assert_eq 'rows after the same event came twice' 1 "$(pg "SELECT count(*) FROM notification.notification WHERE event_id = '$first_id'")"
 
-# dead_lettered TOPIC EVENT-ID: four attempts, two seconds apart, then one dead letter and no notification.
+echo '--- an event of an old publisher, which names no type'
+old=$(cat /proc/sys/kernel/random/uuid)
+give order.created.v1 "$old" "{\"eventId\": \"$old\", \"orderId\": \"$old\", \"customerId\": \"user-1\", \"customerEmail\": \"someone@example.com\"}"
+await 'its notification' 20 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$old'"
+
+# dead_lettered TOPIC EVENT-ID: four attempts, two seconds apart, then one dead letter, no notice, and a row that says so.
 dead_lettered() {
   local topic=$1 id=$2 letter line
   await "a dead letter of $id" 40 has_with_id "$topic.dlq" "$id" 1
@@ -77,7 +83,8 @@ dead_lettered() {
     assert_eq 'place and event in a line of the log' "$topic true true true" "$(jq -r '"\(.topic) \(.partition >= 0) \(.offset >= 0) \(.event_id | length > 0)"' <<<"$line")"
   done < <(consumer_log notification-service ".event_id == \"$id\"")
   assert_number 'seconds from the first attempt to the last' "$(consumer_log notification-service ".event_id == \"$id\"" | jq -r '.ts | sub("\\.(?<ms>[0-9]+)Z$"; "Z") | fromdate' | awk 'NR == 1 { a = $1 } { b = $1 } END { print b - a }')" '>=' 5
-  assert_eq "rows of $id" 0 "$(pg "SELECT count(*) FROM notification.notification WHERE event_id = '$id'")"
+  assert_eq "the row of $id" "FAILED 4 could not send notification: the provider does not reach this customer" \
+    "$(pg "SELECT status || ' ' || attempts || ' ' || last_error FROM notification.notification WHERE event_id = '$id'")"
   assert_eq "rows of $id in the inbox" 0 "$(pg "SELECT count(*) FROM notification.inbox WHERE event_id = '$id'")"
   assert_eq "notices of $id" 0 "$(sent "$id")"
   assert_eq 'attempts in the header' 4 "$(jq -r '.headers["dlt.attempts"]' <<<"$letter")"
@@ -116,6 +123,7 @@ echo '--- redriven before anybody mended it'
 run_dlq redrive order.created.v1.dlq --id "$failed_id" || fail "dlq redrive: $(cat "$RUN/dlq.err")"
 assert_match 'what redrive says' '^1 redriven, 0 left' "$(cat "$RUN/dlq.out")"
 await 'a second dead letter' 40 has_with_id order.created.v1.dlq "$failed_id" 2
+await 'its row, failed again' 20 sql_is 'FAILED 8' "SELECT status || ' ' || attempts FROM notification.notification WHERE event_id = '$failed_id'"
 again=$(with_id order.created.v1 "$failed_id" | tail -n 1)
 assert_eq 'redriven: key' "$failed_key" "$(jq -r .key <<<"$again")"
 assert_eq 'redriven: value' "$failed_value" "$(jq -r .value <<<"$again")"
@@ -128,6 +136,8 @@ consumer_start notification-service "${sender[@]}" NOTIFICATION_FAIL_PREFIX=-
 run_dlq redrive order.created.v1.dlq --id "$failed_id" --rate 50 || fail "dlq redrive: $(cat "$RUN/dlq.err")"
 assert_match 'what the second redrive says' '^1 redriven' "$(cat "$RUN/dlq.out")"
 run_dlq redrive order.shipped.v1.dlq --id "$shipped_id" || fail "dlq redrive: $(cat "$RUN/dlq.err")"
+# Nine attempts: two lives of four, and the one that succeeded.
+await 'the row of the redriven event' 20 sql_is 'SENT 9 t' "SELECT status || ' ' || attempts || ' ' || (sent_at IS NOT NULL)::text::char FROM notification.notification WHERE event_id = '$failed_id'"
 for id in "$failed_id" "$shipped_id"; do
   await "the notification of $id" 20 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$id'"
   assert_eq "notices of $id" 1 "$(sent "$id")"

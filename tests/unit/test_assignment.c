@@ -29,7 +29,7 @@ Test(assignment, slots_are_found_by_topic_and_partition_and_forgotten)
   struct assignment assignment;
   struct slot *slot;
 
-  assignment_init(&assignment, 1, 0);
+  assignment_init(&assignment, 1, 0, SIZE_MAX);
   slot = assignment_add(&assignment, "a", 1);
   for (int32_t partition = 2; partition < 40; partition++) {
     cr_assert_neq(assignment_add(&assignment, "a", partition), slot);
@@ -54,7 +54,7 @@ Test(assignment, slots_take_turns_however_often_they_are_asked)
     struct assignment assignment;
     int runs[5] = {0};
 
-    assignment_init(&assignment, 1, 0);
+    assignment_init(&assignment, 1, 0, SIZE_MAX);
     for (int32_t partition = 0; partition < partitions; partition++) {
       fill(assignment_add(&assignment, "a", partition), 10);
     }
@@ -81,7 +81,7 @@ Test(assignment, one_that_waits_does_not_hold_up_the_others)
   struct lane_action action;
   struct slot *waiting, *other;
 
-  assignment_init(&assignment, 1, 0);
+  assignment_init(&assignment, 1, 0, SIZE_MAX);
   waiting = assignment_add(&assignment, "a", 0);
   other = assignment_add(&assignment, "a", 1);
   cr_assert_null(assignment_next(&assignment, 1, &action));
@@ -106,7 +106,7 @@ Test(assignment, offsets_are_those_that_were_not_told)
   rd_kafka_topic_partition_list_t *offsets;
   struct slot *a, *b;
 
-  assignment_init(&assignment, 1, 0);
+  assignment_init(&assignment, 1, 0, SIZE_MAX);
   a = assignment_add(&assignment, "a", 0);
   b = assignment_add(&assignment, "b", 3);
   fill(a, 3);
@@ -128,4 +128,23 @@ Test(assignment, offsets_are_those_that_were_not_told)
   cr_assert_eq(offsets->cnt, 2);
   rd_kafka_topic_partition_list_destroy(offsets);
   empty(&assignment);
+}
+
+/* However many partitions there are, their records have the same memory together. */
+Test(assignment, lanes_share_the_bytes)
+{
+  struct assignment assignment;
+  struct slot *first;
+
+  assignment_init(&assignment, 1, 0, 1200);
+  first = assignment_add(&assignment, "a", 0);
+  cr_assert_eq(first->lane.share, 1200);
+  (void)assignment_add(&assignment, "a", 1);
+  (void)assignment_add(&assignment, "b", 0);
+  for (size_t i = 0; i < assignment.count; i++) {
+    cr_assert_eq(assignment.slots[i]->lane.share, 400);
+  }
+  assignment_remove(&assignment, "a", 1);
+  cr_assert_eq(first->lane.share, 600);
+  assignment_end(&assignment);
 }

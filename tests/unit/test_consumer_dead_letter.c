@@ -186,3 +186,62 @@ Test(consumer_dead_letter, the_partition_stays_where_the_topic_has_it)
     cr_assert_eq(letter.partition, cases[i].expected, "case %zu", i);
   }
 }
+
+static size_t bytes_with(enum dead_letter_detail detail, const struct record *record)
+{
+  struct dead_letter_cause cause = cause_of();
+
+  cause.detail = detail;
+  build(record, &cause);
+  return dead_letter_bytes(&letter);
+}
+
+/* What is left of it is what is needed most. */
+Test(consumer_dead_letter, it_says_less_where_there_is_no_room)
+{
+  struct problem long_problem = {.cause = "no_stock"};
+  struct record record = sample();
+  struct dead_letter_cause cause = cause_of();
+
+  memset(long_problem.text, 'x', sizeof(long_problem.text) - 1);
+  cause.problem = &long_problem;
+  cause.detail = DEAD_LETTER_SHORT;
+  build(&record, &cause);
+  says("id", "e-1");
+  cr_assert_eq(header("dlt.error.message").length, DEAD_LETTER_MESSAGE_SHORT_BYTES);
+  says("kafka_dlt-original-topic", "order.created.v1");
+  says("dlt.attempts", "4");
+  says("dlt.original.lsn", "0/16B3748/0");
+  cr_assert(!has("__connect.errors.topic"));
+
+  cause.detail = DEAD_LETTER_LEAST;
+  build(&record, &cause);
+  says("id", "e-1");
+  says("eventType", "OrderCreated");
+  says("correlationId", "c-1");
+  says("kafka_dlt-original-topic", "order.created.v1");
+  cr_assert(span_equals(header("kafka_dlt-original-partition"), span_of("\0\0\0\2", 4)));
+  says("dlt.error.class", "no_stock");
+  says("dlt.consumer", "notification-service");
+  cr_assert(!has("dlt.error.message"));
+
+  cause.detail = DEAD_LETTER_BARE;
+  build(&record, &cause);
+  cr_assert_eq(letter.header_count, record.header_count);
+  for (size_t i = 0; i < record.header_count; i++) {
+    cr_assert_str_eq(letter.headers[i].name, record.headers[i].name);
+    cr_assert(span_equals(letter.headers[i].value, record.headers[i].value) || span_is_null(record.headers[i].value));
+  }
+  cr_assert_str_eq(letter.id, "e-1");
+}
+
+Test(consumer_dead_letter, each_detail_is_smaller_than_the_one_before)
+{
+  struct record record = sample();
+  size_t bare = bytes_with(DEAD_LETTER_BARE, &record);
+
+  cr_assert_lt(bytes_with(DEAD_LETTER_SHORT, &record), bytes_with(DEAD_LETTER_WHOLE, &record));
+  cr_assert_lt(bytes_with(DEAD_LETTER_LEAST, &record), bytes_with(DEAD_LETTER_SHORT, &record));
+  cr_assert_lt(bare, bytes_with(DEAD_LETTER_LEAST, &record));
+  cr_assert_lt(bytes_with(DEAD_LETTER_WHOLE, &record), bare + DEAD_LETTER_ROOM_BYTES);
+}

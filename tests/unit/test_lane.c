@@ -172,6 +172,65 @@ Test(lane, a_full_lane_in_retry_is_not_resumed_for_room_it_does_not_have)
   empty(&lane);
 }
 
+static bool take_bytes(struct lane *lane, int64_t offset, size_t bytes)
+{
+  return lane_take(lane, &(struct lane_record){.offset = offset, .arrived_us = 1, .bytes = bytes, .message = word(offset)});
+}
+
+Test(lane, a_lane_with_its_share_of_bytes_pauses_and_resumes_when_half_empty)
+{
+  struct lane lane;
+
+  lane_init(&lane, 1, 0);
+  lane.share = 100;
+  cr_assert(take_bytes(&lane, 0, 60));
+  expect(&lane, 1, LANE_RUN, 1);
+  cr_assert(take_bytes(&lane, 1, 30));
+  cr_assert(take_bytes(&lane, 2, 20));
+  expect(&lane, 1, LANE_PAUSE, 0);
+  expect(&lane, 1, LANE_RUN, 1);
+  (void)lane_done(&lane);
+  cr_assert_eq(lane.bytes, 50);
+  expect(&lane, 1, LANE_RESUME, 0);
+  (void)lane_drop(&lane);
+  (void)lane_drop(&lane);
+  cr_assert_eq(lane.bytes, 0);
+  lane_end(&lane);
+}
+
+Test(lane, a_record_larger_than_the_share_goes_through_alone)
+{
+  struct lane lane;
+
+  lane_init(&lane, 1, 0);
+  lane.share = 100;
+  for (int64_t offset = 0; offset < 3; offset++) {
+    cr_assert(take_bytes(&lane, offset, 1000));
+    expect(&lane, 1, LANE_PAUSE, 0);
+    expect(&lane, 1, LANE_RUN, 1);
+    cr_assert_eq(lane_done(&lane), word(offset));
+    expect(&lane, 1, LANE_RESUME, 0);
+    expect(&lane, 1, LANE_IDLE, 0);
+  }
+  lane_end(&lane);
+}
+
+Test(lane, a_batch_does_not_wait_for_what_has_no_room)
+{
+  struct lane lane;
+
+  lane_init(&lane, 10, WAIT_US);
+  lane.share = 100;
+  cr_assert(take_bytes(&lane, 0, 60));
+  cr_assert_not(lane_has_batch(&lane));
+  expect(&lane, 1, LANE_IDLE, 0);
+  cr_assert(take_bytes(&lane, 1, 60));
+  cr_assert(lane_has_batch(&lane));
+  expect(&lane, 1, LANE_PAUSE, 0);
+  expect(&lane, 1, LANE_RUN, 2);
+  empty(&lane);
+}
+
 Test(lane, a_batch_waits_for_its_rest_but_not_for_ever)
 {
   struct lane lane;
@@ -224,6 +283,7 @@ Test(lane, whatever_happens_each_record_is_done_once_and_in_order)
     bool is_paused = false;
 
     lane_init(&lane, batch, (int64_t)(chance_next(&state) % 50));
+    lane.share = seed % 2 == 0 ? SIZE_MAX : 1 + chance_next(&state) % 200;
     for (int step = 0; step < 400; step++) {
       struct lane_action action = lane_next(&lane, now_us);
 
@@ -233,7 +293,10 @@ Test(lane, whatever_happens_each_record_is_done_once_and_in_order)
       } else if (action.step == LANE_IDLE || chance_next(&state) % 2 == 0) {
         now_us += (int64_t)(chance_next(&state) % 40);
         if (!is_paused) {
-          cr_assert(take(&lane, taken, now_us));
+          struct lane_record record = {.offset = taken, .arrived_us = now_us, .bytes = chance_next(&state) % 100, .message = word(taken)};
+
+          cr_assert(lane_take(&lane, &record));
+          cr_assert_lt(lane.bytes - record.bytes, lane.share);
           taken++;
         }
       } else {
