@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "dead_letter.h"
+#include "fault_point.h"
 #include "moment.h"
 
 /* What the brokers said of a topic. */
@@ -245,8 +246,15 @@ enum verdict burial_run(struct burial *burial, const struct fetched *fetched, co
     return fail(ret_failure, VERDICT_RETRY);
   }
   dead_letter_build(&letter, &fetched->record, processing_event(processing, 0), &cause, topic, partitions_of(burial, topic), &processing->arena);
+  CRASH_POINT(BEFORE_LETTER);
   if (dead_letter_fits_outbox(&letter, NULL)) {
     verdict = bury_in_outbox(burial, &letter, ret_failure);
   }
-  return verdict == VERDICT_POISON ? bury_by_producer(burial, &letter, ret_failure) : verdict;
+  if (verdict == VERDICT_POISON) {
+    verdict = bury_by_producer(burial, &letter, ret_failure);
+  }
+  if (verdict == VERDICT_OK) {
+    CRASH_POINT(AFTER_LETTER);
+  }
+  return verdict;
 }
