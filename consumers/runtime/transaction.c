@@ -197,9 +197,9 @@ static enum verdict try_once(struct processing *processing, struct part *parts, 
     return VERDICT_RETRY;
   }
   *consumption = (struct consumption){.processing = processing, .work = work};
-  if (processing->settings->idempotence == IDEMPOTENCE_INBOX && !MUTANT(INBOX_SKIPPED)) {
+  if (processing->settings->idempotence == IDEMPOTENCE_INBOX) {
     CRASH_POINT(BEFORE_INBOX);
-    verdict = claim(processing, work, parts, count, failure);
+    verdict = MUTANT(INBOX_SKIPPED) ? VERDICT_OK : claim(processing, work, parts, count, failure);
     CRASH_POINT(AFTER_INBOX);
   }
   if (verdict == VERDICT_OK) {

@@ -49,7 +49,7 @@ assert_eq "livez after $seconds s" 200 "$(consumer_get_status one /livez)"
 postgres_run own
 fault_ends 'database away'
 recovered=$EPOCHREALTIME
-await 'all counted' 40 counted_are 510
+await_counted 510 40
 figure 'all events handled after the database was back' "$(seconds_since "$recovered")" s
 await 'readyz' 10 consumer_status_is one /readyz 200
 order_is_kept

@@ -118,6 +118,11 @@ counted_are() {
   [ "$(pg 'SELECT count(*), count(DISTINCT event_id) FROM counted')" = "$1|$1" ]
 }
 
+# await_counted COUNT [SECONDS]: each event once; a failure says how many rows there are, and of how many events.
+await_counted() {
+  wait_until "${2:-60}" counted_are "$1" 2>/dev/null || fail "$1 events, each counted once: after ${2:-60} s there are rows|events $(pg 'SELECT count(*), count(DISTINCT event_id) FROM counted')"
+}
+
 dead_letters() {
   pg 'SELECT count(*) FROM outbox_binary'
 }
