@@ -266,7 +266,7 @@ kafka_launch() {
 }
 
 kafka_await() {
-  local pid started deadline=$((SECONDS + 60))
+  local pid started deadline=$((SECONDS + 120))
   # shellcheck disable=SC1090
   . "$RUN/$1.env"
   pid=$(process_pid_of "$1") || pid=0

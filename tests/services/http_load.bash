@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # http_load.bash - clients that call the services of the two systems without end; behind harness.sh.
 #
-#   clients_start 'makes_orders 1' 'makes_orders 2' moves_orders
+#   clients_start 'makes_orders 1' 'makes_orders 2' 'moves_orders 20 25'
 #   ... services are killed ...
 #   clients_stop
 #
@@ -37,7 +37,7 @@ is_loaded() {
   [ -e "$RUN/load" ] && kill -0 $$ 2>/dev/null
 }
 
-# Orders: new ones, and their step from 20 to 25.
+# Orders: new ones, and their steps: moves_orders 20 25, moves_orders 25 80.
 makes_orders() {
   local i url
   url=$(service_url order-service /api/orders)
@@ -51,8 +51,8 @@ moves_orders() {
   local url
   url=$(service_url order-service /api/orders/)
   while is_loaded; do
-    of_table "SELECT E'POST\t$url' || order_id || E'/status\t{\"customerId\": \"' || customer_id || '\", \"customerEmail\": \"user@example.com\", \"previousStatus\": 20, \"currentStatus\": 25}'
-                FROM orders.customer_order WHERE status = 20 ORDER BY random() LIMIT 40" | ask_each steps
+    of_table "SELECT E'POST\t$url' || order_id || E'/status\t{\"customerId\": \"' || customer_id || '\", \"customerEmail\": \"user@example.com\", \"previousStatus\": $1, \"currentStatus\": $2}'
+                FROM orders.customer_order WHERE status = $1 ORDER BY random() LIMIT 40" | ask_each "$2"
   done
 }
 

@@ -18,7 +18,7 @@ OWN_POSTGRES=()
 
 LOAD_PAUSE=0.3
 parties_start orders
-clients_start 'makes_orders 1' moves_orders
+clients_start 'makes_orders 1' 'moves_orders 20 25' 'moves_orders 25 80'
 parties_are_killed "$(times 1 10)"
 clients_stop
 parties_account
