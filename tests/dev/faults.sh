@@ -63,17 +63,18 @@ faults_gaps() {
     fi
   done < <(faults_rows)
   for id in $covered; do
-    faults_rows | grep -q "^$id |" || echo "row $id is named by a scenario, and not in tests/faults/rows.txt"
+    faults_rows | grep "^$id |" >/dev/null || echo "row $id is named by a scenario, and not in tests/faults/rows.txt"
   done
 }
 
 faults_list() {
-  local id title reason file plugin ids
+  local id title reason file plugin ids runs
+  runs=$(faults_runs)
   while IFS='|' read -r id title _ reason; do
     printf '%s %s\n' "$id" "$title"
-    faults_runs | while read -r file plugin ids; do
+    while read -r file plugin ids; do
       [[ ,$ids, != *,${id% },* ]] || printf '       %s/%s\n' "$(basename "$file" .sh)" "$plugin"
-    done
+    done <<<"$runs"
     [ -z "$reason" ] || printf '       none:%s\n' "$reason"
   done < <(faults_rows)
 }
