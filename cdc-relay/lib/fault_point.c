@@ -1,6 +1,6 @@
 /*
  * fault_point.c - which mutant is on, and whose turn it is to die or to stand still. Only in a build with CDC_FAULTS; the one part of lib/ that reads the environment, since
- * neither the relay's configuration nor its tests may know of it.
+ * no program's configuration, nor its tests, may know of it.
  *
  * The choice is made once, at the first look of any thread (librdkafka's run the partitioner), and is only read from then on.
  */
@@ -8,6 +8,7 @@
 
 #ifdef CDC_FAULTS
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -21,7 +22,7 @@
 
 static const char *const mutant_names[] = {"NONE", FAULT_MUTANTS(FAULT_NAME)};
 static const char *const mutant_texts[] = {"nothing", FAULT_MUTANTS(FAULT_TEXT)};
-static const char *const crash_names[] = {"NONE", FAULT_CRASH_POINTS(FAULT_NAME)};
+static const char *const crash_names[] = {"NONE", FAULT_CRASH_POINTS(FAULT_NAME) FAULT_CONSUMER_CRASH_POINTS(FAULT_NAME)};
 
 enum { EXIT_NO_SUCH_FAULT = 2 };
 
@@ -33,7 +34,7 @@ static atomic_long passages_left;
 
 static void refuse(const char *variable, const char *value)
 {
-  (void)fprintf(stderr, "cdc-relay: %s=%s: there is no such fault, see fault_point.h\n", variable, value);
+  (void)fprintf(stderr, "%s: %s=%s: there is no such fault, see fault_point.h\n", program_invocation_short_name, variable, value);
   _exit(EXIT_NO_SUCH_FAULT);
 }
 

@@ -1,13 +1,13 @@
 /*
- * fault_point.h - places in the relay where a test build can be made to do wrong or to die. Both macros are nothing unless the build is configured with
- * -DCDC_FAULTS=ON (`./dev build --faults`, build/faults); no release has them, and a test looks for them in its binary.
+ * fault_point.h - places in the relay and in the consumers' runtime where a test build can be made to do wrong or to die. Both macros are nothing unless the
+ * build is configured with -DCDC_FAULTS=ON (`./dev build --faults`, build/faults); no release has them, and a test looks for them in every program.
  *
  *   if (MUTANT(CONFIRM_START_LSN)) ...      a named defect; at most one is on, chosen by the variable CDC_MUTANT=CONFIRM_START_LSN
  *   CRASH_POINT(BEFORE_PUBLISH);            the process ends here as if killed, at the n-th passage: CDC_CRASH_POINT=BEFORE_PUBLISH:n (n from 1); or stands still
  *                                           until it gets SIGCONT: CDC_PAUSE_POINT=BEFORE_PUBLISH:n. One of the two
  *
- * A defect that no test or simulated history notices means that a test is missing (tests/faults/mutants.sh shows which notices which). Names are in the two
- * tables below, with the place that each is at; a name from the environment that is in neither table ends the process at the first look with code 2.
+ * A defect that no test or simulated history notices means that a test is missing (tests/dev/mutants.sh shows which notices which). Names are in the tables
+ * below, with the place that each is at; a name from the environment that is in none of them ends the process at the first look with code 2.
  */
 #ifndef FAULT_POINT_H
 #define FAULT_POINT_H
@@ -46,7 +46,10 @@
   X(INDEX_GOES_ON, "events are numbered on from one transaction to the next")                                                                                  \
   X(KEY_BY_CRC32, "places records by CRC32 of the key, not as Java's producers do")                                                                            \
   X(NULL_IS_TOMBSTONE, "a null payload is a tombstone though the configuration says an empty value")                                                           \
-  X(ESCAPES_LITERAL, "an escape in wal2json's text stands for its letter: a line feed becomes an n")
+  X(ESCAPES_LITERAL, "an escape in wal2json's text stands for its letter: a line feed becomes an n")                                                           \
+  X(INBOX_SKIPPED, "a consumer takes every event for a new one, and writes nothing down")                                                                      \
+  X(OFFSET_BEFORE_COMMIT, "a consumer commits the offset of what it has in hand, and then handles it")                                                         \
+  X(LOCKED_COUNTS_AS_DONE, "an event that another member has in hand counts as handled")
 
 /* X(NAME, "where") */
 #define FAULT_CRASH_POINTS(X)                                                                                                                                  \
@@ -71,12 +74,27 @@
   X(BEFORE_FINISH, "drained: the last status is out, the stream is not ended")                                                                                 \
   X(AFTER_FINISH, "the stream was ended in order")
 
+/* X(NAME, "where"): those of a consumer, from a record to its offset; COMMIT_SENT is any program's that does units of work */
+#define FAULT_CONSUMER_CRASH_POINTS(X)                                                                                                                         \
+  X(BEFORE_INBOX, "a transaction is open, no event is claimed")                                                                                                \
+  X(AFTER_INBOX, "the inbox rows are there, no handler has run")                                                                                               \
+  X(AFTER_EFFECT, "the handlers have run, COMMIT was not sent")                                                                                                \
+  X(COMMIT_SENT, "COMMIT is on its way, its answer was not read")                                                                                              \
+  X(AFTER_COMMIT, "PostgreSQL has the effect, nobody else knows")                                                                                              \
+  X(BEFORE_RESERVATION, "Redis was not asked for the event")                                                                                                   \
+  X(AFTER_RESERVATION, "the event is reserved in Redis, nothing has begun")                                                                                    \
+  X(AFTER_DONE, "the event's key in Redis says DONE, its offset was not committed")                                                                            \
+  X(BEFORE_OFFSET, "offsets are to be committed and were not given to the client")                                                                             \
+  X(AFTER_OFFSET, "Kafka has said that it has the offsets")                                                                                                    \
+  X(BEFORE_LETTER, "an event is given up, its dead letter is not written")                                                                                     \
+  X(AFTER_LETTER, "the dead letter is written, the offset was not moved")
+
 #define FAULT_ENUM_MUTANT(name, text) MUTANT_##name,
 enum fault_mutant { MUTANT_NONE, FAULT_MUTANTS(FAULT_ENUM_MUTANT) MUTANT_COUNT };
 #undef FAULT_ENUM_MUTANT
 
 #define FAULT_ENUM_CRASH(name, text) CRASH_##name,
-enum fault_crash { CRASH_NONE, FAULT_CRASH_POINTS(FAULT_ENUM_CRASH) CRASH_COUNT };
+enum fault_crash { CRASH_NONE, FAULT_CRASH_POINTS(FAULT_ENUM_CRASH) FAULT_CONSUMER_CRASH_POINTS(FAULT_ENUM_CRASH) CRASH_COUNT };
 #undef FAULT_ENUM_CRASH
 
 #ifdef CDC_FAULTS

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "dead_letter.h"
+#include "fault_point.h"
 #include "moment.h"
 
 struct burial {
@@ -278,8 +279,8 @@ static enum verdict bury_by_producer(struct burial *burial, const struct grave *
   return verdict;
 }
 
-enum verdict burial_run(struct burial *burial, const struct fetched *fetched, const struct lane_head *head, const struct failure *failure,
-                        struct failure *ret_failure)
+static enum verdict bury(struct burial *burial, const struct fetched *fetched, const struct lane_head *head, const struct failure *failure,
+                         struct failure *ret_failure)
 {
   struct processing *processing = burial->processing;
   const struct consumer *consumer = processing->consumer;
@@ -333,4 +334,17 @@ enum verdict burial_run(struct burial *burial, const struct fetched *fetched, co
     }
   }
   return bury_by_producer(burial, &grave, ret_failure);
+}
+
+enum verdict burial_run(struct burial *burial, const struct fetched *fetched, const struct lane_head *head, const struct failure *failure,
+                        struct failure *ret_failure)
+{
+  enum verdict verdict;
+
+  CRASH_POINT(BEFORE_LETTER);
+  verdict = bury(burial, fetched, head, failure, ret_failure);
+  if (verdict == VERDICT_OK) {
+    CRASH_POINT(AFTER_LETTER);
+  }
+  return verdict;
 }

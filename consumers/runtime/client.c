@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "moment.h"
 
 enum { SYSLOG_CRITICAL = 2 }; /* <syslog.h> has names that our log has too */
@@ -103,6 +104,9 @@ static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_kafka_top
 
   (void)kafka;
   (void)offsets;
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    CRASH_POINT(AFTER_OFFSET);
+  }
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
     client->has_commit_failed = true;
     log_event(client->log, LOG_WARN, "offset_commit_failed", log_text("error", rd_kafka_err2name(error)));
@@ -297,6 +301,9 @@ static rd_kafka_resp_err_t commit_and_wait(struct client *client, const rd_kafka
 
     error = answer != NULL ? rd_kafka_event_error(answer) : RD_KAFKA_RESP_ERR__TIMED_OUT;
     rd_kafka_event_destroy(answer);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      CRASH_POINT(AFTER_OFFSET);
+    }
   }
   rd_kafka_queue_destroy(queue);
   return error;

@@ -20,6 +20,7 @@
 #include "assignment.h"
 #include "attempt.h"
 #include "backoff.h"
+#include "fault_point.h"
 #include "moment.h"
 
 enum { PARTITIONS_TEXT_SIZE = 1024 };
@@ -75,6 +76,7 @@ static void commit(struct loop *loop, bool is_last)
   struct problem problem;
 
   if (offsets->cnt > 0) {
+    CRASH_POINT(BEFORE_OFFSET);
     if (client_commit(loop->client, offsets, is_last, &problem) != VERDICT_OK) {
       log_event(loop->log, LOG_WARN, "offset_commit_failed", log_text("error", problem.text));
     } else {
@@ -246,6 +248,10 @@ static enum verdict turn(struct loop *loop, struct problem *problem)
   now_us = moment_now().mono_us;
   slot = ready(loop, now_us, &action);
   if (slot != NULL) {
+    if (MUTANT(OFFSET_BEFORE_COMMIT)) {
+      slot->lane.done_offset = lane_at(&slot->lane, action.count - 1)->offset + 1;
+      commit(loop, true);
+    }
     assignment_ran(&loop->assignment, slot);
     learn(loop, attempt_run(loop->processing, loop->burial, slot, action.count, &loop->chance), NULL, moment_now().mono_us);
   }

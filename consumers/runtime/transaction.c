@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "moment.h"
 
 /* One event of the unit. */
@@ -197,7 +198,9 @@ static enum verdict try_once(struct processing *processing, struct part *parts, 
   }
   *consumption = (struct consumption){.processing = processing, .work = work};
   if (processing->settings->idempotence == IDEMPOTENCE_INBOX) {
-    verdict = claim(processing, work, parts, count, failure);
+    CRASH_POINT(BEFORE_INBOX);
+    verdict = MUTANT(INBOX_SKIPPED) ? VERDICT_OK : claim(processing, work, parts, count, failure);
+    CRASH_POINT(AFTER_INBOX);
   }
   if (verdict == VERDICT_OK) {
     verdict = handle_all(work, parts, count, consumption, failure);
@@ -206,10 +209,12 @@ static enum verdict try_once(struct processing *processing, struct part *parts, 
     work_rollback(work);
     return verdict;
   }
+  CRASH_POINT(AFTER_EFFECT);
   verdict = work_commit(work, &outcome);
   if (verdict != VERDICT_OK) {
     return fail_by_database(failure, verdict, &outcome);
   }
+  CRASH_POINT(AFTER_COMMIT);
   processing->has_committed = true;
   return VERDICT_OK;
 }
@@ -278,6 +283,7 @@ static enum verdict run_reserved(struct processing *processing, struct fetched *
   if (fetched->token[0] == '\0') {
     uuid_new(fetched->token);
   }
+  CRASH_POINT(BEFORE_RESERVATION);
   verdict = redis_reservation_take(processing->redis, part->event->id, fetched->token, &reservation, &failure->problem);
   if (verdict != VERDICT_OK) {
     return fail(failure, verdict, NULL, NULL);
@@ -286,11 +292,13 @@ static enum verdict run_reserved(struct processing *processing, struct fetched *
     part->outcome = OUTCOME_DUPLICATE;
     return VERDICT_OK;
   }
+  CRASH_POINT(AFTER_RESERVATION);
   verdict = run_in_database(processing, part, 1, consumption, failure);
   if (verdict == VERDICT_OK) {
     if (redis_reservation_done(processing->redis, part->event->id, fetched->token, &problem) != VERDICT_OK) {
       warn_of_redis(processing, part->event, "done", &problem);
     }
+    CRASH_POINT(AFTER_DONE);
   } else if (redis_reservation_release(processing->redis, part->event->id, fetched->token, &problem) != VERDICT_OK) {
     warn_of_redis(processing, part->event, "release", &problem);
   }

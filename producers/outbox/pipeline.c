@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault_point.h"
 #include "moment.h"
 
 enum { ENTRIES_FIRST = 64, MESSAGE_OVERHEAD_BYTES = 64, SOCKET_LOOKS_ENCRYPTED = 3, LOOKS_MAX = 8 };
@@ -299,6 +300,9 @@ static void pump(struct pipeline *pipeline, bool until_answered)
     struct pollfd socket = {.fd = PQsocket(pipeline->connection), .events = POLLIN};
     int ready;
 
+    if (unsent == 0 && pipeline->commit == PIPELINE_COMMIT_SENT) {
+      CRASH_POINT(COMMIT_SENT);
+    }
     take_all_there_is(pipeline);
     if (pipeline->is_broken || (unsent == 0 && (!until_answered || pipeline->count == 0))) {
       break;

@@ -2,10 +2,10 @@
 # faults.sh - `./dev faults`: runs every scenario that covers a row of the fault matrix (tests/faults/rows.txt) on one shared private PostgreSQL and one real Kafka, and
 # writes build/reports/faults.md. After test.sh, whose test_line, test_begin and test_seconds it uses.
 #
-# A scenario is a file of tests/faults or tests/e2e with a line `# row: ID ...` for each row that it covers. More lines of its header that count here:
+# A scenario is a file of tests/faults, tests/e2e or tests/services with a line `# row: ID ...` for each row that it covers. More lines of its header that count here:
 #
 #   # plugins: both|pgoutput|wal2json     pgoutput is the default
-#   # build: faults                       the relay of build/faults, which has crash points and mutants; build/dev is the default
+#   # build: faults                       the programs of build/faults, which have crash points and mutants; build/dev is the default
 #   # seconds: N                          how long it may take; 900 by default, 180 for one of tests/e2e
 #
 # It leaves in its folder what campaign.sh says: marks of faults, figures, the verdict, a drawing. Exit code: 0 when each scenario passed, and each row has one or a
@@ -41,7 +41,7 @@ faults_header() {
 # Prints FILE PLUGIN IDS, a line per run; the simulator, which is no file, is called simulator.
 faults_runs() {
   local file ids plugin plugins
-  for file in "$ROOT"/tests/faults/*.sh "$ROOT"/tests/e2e/*.sh; do
+  for file in "$ROOT"/tests/faults/*.sh "$ROOT"/tests/e2e/*.sh "$ROOT"/tests/services/*.sh; do
     ids=$(faults_header "$file" row | cut -d ' ' -f 1 | paste -sd ,)
     [ -n "$ids" ] || continue
     plugins=$(faults_header "$file" plugins)
@@ -63,17 +63,18 @@ faults_gaps() {
     fi
   done < <(faults_rows)
   for id in $covered; do
-    faults_rows | grep -q "^$id |" || echo "row $id is named by a scenario, and not in tests/faults/rows.txt"
+    faults_rows | grep "^$id |" >/dev/null || echo "row $id is named by a scenario, and not in tests/faults/rows.txt"
   done
 }
 
 faults_list() {
-  local id title reason file plugin ids
+  local id title reason file plugin ids runs
+  runs=$(faults_runs)
   while IFS='|' read -r id title _ reason; do
     printf '%s %s\n' "$id" "$title"
-    faults_runs | while read -r file plugin ids; do
+    while read -r file plugin ids; do
       [[ ,$ids, != *,${id% },* ]] || printf '       %s/%s\n' "$(basename "$file" .sh)" "$plugin"
-    done
+    done <<<"$runs"
     [ -z "$reason" ] || printf '       none:%s\n' "$reason"
   done < <(faults_rows)
 }
@@ -262,7 +263,7 @@ dev_faults() {
   trap faults_ends EXIT
   trap 'exit 130' INT TERM
   build_variant dev
-  ! faults_wants_build || build_variant faults cdc-relay
+  ! faults_wants_build || build_variant faults "${FAULTS_TARGETS[@]}"
   say "starting PostgreSQL and Kafka; seed $FAULTS_SEED"
   kafka_init kafka
   kafka_launch kafka

@@ -3,7 +3,8 @@
 #
 # The wrongs are named in cdc-relay/lib/fault_point.h. For each: the unit tests of its place, then the simulator, then a scenario on real servers where there is one
 # in the table below. All that notice are shown; one is enough. A mutant that nobody notices has survived: a test is missing, and the exit code is 1.
-# The first line is the relay without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing.
+# The first line is all of it without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing. Scenarios of tests/services run on a real
+# Kafka, since the embedded one keeps no place for a static member.
 #
 # --short: no servers, and only what unit tests or the simulator's first histories can notice; ./dev test does so, too. The report of a whole run is
 # build/reports/mutants.md.
@@ -44,6 +45,9 @@ MUTANT_TABLE='
     KEY_BY_CRC32                  kafka_publisher                 -     -
     NULL_IS_TOMBSTONE             router_connector                -     -
     ESCAPES_LITERAL               json_scanner,json_differential  -     e2e/byte_exact_payloads/wal2json
+    INBOX_SKIPPED                 -                               -     services/consumer_killed_at_each_step/pgoutput,services/members_survive_each_party/pgoutput
+    OFFSET_BEFORE_COMMIT          -                               -     services/consumer_killed_at_each_step/pgoutput,services/members_survive_each_party/pgoutput
+    LOCKED_COUNTS_AS_DONE         -                               -     services/consumer_rebalance_storm/pgoutput
 '
 
 # mutant_column NAME N: a field of its line in the table, empty for `-`.
@@ -78,15 +82,19 @@ mutant_simulate() {
 
 # mutant_scenario MUTANT FOLDER/NAME/PLUGIN: prints its name when it failed, with the reason that it gave. One that needs what is not here (77) notices nothing.
 mutant_scenario() {
-  local folder name plugin rc=0 log reason
+  local folder name plugin rc=0 log reason broker=embedded
   IFS=/ read -r folder name plugin <<<"$2"
   log=$MUTANT_LOGS/$1.$folder.$name.log
   mkdir -p "$MUTANT_RUN/$1.$name"
-  # Topics of the same names are there from the run before.
-  RUN=$MUTANT_RUN process_stop embedded
-  rm -f "$MUTANT_RUN/embedded."*
-  RUN=$MUTANT_RUN embedded_broker_start embedded >>"$log" 2>&1
-  RUN=$MUTANT_RUN/$1.$name SERVERS=$MUTANT_RUN PLUGIN=$plugin BUILD=$ROOT/build/faults BROKER=embedded CDC_MUTANT=${1#NONE} \
+  if [ "$folder" = services ]; then
+    broker=kafka
+  else
+    # Topics of the same names are there from the run before.
+    RUN=$MUTANT_RUN process_stop embedded
+    rm -f "$MUTANT_RUN/embedded."*
+    RUN=$MUTANT_RUN embedded_broker_start embedded >>"$log" 2>&1
+  fi
+  RUN=$MUTANT_RUN/$1.$name SERVERS=$MUTANT_RUN PLUGIN=$plugin BUILD=$ROOT/build/faults BROKER=$broker CDC_MUTANT=${1#NONE} \
     FAULTS_SEED=1 FAULTS_SHORT=1 FAULTS_MINUTES=1 timeout -k 40 240 bash "$ROOT/tests/$folder/$name.sh" >"$log" 2>&1 </dev/null || rc=$?
   RUN=$MUTANT_RUN/$1.$name processes_stop_all >>"$log" 2>&1
   if [ $rc != 0 ] && [ $rc != 77 ]; then
@@ -140,6 +148,7 @@ dev_mutants() {
   dev_setup quiet
   # shellcheck disable=SC2046
   build_variant faults cdc-relay sim $(mutant_columns 2 | sed 's/^/test_/')
+  [ -z "$MUTANT_SERVERS" ] || build_variant faults "${FAULTS_TARGETS[@]}"
   [ -z "$MUTANT_SERVERS" ] || build_variant dev
   MUTANT_SIM=$ROOT/build/faults/tests/sim/sim
   MUTANT_LOGS=$ROOT/build/test/mutants
@@ -160,8 +169,11 @@ dev_mutants() {
     say 'starting PostgreSQL and the embedded broker'
     postgres_start postgres
     embedded_broker_start embedded
+    if mutant_columns 4 "${names[@]}" | grep -q ^services/; then
+      kafka_start kafka
+    fi
   fi
-  say 'the relay without a mutant'
+  say 'without a mutant'
   caught=$(mutant_try NONE "$(mutant_columns 2 "${names[@]}")" sim "$(mutant_columns 4 "${names[@]}")")
   if [ -n "$caught" ]; then
     printf 'FAIL  without any mutant: %s (build/test/mutants)\n' "$caught"
@@ -181,7 +193,7 @@ dev_mutants() {
       continue
     fi
     total=$((total + 1))
-    caught=$(mutant_try "$name" "$(mutant_column "$name" 2 | tr , ' ')" "$(mutant_column "$name" 3)" "$(mutant_column "$name" 4)")
+    caught=$(mutant_try "$name" "$(mutant_column "$name" 2 | tr , ' ')" "$(mutant_column "$name" 3)" "$(mutant_column "$name" 4 | tr , ' ')")
     if [ -n "$caught" ]; then
       printf 'caught    %-28s %s\n' "$name" "$(paste -sd ';' <<<"$caught" | sed 's/;/; /g')"
     else

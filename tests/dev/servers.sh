@@ -122,6 +122,23 @@ postgres_run() {
   done
 }
 
+# postgres_children_are_gone PID...
+postgres_children_are_gone() {
+  local pid
+  for pid in "$@"; do
+    [ -z "$(process_started "$pid")" ] || return 1
+  done
+}
+
+# postgres_kill NAME: SIGKILL to its postmaster. Its children end when they notice, and only then can postgres_run start it again.
+postgres_kill() {
+  local server children
+  server=$(process_pid_of "$1")
+  read -ra children <"/proc/$server/task/$server/children" || true # it ends without a newline
+  process_stop "$1" KILL
+  wait_until 30 postgres_children_are_gone "${children[@]}"
+}
+
 postgres_start() {
   postgres_init "$@"
   postgres_run "$1"
@@ -207,6 +224,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=2
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=4194304
 sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=$module required;
@@ -248,7 +266,7 @@ kafka_launch() {
 }
 
 kafka_await() {
-  local pid started deadline=$((SECONDS + 60))
+  local pid started deadline=$((SECONDS + 120))
   # shellcheck disable=SC1090
   . "$RUN/$1.env"
   pid=$(process_pid_of "$1") || pid=0

@@ -5,11 +5,12 @@
 #   asan/NOUN        build/asan/...                      the same under ASan and UBSan; a report of theirs is a failure even where all cases pass; not with --quick
 #   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
 #   build/mutants    whether the tests notice each mutant (./dev faults --mutants --short); not with --quick
-#   build/no-faults/VARIANT                              that its relay has no mutants and no crash points
+#   build/no-faults/VARIANT                              that none of its programs has mutants or crash points
 #   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
-#   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on the same servers; its line `# plugins: both` makes it both; /asan as above
+#   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on the same servers; its line `# plugins: both` makes it both; /asan as above;
+#                                                        `# build: faults`: with the programs of build/faults, which have crash points
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
 #   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,
@@ -21,6 +22,9 @@
 #
 # --valgrind runs the scenarios alone, with the relay of build/dev under memcheck; --tsan with a relay that was built with ThreadSanitizer. What they say is a
 # failure, as a sanitizer's word is.
+
+# What scenarios with `# build: faults` and mutants on real servers run, of build/faults.
+FAULTS_TARGETS=(cdc-relay counting_consumer auth-service d-day-service order-service notification-service)
 
 TEST_RELAY='' # dev, tsan: the scenarios alone, with that build's relay
 TEST_PASSED=0
@@ -144,14 +148,28 @@ test_simulator() {
   [ "$1" = quick ] || test_histories sim/asan asan --first 1000000 --count 400
 }
 
-# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no binary but that of build/faults. That this finds them where they are is seen in mutants.sh.
+# Mutants and crash points (cdc-relay/lib/fault_point.h) are in no program but those of build/faults. That this finds them where they are is seen in mutants.sh.
 test_has_no_faults() {
   local variant
   for variant in dev asan release; do
     if [ -e "$ROOT/build/$variant/cdc-relay/cdc-relay" ]; then
-      test_program "build/no-faults/$variant" bash -c "! '$ROOT/tests/faults/names_in_binary.sh' '$ROOT/build/$variant/cdc-relay/cdc-relay' | grep ."
+      test_program "build/no-faults/$variant" test_programs_are_sound "$ROOT/build/$variant"
     fi
   done
+}
+
+# test_programs_are_sound FOLDER: of a build.
+test_programs_are_sound() {
+  local program count=0
+  while read -r program; do
+    if "$ROOT/tests/faults/names_in_binary.sh" "$program" | grep .; then
+      echo "in $program"
+      return 1
+    fi
+    count=$((count + 1))
+  done < <(find "$1/cdc-relay" "$1/producers" "$1/consumers" -maxdepth 1 -type f -executable)
+  echo "$count programs"
+  [ $count != 0 ]
 }
 
 # test_script NAME SECONDS COMMAND...: one scenario in a folder of its own. Its exit code 77 means skipped, with the reason in its last line.
@@ -223,6 +241,24 @@ test_plugins() {
   esac
 }
 
+# test_build FILE: the build whose programs it runs.
+test_build() {
+  local build
+  build=$(sed -n 's/^# build: *//p' "$1")
+  echo "${build:-dev}"
+}
+
+# test_wants_faults: whether the pattern means a scenario that needs build/faults.
+test_wants_faults() {
+  local file
+  for file in $(test_scenario_files); do
+    if [ "$(test_build "$file")" = faults ] && test_is_wanted "$(test_scenario_name "$file")/pgoutput"; then
+      return 0
+    fi
+  done
+  return 1
+}
+
 # test_scenario_name FILE: e2e/NAME, services/NAME, matrix/NAME or faults/NAME
 test_scenario_name() {
   echo "$(basename "$(dirname "$1")")/$(basename "$1" .sh)"
@@ -271,7 +307,7 @@ test_scenarios() {
         ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "$(sed -n 's/^# needs: /needs /p' "$file"), and this is $(postgres_version)"
         continue
       fi
-      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/${TEST_RELAY:-dev} BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
+      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/${TEST_RELAY:-$(test_build "$file")} BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
       if [[ $which = all && $tags == *' asan '* && -z "$TEST_RELAY" ]] && test_is_wanted "$name/$plugin/asan"; then
         PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "$name/$plugin/asan" $((seconds * 2)) bash "$file"
       fi
@@ -332,6 +368,7 @@ dev_test() {
   build_variant dev
   [ $which = quick ] || [ -n "$TEST_RELAY" ] || build_variant asan
   [ "$TEST_RELAY" != tsan ] || build_variant tsan
+  [ $which = quick ] || [ -n "$TEST_RELAY" ] || ! test_wants_faults || build_variant faults "${FAULTS_TARGETS[@]}"
 
   # A pattern that means units alone needs no servers.
   if ! test_wants_servers $which; then

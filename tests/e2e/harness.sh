@@ -13,7 +13,7 @@
 # A scenario that stops or changes its server sets POSTGRES=own before this file, OWN_POSTGRES to an array of lines for its postgresql.conf, and
 # where it must do more before the start, OWN_POSTGRES_PREPARES to a function; one that needs a broker that it can take down calls own_broker afterwards.
 #
-# May be given:          CDC_MUTANT=NAME, CDC_CRASH_POINT=NAME:n, CDC_PAUSE_POINT=NAME:n (only a relay of build/faults knows them; see cdc-relay/lib/fault_point.h) and RELAY_UNDER, words
+# May be given:          CDC_MUTANT=NAME, CDC_CRASH_POINT=NAME:n, CDC_PAUSE_POINT=NAME:n (only programs of build/faults know them; see cdc-relay/lib/fault_point.h) and RELAY_UNDER, words
 #                        that are put before the relay's program: ./dev test --valgrind
 #
 # Tags: quick (also in `test --quick`), asan (once more with the sanitizers' build), real-kafka (never on the embedded broker), slow (up to 180 s).

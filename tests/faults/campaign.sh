@@ -6,6 +6,8 @@
 #   fault_begins KIND; ...; fault_ends KIND                   as often as it likes
 #   settle; verdict
 #
+# Scenarios of tests/services have its words for chance, marks and figures; what they write and read is their own.
+#
 # Given by the runner besides harness.sh's variables: FAULTS_SEED, and FAULTS_SHORT=1 within `./dev test`. Left in $RUN for the report: faults.jsonl (the marks),
 # figures.tsv (the figures), verdict.json and unseen.svg.
 #
@@ -38,6 +40,18 @@ random() {
   state=$((state * 6364136223846793005 + 1442695040888963407))
   echo "$state" >"$RUN/random.state"
   echo $((((state >> 33) & 0x3fffffff) % $1))
+}
+
+# shuffled WORD...: prints them in an order drawn by the seed, blanks between.
+shuffled() {
+  local words=("$@") i j word
+  for ((i = ${#words[@]} - 1; i > 0; i--)); do
+    j=$(random $((i + 1)))
+    word=${words[i]}
+    words[i]=${words[j]}
+    words[j]=$word
+  done
+  echo "${words[*]}"
 }
 
 # some_time LEAST_MS MOST_MS: lets a random time pass, in which nothing is waited for: the moment of a fault.

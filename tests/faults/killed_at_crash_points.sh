@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The relay dies, as if killed, at each place where a step was taken and the next was not: three passages of every crash point of cdc-relay/lib/fault_point.h, which are
-# in the relay of build/faults alone. A healthy relay follows each and brings everything to its end, so that the table says how many records each point repeats.
+# The relay dies, as if killed, at each place where a step was taken and the next was not: three passages of each of its crash points in cdc-relay/lib/fault_point.h,
+# which are in the programs of build/faults alone. A healthy relay follows each and brings everything to its end, so that the table says how many records each point
+# repeats.
 #
 #   group      what makes the relay pass there
 #   load       a backlog, and transactions while it streams

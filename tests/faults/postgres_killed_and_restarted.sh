@@ -18,20 +18,8 @@ relay_start
 load_start --rate 150 --connections 6 --keys 60 --pause 0.05
 await 'the first transactions' 30 load_has_committed 50
 
-are_gone() {
-  local pid
-  for pid in "$@"; do
-    [ -z "$(process_started "$pid")" ] || return 1
-  done
-}
-
-# kill_server: SIGKILL to the postmaster. Its children end when they notice, and only then can another one be started.
 kill_server() {
-  local server children
-  server=$(process_pid_of own)
-  read -ra children <"/proc/$server/task/$server/children" || true # it ends without a newline
-  process_stop own KILL
-  await "the end of the killed server's children" 30 are_gone "${children[@]}"
+  postgres_kill own
 }
 
 stop_server() {

@@ -19,7 +19,7 @@ consumer_launch() {
   process_spawn "$name" TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
     TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=${role}_1 dbname=$DB" HTTP_LISTEN="127.0.0.1:${CONSUMER_PORT[$name]}" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" \
-    GROUP_ID="$MINE-$name" LOG_LEVEL=debug "$@" "$BUILD/consumers/$name"
+    GROUP_ID="$MINE-$name" LOG_LEVEL=debug ${CDC_MUTANT:+CDC_MUTANT="$CDC_MUTANT"} "$@" "$BUILD/consumers/$name"
   CONSUMER_PID[$name]=$process_pid
 }
 

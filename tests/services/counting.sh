@@ -37,14 +37,15 @@ events() {
   awk -v from="$1" -v to="$2" -v keys="${3:-7}" 'BEGIN { for (i = from; i <= to; i++) printf "k%d|{\"eventId\":\"e-%d\",\"eventType\":\"Made\",\"n\":%d}\n", i % keys, i, i }'
 }
 
-# consumer_launch NAME [VARIABLE=VALUE...]: waits for nothing.
+# consumer_launch NAME [VARIABLE=VALUE...]: waits for nothing. CDC_MUTANT and CDC_CRASH_POINT as in tests/e2e/harness.sh.
 consumer_launch() {
   local name=$1
   shift
   process_spawn "$name" TERM env -i PATH="$PATH" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" \
     TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" GROUP_ID="$COUNTING_GROUP" HTTP_LISTEN=127.0.0.1:0 \
-    COUNTING_TOPIC="$T" KAFKA_SESSION_TIMEOUT_MS=6000 KAFKA_HEARTBEAT_INTERVAL_MS=500 KAFKA_FETCH_WAIT_MAX_MS=50 "$@" "$BUILD/tests/services/counting_consumer"
+    COUNTING_TOPIC="$T" KAFKA_SESSION_TIMEOUT_MS=6000 KAFKA_HEARTBEAT_INTERVAL_MS=500 KAFKA_FETCH_WAIT_MAX_MS=50 \
+    ${CDC_MUTANT:+CDC_MUTANT="$CDC_MUTANT"} ${CDC_CRASH_POINT:+CDC_CRASH_POINT="$CDC_CRASH_POINT"} "$@" "$BUILD/tests/services/counting_consumer"
   CONSUMER_PID[$name]=$process_pid
   CONSUMER_LOG[$name]=$RUN/$name.log
 }
@@ -116,6 +117,11 @@ process_is_gone() {
 # counted_are COUNT: so many rows and as many events.
 counted_are() {
   [ "$(pg 'SELECT count(*), count(DISTINCT event_id) FROM counted')" = "$1|$1" ]
+}
+
+# await_counted COUNT [SECONDS]: each event once; a failure says how many rows there are, and of how many events.
+await_counted() {
+  wait_until "${2:-60}" counted_are "$1" 2>/dev/null || fail "$1 events, each counted once: after ${2:-60} s there are rows|events $(pg 'SELECT count(*), count(DISTINCT event_id) FROM counted')"
 }
 
 dead_letters() {

@@ -1,0 +1,216 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# parties.bash - a whole system on servers of its own, of whose parties each is killed in turn under load, and the account that has to come out even. The scenario
+# sets POSTGRES=own and OWN_POSTGRES=() and reads harness.sh, consumers.bash, http_load.bash and campaign.sh before.
+#
+#   parties_start membership                  servers, relay, service, consumer
+#   clients_start ...
+#   parties_are_killed 3                      rounds, each of them all five, in an order drawn from the seed
+#   clients_stop
+#   parties_account
+#
+# The account is made by what the database says, none of which the consumer wrote for us:
+#
+#   committed   what the service's outbox holds: event_id, topic, key, place in the key's order, correlation_id. Nothing ever deletes from it
+#   effect      each change that the consumer made to its table, noted by a trigger in the consumer's own transaction: event_id and key, numbered as they came
+
+# parties_of SYSTEM: who they are, and where to look.
+parties_of() {
+  case $1 in
+    membership)
+      SERVICE=auth-service CONSUMER=d-day-service INBOX=dday.inbox TOPICS=(member-events)
+      COMMITTED="SELECT event_id, 'member-events' AS topic, aggregate_id::text AS key, id AS place, correlation_id FROM public.member_outbox_event"
+      EFFECT_TABLE=dday.member_reference EFFECT_WHEN='INSERT OR UPDATE' EFFECT_COLUMNS="'last_event_id', 'member_id'"
+      ;;
+    orders)
+      SERVICE=order-service CONSUMER=notification-service INBOX=notification.inbox TOPICS=(order.created.v1 order.shipped.v1)
+      COMMITTED="SELECT id::text AS event_id, aggregatetype AS topic, aggregateid AS key, extract(epoch FROM created_at) AS place, headers ->> 'correlationId' AS correlation_id FROM public.outbox"
+      EFFECT_TABLE=notification.notification EFFECT_WHEN=INSERT EFFECT_COLUMNS="'event_id', 'order_id'"
+      ;;
+  esac
+}
+
+parties_start() {
+  parties_of "$1"
+  kafka_is_installed || {
+    echo 'needs a real Kafka, which could not be fetched'
+    exit 77
+  }
+  KAFKA_HEAP=256m kafka_init broker
+  KAFKA_HEAP=256m kafka_launch broker
+  kafka_await broker || fail 'the broker did not start'
+  EMBEDDED_INPUT=
+  system_new "$1"
+  pg "CREATE VIEW public.committed AS $COMMITTED" \
+    "CREATE TABLE public.effect (number bigserial, event_id text, key text)" \
+    "CREATE FUNCTION public.effect_is_noted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \$\$
+       BEGIN
+         INSERT INTO public.effect (event_id, key) VALUES (to_jsonb(NEW) ->> TG_ARGV[0], to_jsonb(NEW) ->> TG_ARGV[1]);
+         RETURN NULL;
+       END \$\$" \
+    "CREATE TRIGGER effect_is_noted AFTER $EFFECT_WHEN ON $EFFECT_TABLE FOR EACH ROW EXECUTE FUNCTION public.effect_is_noted($EFFECT_COLUMNS)"
+  relay_init
+  relay_start
+  service_start "$SERVICE"
+  consumer_goes
+  await "$CONSUMER" 30 consumer_is_ready "$CONSUMER"
+}
+
+# A static member gets its partitions back at once. d-day-service may have to ask the other service.
+consumer_goes() {
+  local settings=(GROUP_INSTANCE_ID=one)
+  [ "$CONSUMER" != d-day-service ] || settings+=(AUTH_SERVICE_URL="http://127.0.0.1:${SERVICE_PORT[$SERVICE]}")
+  consumer_launch "$CONSUMER" "${settings[@]}"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# How each is killed, and comes back
+
+kill_service() {
+  service_kill "$SERVICE"
+  some_time 0 1000
+  service_start "$SERVICE"
+}
+kill_relay() {
+  relay_kill
+  some_time 0 1000
+  relay_launch
+}
+kill_broker() {
+  process_stop broker KILL || true
+  some_time 0 1000
+  KAFKA_HEAP=256m kafka_launch broker
+  kafka_await broker || fail 'the broker did not start again'
+}
+kill_database() {
+  postgres_kill own || fail "the killed server's children did not end"
+  some_time 0 1000
+  postgres_run own || fail 'PostgreSQL did not start again'
+}
+# With an event in its hands, every second time: it waits to write its inbox row when it is killed, and what it had begun is undone. A new event: what the relay has
+# repeated behind another kill is to be through.
+kill_consumer() {
+  local holder
+  CONSUMER_KILLS=$((${CONSUMER_KILLS:-0} + 1))
+  if [ $((CONSUMER_KILLS % 2)) = 1 ]; then
+    wait_until 20 effects_are_close 2>/dev/null || true
+    pg "SET application_name = 'holder'" "BEGIN; LOCK TABLE $INBOX IN SHARE MODE; SELECT pg_sleep(60)" >"$RUN/holder.log" 2>&1 &
+    holder=$!
+    wait_until 20 consumer_waits 2>/dev/null || echo "$CONSUMER took no event into its hands"
+    consumer_kill "$CONSUMER"
+    pg "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'" >/dev/null
+    wait "$holder" || true
+  else
+    consumer_kill "$CONSUMER"
+  fi
+  some_time 0 1000
+  consumer_goes
+}
+
+consumer_waits() {
+  [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$CONSUMER' AND wait_event_type = 'Lock'")" -ge 1 ]
+}
+
+has_effects() {
+  [ "$(pg 'SELECT count(*) FROM public.effect' 2>/dev/null)" -ge "$1" ]
+}
+
+# parties_are_killed ROUNDS: after each kill new events have to take effect before the next.
+parties_are_killed() {
+  local round party began
+  await 'the first effects' 60 has_effects 50
+  for ((round = 1; round <= $1; round++)); do
+    for party in $(shuffled service relay broker database consumer); do
+      some_time 0 1000
+      fault_begins "$party killed"
+      "kill_$party"
+      fault_ends "$party killed"
+      began=$EPOCHREALTIME
+      await "effects after the $party was killed" 90 has_effects $(($(pg 'SELECT count(*) FROM public.effect') + 50))
+      figure "50 more effects after the $party was killed" "$(seconds_since "$began")" s
+    done
+  done
+}
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# The account
+
+# nothing_in WHAT SQL: the first lines of what should not be there.
+nothing_in() {
+  assert_eq "$1" '' "$(pg "$2 LIMIT 5")"
+}
+
+effects_are_close() {
+  sql_is t 'SELECT (SELECT count(*) FROM public.committed) - (SELECT count(*) FROM public.effect) < 10'
+}
+
+effects_are_complete() {
+  sql_is t 'SELECT count(*) >= (SELECT count(*) FROM public.committed) FROM public.effect'
+}
+
+# ids_in_kafka: the ids of all events of the topics, each once.
+ids_in_kafka() {
+  local topic
+  for topic in "${TOPICS[@]}"; do
+    KCAT_FORMAT='%h\n' read_topic "$topic"
+  done | LC_ALL=C sed -nE 's/^(.*,)?id=([^,]*).*/\2/p' | LC_ALL=C sort -u
+}
+
+parties_account() {
+  local topic events
+  relay_has_all
+  wait_until "$(times 60 120)" effects_are_complete 2>/dev/null || echo 'effects are missing'
+  events=$(pg 'SELECT count(*) FROM public.committed')
+  assert_number 'events' "$events" '>' 100
+
+  # Each committed event, its effect once; no other; in the order of its key, which is kept within a topic.
+  nothing_in 'committed events without effect' 'SELECT event_id, key FROM public.committed EXCEPT SELECT event_id, key FROM public.effect'
+  nothing_in 'effects of nothing' 'SELECT event_id, key FROM public.effect EXCEPT SELECT event_id, key FROM public.committed'
+  nothing_in 'repeated effects' 'SELECT event_id, count(*) FROM public.effect GROUP BY event_id HAVING count(*) > 1'
+  nothing_in 'effects behind those of later events of their key' 'SELECT event_id, key FROM (SELECT event_id, key, place, lag(place) OVER (PARTITION BY topic, key ORDER BY number) AS before
+    FROM public.effect JOIN public.committed USING (event_id, key)) e WHERE before >= place'
+  nothing_in 'committed events that the inbox does not know' "SELECT event_id FROM public.committed EXCEPT SELECT event_id FROM $INBOX"
+  nothing_in 'what the inbox knows and nobody committed' "SELECT event_id FROM $INBOX EXCEPT SELECT event_id FROM public.committed"
+  nothing_in 'dead letters' 'SELECT aggregatetype, event_id FROM public.outbox_binary'
+  "account_of_$SYSTEM"
+
+  # Kafka has them all and nothing else; nothing was given up.
+  pg 'SELECT event_id FROM public.committed' | LC_ALL=C sort >"$RUN/committed.ids"
+  ids_in_kafka >"$RUN/kafka.ids"
+  assert_same_file 'events of the outbox and of Kafka' "$RUN/committed.ids" "$RUN/kafka.ids"
+  while read -r topic _; do
+    case $topic in
+      *.dlq | *.DLT) assert_eq "records in $topic" '' "$(read_topic "$topic")" ;;
+    esac
+  done < <(system_topics)
+
+  # What was answered is there; what was not is decided by the database, and either will do.
+  pg 'SELECT correlation_id FROM public.committed' | LC_ALL=C sort -u >"$RUN/committed.calls"
+  answered_calls | LC_ALL=C sort -u >"$RUN/answered.calls"
+  ids_with '000|503' "$RUN"/answers.* | LC_ALL=C sort -u >"$RUN/unanswered.calls"
+  assert_eq 'calls that were answered and have no event' '' "$(LC_ALL=C comm -23 "$RUN/answered.calls" "$RUN/committed.calls" | head -n 5)"
+  assert_eq 'answers that should not be' '' "$(statuses_but '200|201|204|403|404|409|503|000' "$RUN"/answers.*)"
+  consumer_stop "$CONSUMER"
+  figure 'events committed, each with its effect once' "$events"
+  figure 'calls that were answered with success' "$(wc -l <"$RUN/answered.calls")"
+  figure 'calls without an answer, or 503' "$(wc -l <"$RUN/unanswered.calls")"
+  figure 'calls without an answer that the database had committed' "$(LC_ALL=C comm -12 "$RUN/unanswered.calls" "$RUN/committed.calls" | wc -l)"
+}
+
+# answered_calls: the correlation ids of those that must have an event. A login that finds its member has none.
+answered_calls() {
+  ids_with 201 "$RUN"/answers.*
+  case $SYSTEM in
+    membership) ids_with '200|204' "$RUN/answers.renames" "$RUN/answers.leaves" ;;
+    orders) ids_with 200 "$RUN/answers.25" "$RUN/answers.80" ;;
+  esac
+}
+
+account_of_membership() {
+  nothing_in 'members whose copy is another' "SELECT coalesce(m.member_id, r.member_id) FROM auth.member m FULL JOIN dday.member_reference r ON r.member_id = m.member_id
+    WHERE (m.nickname, m.email, m.status) IS DISTINCT FROM (r.nickname, r.email, r.status)"
+}
+
+account_of_orders() {
+  nothing_in 'orders whose notifications are others' "SELECT o.order_id FROM orders.customer_order o LEFT JOIN notification.notification n ON n.order_id = o.order_id::text AND n.status = 'SENT'
+    GROUP BY o.order_id, o.status HAVING count(n.event_id) <> CASE o.status WHEN 20 THEN 1 WHEN 25 THEN 2 ELSE 3 END"
+}
