@@ -270,6 +270,7 @@ void http_transact(struct exchange *exchange, WorkFunction function, void *conte
     digest_exchange(exchange, transaction.digest);
   }
   verdict = work_run(exchange->database, run, &transaction, &outcome);
+  exchange_count_published(exchange, outcome.is_committed);
   if (verdict != VERDICT_OK) {
     if (verdict == VERDICT_POISON && transaction.key != NULL && strcmp(outcome.sqlstate, "23505") == 0 && answer_again(&transaction)) {
       return;
