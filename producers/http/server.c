@@ -44,7 +44,7 @@
 #include "request.h"
 #include "workers.h"
 
-enum { LOOK_EVERY_MS = 1000 };
+enum { LOOK_EVERY_MS = 1000, RUNS_MAX = 8 };
 
 struct server {
   struct site *site;
@@ -316,6 +316,14 @@ static void shut_door(struct server *server, int64_t now_us)
   }
 }
 
+/* Whether libmicrohttpd would go on at once: it takes one step of a connection in a run. */
+static bool has_more(struct server *server)
+{
+  MHD_UNSIGNED_LONG_LONG daemon_ms;
+
+  return server->has_closed || (MHD_get_timeout(server->daemon, &daemon_ms) == MHD_YES && daemon_ms == 0);
+}
+
 static int64_t least(int64_t a, int64_t b)
 {
   return a < b ? a : b;
@@ -356,8 +364,10 @@ bool server_turn(struct server *server, int signal_fd, int most_ms)
   resume_answered(server, now_us);
   look_for_slow_clients(server, now_us);
   shut_door(server, now_us);
-  server->has_closed = false;
-  (void)MHD_run(server->daemon);
+  for (int i = 0; i < RUNS_MAX && (i == 0 || has_more(server)); i++) {
+    server->has_closed = false;
+    (void)MHD_run(server->daemon);
+  }
   return polled[2].revents != 0;
 }
 
