@@ -29,7 +29,16 @@ database_goes_on() {
   kill -CONT "${STOPPED[@]}"
 }
 # Stopped processes do not hear that they are to end.
-trap 'database_goes_on 2>/dev/null; scenario_ends' EXIT
+STOPPED=()
+hanging_ends() {
+  local code=$?
+  set +e
+  rm -f "$RUN/watching"
+  [ ${#STOPPED[@]} = 0 ] || database_goes_on 2>/dev/null
+  (exit $code)
+  scenario_ends
+}
+trap hanging_ends EXIT
 
 # timed FILE CURL-ARGUMENT...: appends `STATUS SECONDS` of a call to the file.
 timed() {
@@ -49,7 +58,7 @@ note() {
 # What needs no database, again and again for as long as $RUN/watching is there.
 watches() {
   local url=http://127.0.0.1:$PORT
-  while [ -e "$RUN/watching" ]; do
+  while [ -e "$RUN/watching" ] && kill -0 $$ 2>/dev/null; do
     timed "$RUN/livez" "$url/livez"
     timed "$RUN/metrics" "$url/metrics"
     timed "$RUN/nowhere" "$url/nowhere"
@@ -64,7 +73,16 @@ began_as=$PID
 for i in {1..8}; do
   note "before-$i"
 done
-assert_eq 'notes before' 8 "$(notes)"
+# Each worker has a connection that it has used.
+clients=()
+for i in $(seq $WORKERS); do
+  curl -sS --max-time 20 -o /dev/null -H 'Content-Type: application/json' --data-binary "{\"name\":\"before-$((8 + i))\",\"text\":\"h\"}" \
+    "http://127.0.0.1:$PORT/notes?seconds=1" &
+  clients+=($!)
+done
+wait "${clients[@]}"
+assert_eq 'connections of the service' $WORKERS "$(pg "SELECT count(*) FROM pg_stat_activity WHERE usename = 'echo' AND query <> ''")"
+assert_eq 'notes before' $((8 + WORKERS)) "$(notes)"
 assert_eq 'ready' 200 "$(ask GET /readyz)"
 
 database_hangs
@@ -155,9 +173,10 @@ for i in {1..20}; do
 done
 assert_eq 'answers afterwards' 20 "$(cat "$RUN"/after-*.answer | grep -c '^201 ')"
 assert_eq 'the process' "$began_as" "$(process_pid_of echo)"
-assert_eq 'notes in all' $((8 + WORKERS + 20)) "$(notes)"
-assert_eq 'events in all, and notes with one' "$((8 + WORKERS + 20)) $((8 + WORKERS + 20))" \
+all=$((8 + WORKERS + WORKERS + 20))
+assert_eq 'notes in all' $all "$(notes)"
+assert_eq 'events in all, and notes with one' "$all $all" \
   "$(pg "SELECT count(*) || ' ' || count(DISTINCT payload ->> 'name') FROM outbox")"
-assert_number 'events counted' "$(metric 'events_published_total{type="NoteWritten"}')" '<=' $((8 + WORKERS + 20))
-assert_number 'events counted' "$(metric 'events_published_total{type="NoteWritten"}')" '>=' $((8 + 20))
+assert_number 'events counted' "$(metric 'events_published_total{type="NoteWritten"}')" '<=' $all
+assert_number 'events counted' "$(metric 'events_published_total{type="NoteWritten"}')" '>=' $((all - WORKERS))
 assert_eq 'the queue' 0 "$(metric http_queue_length)"
