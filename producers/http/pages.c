@@ -28,7 +28,7 @@ static void livez(struct exchange *exchange)
 
 static void readyz(struct exchange *exchange)
 {
-  if (atomic_load(&exchange->priv->site->is_draining)) {
+  if (exchange->priv->site->is_draining) {
     say(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready: the service ends\n");
   }
 }

@@ -72,9 +72,6 @@ void reply_make(struct request *request)
   if (answer->is_replayed) {
     add_header(response, "Idempotency-Replayed", "true");
   }
-  if (atomic_load(&site->is_draining)) {
-    add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-  }
   /* Before the answer is out: who has read it may look at the figures next. */
   figures_count_request(&site->figures, exchange_route(&request->exchange), request->priv.method, answer->status, seconds);
   log_request(request, seconds);

@@ -70,12 +70,16 @@ static void run_request(struct task *task, struct database *database, bool *is_a
 
 static enum MHD_Result send_reply(struct request *request)
 {
+  const struct site *site = request->site;
   struct MHD_Response *response = request->response;
   enum MHD_Result result;
 
   request->step = REQUEST_ANSWERED;
   if (response == NULL) {
     return MHD_NO; /* closes the connection */
+  }
+  if (site->is_draining || crowd_count(site->crowd) > HTTP_CONNECTIONS_KEPT) {
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
   }
   result = MHD_queue_response(request->priv.connection, request->priv.answer.status, response);
   request->response = NULL;
@@ -392,7 +396,7 @@ static void let_nobody_connect(int listen_fd)
 
 void server_drain(struct server *server)
 {
-  atomic_store(&server->site->is_draining, true);
+  server->site->is_draining = true;
   server->door_us = moment_now().mono_us + (int64_t)SERVER_DOOR_MS * US_PER_MS;
   let_nobody_connect(server->listen_fd);
 }

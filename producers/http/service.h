@@ -45,7 +45,9 @@ enum {
   HTTP_CONNECTIONS_MAX = 1024,
   HTTP_WORKERS_DEFAULT = 8,
   HTTP_WORKERS_MAX = 64,
-  HTTP_QUEUE_PER_WORKER = 64,    /* requests that wait; more are refused at once */
+  HTTP_CONNECTIONS_KEPT = 768,   /* with more than these, answers close theirs: who asks only now and then makes room */
+  HTTP_QUEUE_PER_WORKER = 64,    /* requests that wait, */
+  HTTP_QUEUE_MAX = 512,          /* and all together, so that there is always room for probes; more are refused at once */
   HTTP_QUEUE_WAIT_MAX_MS = 5000, /* for a worker; then refused */
   HTTP_IDLE_TIMEOUT_S = 30,      /* for a whole request, from the connection's opening or its last answer on */
   HTTP_DRAIN_TIMEOUT_MS = 10000,

@@ -5,7 +5,6 @@
 #ifndef HTTP_SITE_H
 #define HTTP_SITE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,8 +19,8 @@ struct site {
   struct log log;
   struct figures figures;
   struct idempotency *idempotency; /* NULL: the service stores no answers */
-  atomic_bool is_draining;
   /* For the thread that has the connections alone. */
+  bool is_draining;
   struct crowd *crowd;
   size_t in_hand; /* requests whose head is there and whose answer is not out */
 };

@@ -43,6 +43,7 @@ struct workers {
   struct chain queue;
   struct chain done;
   size_t size;
+  size_t queue_max;
   size_t idle_count;
   struct worker *idle[HTTP_WORKERS_MAX]; /* the last one is called first */
   struct worker each[HTTP_WORKERS_MAX];
@@ -130,6 +131,7 @@ struct workers *workers_start(size_t size, const char *conninfo, const char *pro
   workers->run = run;
   workers->bell_fd = bell_fd;
   workers->size = size;
+  workers->queue_max = size * HTTP_QUEUE_PER_WORKER < HTTP_QUEUE_MAX ? size * HTTP_QUEUE_PER_WORKER : HTTP_QUEUE_MAX;
   for (size_t i = 0; i < size; i++) {
     struct worker *worker = &workers->each[i];
 
@@ -175,7 +177,7 @@ bool workers_put(struct workers *workers, struct task *task, int64_t now_us)
   if (workers->idle_count > 0) {
     worker = workers->idle[--workers->idle_count];
     worker->task = task;
-  } else if (workers->queue.count < workers->size * HTTP_QUEUE_PER_WORKER) {
+  } else if (workers->queue.count < workers->queue_max) {
     chain_add(&workers->queue, task);
   } else {
     is_taken = false;

@@ -27,7 +27,7 @@ typedef void (*TaskFunction)(struct task *task, struct database *database, bool 
 struct workers;
 
 /*
- * `size` threads (1 to HTTP_WORKERS_MAX), none of which connects yet, and a queue of HTTP_QUEUE_PER_WORKER for each. `bell_fd`, an eventfd, is written to when
+ * `size` threads (1 to HTTP_WORKERS_MAX), none of which connects yet, and a queue of HTTP_QUEUE_PER_WORKER for each, HTTP_QUEUE_MAX in all. `bell_fd`, an eventfd, is written to when
  * there is something done and was nothing before. `conninfo` and `program` are borrowed until workers_stop().
  */
 struct workers *workers_start(size_t size, const char *conninfo, const char *program, int bell_fd, TaskFunction run);

@@ -217,3 +217,27 @@ Test(workers, the_bell_rings_once_for_a_list_that_nobody_takes)
   cr_expect_eq(rings, 1);
   (void)close(bench.bell_fd);
 }
+
+Test(workers, many_workers_leave_connections_to_others)
+{
+  enum { MANY = 2 * HTTP_QUEUE_MAX / HTTP_QUEUE_PER_WORKER };
+  static struct errand errands[MANY + HTTP_QUEUE_MAX + 1];
+  struct bench bench;
+
+  bench_open(&bench, MANY);
+  for (size_t i = 0; i < MANY; i++) {
+    errands[i] = held(&bench);
+    put(&bench, &errands[i]);
+  }
+  for (size_t i = 0; i < MANY; i++) {
+    (void)sem_wait(&bench.begun);
+  }
+  for (size_t i = 0; i < HTTP_QUEUE_MAX; i++) {
+    put(&bench, &errands[MANY + i]);
+  }
+  cr_expect_not(workers_put(bench.workers, &errands[MANY + HTTP_QUEUE_MAX].task, moment_now().mono_us));
+  for (size_t i = 0; i < MANY; i++) {
+    (void)sem_post(&bench.goes_on);
+  }
+  bench_close(&bench);
+}
