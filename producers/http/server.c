@@ -361,6 +361,9 @@ bool server_turn(struct server *server, int signal_fd, int most_ms)
   if (poll(polled, sizeof(polled) / sizeof(*polled), idle_ms(server, moment_now().mono_us, most_ms)) < 0 && errno != EINTR) {
     abort();
   }
+  if (polled[2].revents != 0) {
+    return true;
+  }
   if (polled[1].revents != 0) {
     (void)eventfd_read(server->bell_fd, &rings); /* before the list is looked at, or it may ring for a list that we have already */
   }
@@ -372,7 +375,7 @@ bool server_turn(struct server *server, int signal_fd, int most_ms)
     server->has_closed = false;
     (void)MHD_run(server->daemon);
   }
-  return polled[2].revents != 0;
+  return false;
 }
 
 /*

@@ -20,7 +20,7 @@ struct server;
 /* Starts `workers` threads and one more, and takes connections from the first turn on. `site` and `conninfo` are borrowed; `listen_fd` is taken, by a failure too. */
 enum verdict MUST_CHECK server_open(struct site *site, int listen_fd, size_t workers, const char *conninfo, struct server **ret_server,
                                     struct problem *problem);
-/* Waits until there is something to do, up to `most_ms`, and does it; never blocks otherwise. True: `signal_fd` is readable. */
+/* Waits until there is something to do, up to `most_ms`, and does it; never blocks otherwise. True: `signal_fd` is readable, which comes before all else. */
 bool server_turn(struct server *server, int signal_fd, int most_ms);
 /* From now on nobody else may connect; who has, is let in. */
 void server_drain(struct server *server);
