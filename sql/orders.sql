@@ -47,6 +47,7 @@ INSERT INTO public.outbox_writer_aggregate (role, aggregatetype) VALUES
   ('notification_service', 'order.created.v1.dlq'),
   ('notification_service', 'order.shipped.v1.dlq')
 ON CONFLICT DO NOTHING;
+GRANT INSERT ON public.outbox_binary TO notification_service; -- its dead letters; the others have none
 
 -- ------------------------------------------------------------------------------------------------------------------------------------------------------
 -- Orders

@@ -51,7 +51,8 @@ CREATE TABLE IF NOT EXISTS public.outbox (
 
 -- The same for bytes that are no text: binary keys, and dead letters, which must keep what they were. A NULL payload is a null value, a NULL type a null header.
 -- A dead letter has the id of its event, which need not be a uuid and may come more than once (redriven, and failed again), and the partition that it came from.
--- What it cannot be is a record without a key: the relay publishes none.
+-- What it cannot be is a record without a key: the relay publishes none. Its aggregatetype is a topic's whole name, so that the names that Kafka keeps for itself are
+-- refused here, and so are partitions that no topic has. Whether the topic has that many is not known here: see who may write, in roles.sql.
 CREATE TABLE IF NOT EXISTS public.outbox_binary (
   id            uuid        NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY,
   aggregatetype text        NOT NULL,
@@ -114,7 +115,9 @@ BEGIN
   END IF;
   FOR wanted IN SELECT * FROM (VALUES
       ('outbox_binary_event_id_fits', 'octet_length(event_id) BETWEEN 1 AND 1024'),
-      ('outbox_binary_partition_is_one', 'partition >= 0')) AS w(name, rule) LOOP
+      ('outbox_binary_partition_is_one', 'partition >= 0'),
+      ('outbox_binary_partition_fits', 'partition < 100000'),
+      ('outbox_binary_topic_is_no_internal_one', $rule$aggregatetype <> '.' AND aggregatetype <> '..' AND aggregatetype NOT LIKE '\_\_%'$rule$)) AS w(name, rule) LOOP
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.outbox_binary'::regclass AND conname = wanted.name) THEN
       EXECUTE format('ALTER TABLE public.outbox_binary ADD CONSTRAINT %I CHECK (%s)', wanted.name, wanted.rule);
     END IF;

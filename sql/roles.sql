@@ -8,8 +8,8 @@
 -- Applying it again changes nothing. Where a provider gives no superuser, apply the parts one by one as far as they go, and do not use outbox_emit().
 --
 --     role            may                                                   may not
---     outbox_writer   INSERT events of its own aggregate types, publish,    read, change, delete, RETURNING, other types, bare logical messages
---                     emit
+--     outbox_writer   INSERT events of its own aggregate types into         read, change, delete, RETURNING, other types, bare logical messages,
+--                     public.outbox, publish, emit                          public.outbox_binary
 --     outbox_relay    connect; see settings and sessions                    read or write any table by SQL
 --     outbox_janitor  outbox_prune()                                        everything else
 --     outbox_monitor  pg_monitor: slots, replication, settings              read or write any table
@@ -19,6 +19,13 @@
 --     CREATE ROLE orders LOGIN PASSWORD '...';                GRANT outbox_writer TO orders;
 --     INSERT INTO public.outbox_writer_aggregate VALUES ('orders', 'order');     -- as the tables' owner; a grant to a group counts for its members
 --     CREATE ROLE shop_relay LOGIN REPLICATION CONNECTION LIMIT 6 PASSWORD '...'; GRANT outbox_relay TO shop_relay;
+--
+-- A row of public.outbox_binary says which partition it is for, and one that its topic does not have holds the relay for everybody. So that table is for those who bury
+-- dead letters or have keys that are no text, each by a grant of its own; the policy holds for them, too, since they are outbox_writers:
+--
+--     GRANT INSERT ON public.outbox_binary TO notifications;
+--
+-- (Until a grant like that is there, a consumer's dead letters wait, and its partition with them. Earlier versions of this script gave the right to every outbox_writer.)
 --
 -- REPLICATION is an attribute of the login role and is not inherited from a group: it must be given as above (Amazon RDS: GRANT rds_replication). Whoever has it
 -- can read every table of every database that pg_hba.conf lets it connect to, by a slot of its own. So let pg_hba.conf allow the relay's role this one
@@ -78,7 +85,8 @@ $$;
 GRANT USAGE ON SCHEMA public TO outbox_writer, outbox_janitor;
 
 -- Writer. The policy asks a function that runs with the owner's rights, so that a writer cannot read who may write what.
-GRANT INSERT ON public.outbox, public.outbox_binary TO outbox_writer;
+GRANT INSERT ON public.outbox TO outbox_writer;
+REVOKE ALL ON public.outbox_binary FROM outbox_writer; -- of an earlier version of this script
 GRANT EXECUTE ON FUNCTION public.outbox_publish(text, text, text, json, jsonb) TO outbox_writer;
 GRANT EXECUTE ON FUNCTION public.outbox_emit(text, text, text, json, jsonb) TO outbox_writer;
 GRANT EXECUTE ON FUNCTION public.outbox_role_may_write(name, text) TO outbox_writer;

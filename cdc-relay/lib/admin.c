@@ -14,11 +14,7 @@
  */
 #include "admin.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -195,76 +191,6 @@ static void shut_overdue(struct admin *admin)
   }
 }
 
-static enum verdict cannot_listen(struct problem *problem, const char *host, uint16_t port, int error)
-{
-  enum verdict verdict =
-      problem_set(problem, VERDICT_FATAL, EXIT_USAGE, "admin_listen", "could not listen on %s, port %u: %s", host, (unsigned int)port, strerror(error));
-
-  if (error == EADDRINUSE) {
-    problem_hint(problem, "port %u is taken: stop the program that listens on it, or set admin.listen to another port (port 0 takes a free one)",
-                 (unsigned int)port);
-  } else if (error == EADDRNOTAVAIL) {
-    problem_hint(problem, "%s is no address of this machine: set admin.listen to one, for instance 127.0.0.1:%u", host, (unsigned int)port);
-  } else if (error == EACCES) {
-    problem_hint(problem, "port %u needs a privilege: set admin.listen to a port from 1024 up", (unsigned int)port);
-  }
-  return verdict;
-}
-
-/* One socket, bound and listening; -1 and errno when not. */
-static int listen_on(const struct addrinfo *address)
-{
-  int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  int saved;
-
-  if (fd < 0) {
-    return -1;
-  }
-  /* A restart must not wait for old connections in TIME_WAIT; two listeners on one port are refused all the same. */
-  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-  if (address->ai_family == AF_INET6) {
-    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
-  }
-  if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, ADMIN_BACKLOG) == 0) {
-    return fd;
-  }
-  saved = errno;
-  (void)close(fd);
-  errno = saved;
-  return -1;
-}
-
-/* The first of the name's addresses that this machine has; IPv4 first, since clients that say 127.0.0.1 are the usual ones. */
-static enum verdict listen_socket(const char *host, uint16_t port, int *ret_fd, struct problem *problem)
-{
-  static const int families[] = {AF_INET, AF_INET6};
-  int error = EADDRNOTAVAIL;
-  char service[8];
-  char bare[256];
-  bool has_brackets = host[0] == '[' && host[strlen(host) - 1] == ']';
-
-  (void)snprintf(service, sizeof(service), "%u", (unsigned int)port);
-  (void)snprintf(bare, sizeof(bare), "%.*s", (int)(strlen(host) - (has_brackets ? 2 : 0)), host + (has_brackets ? 1 : 0));
-  for (size_t i = 0; i < sizeof(families) / sizeof(*families) && (error == EADDRNOTAVAIL || error == EAFNOSUPPORT); i++) {
-    struct addrinfo wanted = {.ai_family = families[i], .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *addresses = NULL;
-
-    if (getaddrinfo(bare, service, &wanted, &addresses) != 0) {
-      continue;
-    }
-    for (const struct addrinfo *address = addresses; address != NULL; address = address->ai_next) {
-      *ret_fd = listen_on(address);
-      if (*ret_fd >= 0) {
-        freeaddrinfo(addresses);
-        return VERDICT_OK;
-      }
-      error = errno;
-    }
-    freeaddrinfo(addresses);
-  }
-  return cannot_listen(problem, host, port, error);
-}
-
 static struct MHD_Daemon *start_daemon(struct admin *admin, int listen_fd)
 {
   return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, admin,                               /**/
@@ -278,28 +204,13 @@ static struct MHD_Daemon *start_daemon(struct admin *admin, int listen_fd)
                           MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
 }
 
-static uint16_t bound_port(int fd)
-{
-  union {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-  } address;
-  socklen_t length = sizeof(address);
-
-  memset(&address, 0, sizeof(address));
-  if (getsockname(fd, &address.any, &length) != 0) {
-    return 0;
-  }
-  return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
-enum verdict admin_open(const char *host, uint16_t port, const struct admin_route *routes, void *context, struct admin **ret_admin, struct problem *problem)
+enum verdict admin_open(const struct listener_place *place, const struct admin_route *routes, void *context, struct admin **ret_admin, struct problem *problem)
 {
   struct admin *admin;
+  uint16_t port = 0;
   int fd = -1;
 
-  if (listen_socket(host, port, &fd, problem) != VERDICT_OK) {
+  if (listener_open(place, &fd, &port, problem) != VERDICT_OK) {
     return VERDICT_FATAL;
   }
   admin = calloc(1, sizeof(*admin));
@@ -311,12 +222,12 @@ enum verdict admin_open(const char *host, uint16_t port, const struct admin_rout
   }
   admin->routes = routes;
   admin->context = context;
-  admin->port = bound_port(fd);
+  admin->port = port;
   admin->daemon = start_daemon(admin, fd);
   if (admin->daemon == NULL) {
     (void)close(fd);
     free(admin);
-    return problem_set(problem, VERDICT_FATAL, EXIT_USAGE, "admin_listen", "could not start the HTTP server on %s, port %u", host, (unsigned int)port);
+    return problem_set(problem, VERDICT_FATAL, EXIT_USAGE, place->cause, "could not start the HTTP server on port %u", (unsigned int)port);
   }
   admin->epoll_fd = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
   *ret_admin = admin;

@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "listener.h"
 #include "verdict.h"
 
 enum {
   ADMIN_CONNECTIONS_MAX = 256,
   ADMIN_CONNECTIONS_KEPT = 192, /* with more than these, those that have waited longest for an answer make room, */
   ADMIN_CROWDED_MS = 100,       /* but each gets this long to send its request */
-  ADMIN_BACKLOG = 1024,         /* connections that the kernel keeps for us meanwhile */
   ADMIN_TIMEOUT_S = 10,         /* from connecting, or from the answer before, to the end of the next answer; however busily the client trickles */
   ADMIN_CONNECTION_MEMORY_BYTES = 16384,
 };
@@ -38,10 +38,10 @@ struct admin_route {
 struct admin;
 
 /*
- * Listens. `host` is an IP address (IPv6 with or without brackets) or a name, which is resolved here and may block; `::` takes IPv4 too. `routes` ends with a NULL path and is borrowed, as is `context`. OK: *ret_admin. FATAL code 2: address taken or not ours, with a hint.
- * Port 0 takes a free one: admin_port().
+ * Listens. `routes` ends with a NULL path and is borrowed, as is `context`. OK: *ret_admin, at admin_port(). FATAL code 2, with a hint: see listener_open(), whose
+ * resolver may block.
  */
-enum verdict MUST_CHECK admin_open(const char *host, uint16_t port, const struct admin_route *routes, void *context, struct admin **ret_admin,
+enum verdict MUST_CHECK admin_open(const struct listener_place *place, const struct admin_route *routes, void *context, struct admin **ret_admin,
                                    struct problem *problem);
 void admin_close(struct admin *admin); /* takes NULL */
 

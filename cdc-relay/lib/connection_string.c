@@ -5,6 +5,9 @@
  *   host=x user = y password='SEC\'RET' sslpassword=SEC\ RET                                 values end at a space, quoted ones at the quote
  *
  * A quote is not doubled inside of quotes: 'it''s' is the value `it` and a second name that lacks its =.
+ *
+ * A whole connection string in the place of a database's name (dbname=postgres://user:SECRET@host/db), as psql -d takes it, is a name to libpq here, which the server
+ * repeats in its refusal, for every log to keep. So names are looked at for what could be one, however it is written, and such a text is refused.
  */
 #include "connection_string.h"
 
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hex.h"
 #include "span.h"
 
 static const char mask[] = "***";
@@ -68,7 +72,11 @@ static const char *const harmless[] = {
     "tcp_user_timeout",
     "user",
 };
+/* Options whose values are names; the first one's place is where people put a whole connection string, of either form. */
+static const char *const names_of_things[] = {"dbname", "host", "user", "service"};
 static const char *const secret[] = {"oauth_client_secret", "password", "scram_client_key", "scram_server_key", "sslpassword"};
+
+static const char nested[] = "has a connection string in the place of a name (dbname, host, user or service): write it alone, without dbname= before it";
 
 /* What a walk comes by. The copy is NULL while nobody wants one. */
 struct walk {
@@ -107,12 +115,43 @@ static void copy_masked(struct walk *walk, const char *begin, const char *end)
   walk->at = end;
 }
 
+/* Whether there could be a connection string in a name, or in what is left of it without backslashes and percent signs, whichever of the two forms it stands in. */
+static bool has_nested(const char *begin, const char *end, bool takes_keywords)
+{
+  static const char sign[] = "://";
+  size_t matched = 0;
+
+  while (begin < end) {
+    int high = end - begin > 2 && *begin == '%' ? hex_value(begin[1]) : -1;
+    int low = high >= 0 ? hex_value(begin[2]) : -1;
+    char c = low >= 0 ? (char)(high * 16 + low) : *begin;
+
+    begin += low >= 0 ? 3 : 1;
+    if (c == '\\') {
+      continue;
+    }
+    if (takes_keywords && c == '=') {
+      return true;
+    }
+    matched = c == sign[matched] ? matched + 1 : c == sign[0] ? 1 : 0;
+    if (matched == strlen(sign)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* The value of an option, from `begin` to `end`. NULL or what is wrong with the name. */
 static const char *take_option(struct walk *walk, struct span name, const char *begin, const char *end)
 {
   for (size_t i = 0; i < name.length; i++) {
     if (strchr("abcdefghijklmnopqrstuvwxyz0123456789_", name.data[i]) == NULL) {
       return "is no connection string of libpq: names of options have small letters, digits and _ alone";
+    }
+  }
+  for (size_t i = 0; i < sizeof(names_of_things) / sizeof(*names_of_things); i++) {
+    if (span_is(name, names_of_things[i]) && has_nested(begin, end, i == 0)) {
+      return nested;
     }
   }
   if (is_listed(name, secret, sizeof(secret) / sizeof(*secret))) {
@@ -253,6 +292,9 @@ static const char *walk_over_uri(struct walk *walk, const char *authority)
   if (memchr(hosts, '@', strcspn(hosts, "?")) != NULL) {
     return "has an @ too many: in a URI write @ : / ? of a user name or password as %40 %3A %2F %3F";
   }
+  if (has_nested(hosts, hosts + strcspn(hosts, "?"), false)) {
+    return nested;
+  }
   do {
     refusal = walk_over_host(at, &at);
     if (refusal != NULL) {
@@ -270,6 +312,13 @@ static const char *walk_over(struct walk *walk, const char *text)
 
   walk->at = text;
   return authority != NULL ? walk_over_uri(walk, authority) : walk_over_keywords(walk, text);
+}
+
+bool connection_string_is_nested(const char *text)
+{
+  struct walk walk = {0};
+
+  return walk_over(&walk, text) == nested;
 }
 
 const char *connection_string_refusal(const char *text)

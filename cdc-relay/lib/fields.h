@@ -49,7 +49,7 @@ const char *fields_text(struct fields *fields, const char *name, size_t least, s
 const char *fields_optional_text(struct fields *fields, const char *name, size_t least, size_t most);
 /* One @ with something on both sides, no space, no control character, at most 254 bytes (RFC 5321's limit); whether anybody reads it only a mail can tell. */
 const char *fields_email(struct fields *fields, const char *name);
-/* Three capital letters of ISO 4217's list of active codes. */
+/* Three capital letters of ISO 4217's list of active codes; not XTS (for tests) nor XXX (no currency). */
 const char *fields_currency(struct fields *fields, const char *name);
 /* A JSON integer; 12.0 and "12" are none. */
 int64_t fields_integer(struct fields *fields, const char *name, int64_t least, int64_t most);

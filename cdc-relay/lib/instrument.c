@@ -14,13 +14,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "utf8.h"
+#include "exposition_text.h"
 
 enum {
   SLOT_COUNT = 2 * INSTRUMENT_SERIES_MAX,
@@ -336,41 +335,6 @@ double instrument_value(struct instrument *instrument, const char *const *labels
 
 /* --- exposition --- */
 
-static void write_number(FILE *out, double value)
-{
-  char text[32];
-
-  if (isnan(value) || isinf(value)) {
-    (void)fputs(isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf", out);
-    return;
-  }
-  (void)snprintf(text, sizeof(text), "%.15g", value);
-  if (strtod(text, NULL) != value) {
-    (void)snprintf(text, sizeof(text), "%.17g", value);
-  }
-  (void)fputs(text, out);
-}
-
-static void write_escaped(FILE *out, const char *text, bool is_quoted)
-{
-  struct span rest = span_of_text(text);
-
-  while (rest.length > 0) {
-    uint32_t code = 0;
-    size_t length = utf8_character(rest, &code);
-
-    if (length == 0) {
-      (void)fputs("\xef\xbf\xbd", out); /* U+FFFD: a scraper refuses the whole page for one byte that is not UTF-8 */
-      length = 1;
-    } else if (code == '\n') {
-      (void)fputs("\\n", out);
-    } else {
-      (void)fprintf(out, "%s%.*s", code == '\\' || (is_quoted && code == '"') ? "\\" : "", (int)length, rest.data);
-    }
-    rest = span_of(rest.data + length, rest.length - length);
-  }
-}
-
 /* `name_suffix{label="value",le="bound"} `, without the number; `bound` NULL: no such label. */
 static void write_series_name(FILE *out, const struct instrument *instrument, const struct series *series, const char *suffix, const double *bound)
 {
@@ -379,15 +343,13 @@ static void write_series_name(FILE *out, const struct instrument *instrument, co
 
   (void)fprintf(out, "%s%s", instrument->name, suffix);
   for (size_t i = 0; i < instrument->label_count; i++) {
-    (void)fprintf(out, "%s%s=\"", separator, instrument->label_starts[i]);
-    write_escaped(out, value, true);
-    (void)fputc('"', out);
+    exposition_text_put_label(out, separator, instrument->label_starts[i], value);
     value += strlen(value) + 1;
     separator = ",";
   }
   if (bound != NULL) {
     (void)fprintf(out, "%sle=\"", separator);
-    write_number(out, *bound);
+    exposition_text_put_number(out, *bound);
     (void)fputc('"', out);
     separator = ",";
   }
@@ -405,7 +367,7 @@ static void write_histogram(FILE *out, const struct instrument *instrument, cons
     (void)fprintf(out, "%" PRIu64 "\n", below);
   }
   write_series_name(out, instrument, series, "_sum", NULL);
-  write_number(out, series->value);
+  exposition_text_put_number(out, series->value);
   (void)fputc('\n', out);
   write_series_name(out, instrument, series, "_count", NULL);
   (void)fprintf(out, "%" PRIu64 "\n", series->count);
@@ -416,7 +378,7 @@ static void write_family(FILE *out, const struct instrument *instrument)
   static const char *const type_names[] = {"counter", "gauge", "histogram"};
 
   (void)fprintf(out, "# HELP %s ", instrument->name);
-  write_escaped(out, instrument->help, false);
+  exposition_text_put_help(out, instrument->help);
   (void)fprintf(out, "\n# TYPE %s %s\n", instrument->name, type_names[instrument->kind]);
   for (size_t i = 0; i < instrument->series_count; i++) {
     const struct series *series = instrument->series[i];
@@ -425,7 +387,7 @@ static void write_family(FILE *out, const struct instrument *instrument)
       write_histogram(out, instrument, series);
     } else {
       write_series_name(out, instrument, series, "", NULL);
-      write_number(out, series->value);
+      exposition_text_put_number(out, series->value);
       (void)fputc('\n', out);
     }
   }

@@ -32,13 +32,9 @@ struct line {
 /* The longest end, and the quote that closes a value which was cut. */
 enum { LINE_RESERVE = sizeof(JSON_CUT_END) };
 
-static const char *const level_names[] = {"debug", "info", "warn", "error"};
+const char *const log_level_words[] = {"debug", "info", "warn", "error", NULL};
+const char *const log_format_words[] = {"json", "text", NULL};
 static const char *const level_columns[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
-
-const char *log_level_name(enum log_level level)
-{
-  return level_names[level];
-}
 
 /* All of `bytes`, or nothing and false. */
 static bool put(struct line *line, const char *bytes, size_t length)
@@ -218,7 +214,7 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
   (void)put_text(&line, is_json ? "{\"ts\":\"" : "");
   put_time(&line, moment_now().wall_us);
   (void)put_text(&line, is_json ? "\",\"level\":\"" : " ");
-  (void)put_text(&line, is_json ? level_names[level] : level_columns[level]);
+  (void)put_text(&line, is_json ? log_level_words[level] : level_columns[level]);
   (void)put_text(&line, is_json ? "\",\"event\":\"" : " ");
   (void)put_escaped(&line, span_of_text(event));
   (void)put_text(&line, is_json ? "\"" : "");

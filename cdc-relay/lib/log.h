@@ -81,6 +81,8 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
 /* log_event(&log, LOG_INFO, "streaming", log_text("slot", slot), log_int("timeline", 1)); */
 #define log_event(log, level, event, ...) log_write((log), (level), (event), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_FIELD_END}})
 
-const char *log_level_name(enum log_level level);
+/* For settings: indexed by enum log_level and enum log_format, NULL behind the last. */
+extern const char *const log_level_words[];
+extern const char *const log_format_words[];
 
 #endif

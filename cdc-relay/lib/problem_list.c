@@ -38,7 +38,7 @@ void problem_list_add(struct problem_list *list, const char *path, const char *f
   va_end(arguments);
 }
 
-static void print_line_safe(const char *text, FILE *out)
+void problem_print_text(const char *text, FILE *out)
 {
   for (; *text != '\0'; text++) {
     unsigned char byte = (unsigned char)*text;
@@ -54,10 +54,10 @@ void problem_list_print(const struct problem_list *list, FILE *out)
   for (size_t i = 0; i < listed; i++) {
     (void)fputs("configuration: ", out);
     if (list->problems[i].path[0] != '\0') {
-      print_line_safe(list->problems[i].path, out);
+      problem_print_text(list->problems[i].path, out);
       (void)fputs(": ", out);
     }
-    print_line_safe(list->problems[i].text, out);
+    problem_print_text(list->problems[i].text, out);
     (void)fputc('\n', out);
   }
   if (list->count > listed) {

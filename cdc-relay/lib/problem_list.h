@@ -27,5 +27,7 @@ struct problem_list {
 void problem_list_add(struct problem_list *list, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
 /* One line each, `configuration: <path>: <text>`; then a line with the count of what did not fit. Control characters are shown as `?`: a line is one line. */
 void problem_list_print(const struct problem_list *list, FILE *out);
+/* A text as it is shown there: for what else is printed of a configuration. */
+void problem_print_text(const char *text, FILE *out);
 
 #endif

@@ -20,6 +20,11 @@ static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh
 
 enum { TRACE_AT = 3, TRACE_LENGTH = 32, SPAN_AT = 36, SPAN_LENGTH = 16, FLAGS_AT = 53 };
 
+static bool is_digit(char c)
+{
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
 static bool is_zero(const char *digits, size_t length)
 {
   return strspn(digits, "0") >= length;
@@ -33,7 +38,7 @@ bool traceparent_is_sound(const char *text)
     return false;
   }
   for (size_t i = 0; form[i] != '\0'; i++) {
-    if (form[i] == '-' ? text[i] != '-' : text[i] == '\0' || strchr("0123456789abcdef", text[i]) == NULL) {
+    if (form[i] == '-' ? text[i] != '-' : !is_digit(text[i])) {
       return false; /* at the text's end at the latest */
     }
   }

@@ -24,10 +24,11 @@
 #include "connection_string.h"
 #include "span.h"
 #include "utf8.h"
+#include "variable_priv.h"
 
-enum { FILE_NAME_SIZE = 128, HOST_MAX_BYTES = 253 };
+enum { HOST_MAX_BYTES = 253 };
 
-static bool is_secret(const struct variable *variable)
+bool variable_is_secret(const struct variable *variable)
 {
   switch (variable->kind) {
   case VARIABLE_SECRET:
@@ -42,20 +43,19 @@ static bool is_secret(const struct variable *variable)
   return false;
 }
 
-/* NULL where it is not set, or empty. */
-static const char *environment_value(const char *name)
+const char *variable_environment(const char *name)
 {
   const char *value = getenv(name);
 
   return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static const char *file_variable(const struct variable *variable, char ret_name[FILE_NAME_SIZE])
+const char *variable_file(const struct variable *variable, char ret_name[VARIABLE_FILE_NAME_SIZE])
 {
-  int length = snprintf(ret_name, FILE_NAME_SIZE, "%s_FILE", variable->name);
+  int length = snprintf(ret_name, VARIABLE_FILE_NAME_SIZE, "%s_FILE", variable->name);
 
-  assert(length > 0 && length < FILE_NAME_SIZE);
-  return is_secret(variable) ? environment_value(ret_name) : NULL;
+  assert(length > 0 && length < VARIABLE_FILE_NAME_SIZE);
+  return variable_is_secret(variable) ? variable_environment(ret_name) : NULL;
 }
 
 /* --- files --- */
@@ -213,8 +213,7 @@ static void read_number(const struct variable *variable, const char *text, struc
   }
 }
 
-/* `debug, info or warn` */
-static void list_choices(const struct variable *variable, char *ret_text, size_t size)
+void variable_list_choices(const struct variable *variable, char *ret_text, size_t size)
 {
   size_t length = 0;
 
@@ -236,7 +235,7 @@ static void read_choice(const struct variable *variable, const char *text, struc
       return;
     }
   }
-  list_choices(variable, words, sizeof(words));
+  variable_list_choices(variable, words, sizeof(words));
   problem_list_add(problems, variable->name, "must be %s, is \"%s\"", words, text);
 }
 
@@ -315,149 +314,96 @@ static void read_value(const struct variable *variable, const char *text, struct
   }
 }
 
+void variable_read(const struct variable *variable, struct problem_list *problems)
+{
+  char file_name[VARIABLE_FILE_NAME_SIZE];
+  const char *path = variable_file(variable, file_name);
+  const char *text = variable_environment(variable->name);
+
+  if (text != NULL && path != NULL) {
+    problem_list_add(problems, variable->name, "is set, and %s too: only one of them can count", file_name);
+    return;
+  }
+  if (path != NULL) {
+    read_file(variable, path, file_name, problems);
+    return;
+  }
+  text = text != NULL ? text : variable->fallback;
+  if (text != NULL) {
+    read_value(variable, text, problems);
+  } else if (variable_is_secret(variable)) {
+    problem_list_add(problems, variable->name, "is not set, nor is %s: %s", file_name, variable->help);
+  } else {
+    problem_list_add(problems, variable->name, "is not set: %s", variable->help);
+  }
+}
+
+/* --- strangers: variables that begin as ours do, and are none --- */
+
+/* Beginnings that are ours alone, in a program whose table has one of the kind: another one is a name that was mistyped, and would be ignored without a word. */
+static const char *const families[] = {"HTTP_"};
+
+static bool is_in_table(const struct variable *table, const char *name, size_t length)
+{
+  for (const struct variable *variable = table; variable->name != NULL; variable++) {
+    if (strlen(variable->name) == length && strncmp(variable->name, name, length) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* `rest` stands behind the family, with its value: what Kubernetes makes for a Service named http, and a proxy for clients. */
+static bool is_for_others(const char *rest)
+{
+  static const char *const beginnings[] = {"PROXY=", "SERVICE_HOST=", "SERVICE_PORT=", "SERVICE_PORT_", "PORT=tcp://", "PORT=udp://", "PORT=sctp://"};
+
+  for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
+    if (strncmp(rest, beginnings[i], strlen(beginnings[i])) == 0) {
+      return true;
+    }
+  }
+  return strncmp(rest, "PORT_", strlen("PORT_")) == 0 && rest[strlen("PORT_")] >= '0' && rest[strlen("PORT_")] <= '9';
+}
+
+/* `HTTP_LISTEN, HTTP_WORKERS`; empty: the table has none of the family. */
+static void list_family(const struct variable *table, const char *family, char *ret_text, size_t size)
+{
+  size_t length = 0;
+
+  ret_text[0] = '\0';
+  for (const struct variable *variable = table; variable->name != NULL && length < size; variable++) {
+    if (strncmp(variable->name, family, strlen(family)) == 0) {
+      length += (size_t)snprintf(ret_text + length, size - length, "%s%s", length > 0 ? ", " : "", variable->name);
+    }
+  }
+}
+
+void variables_find_strangers(const struct variable *table, struct problem_list *problems)
+{
+  for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+    const char *family = families[i];
+    char members[256];
+
+    list_family(table, family, members, sizeof(members));
+    for (char *const *entry = environ; *entry != NULL && members[0] != '\0'; entry++) {
+      size_t length = strcspn(*entry, "=");
+      char name[VARIABLE_FILE_NAME_SIZE];
+
+      if (strncmp(*entry, family, strlen(family)) != 0 || (*entry)[length] == '\0' || (*entry)[length + 1] == '\0' || is_in_table(table, *entry, length) ||
+          is_for_others(*entry + strlen(family))) {
+        continue;
+      }
+      (void)snprintf(name, sizeof(name), "%.*s", (int)(length < sizeof(name) ? length : sizeof(name) - 1), *entry);
+      problem_list_add(problems, name, "is no setting of this program; of that kind there are %s", members);
+    }
+  }
+}
+
 void variables_read(const struct variable *table, struct problem_list *problems)
 {
   for (const struct variable *variable = table; variable->name != NULL; variable++) {
-    char file_name[FILE_NAME_SIZE];
-    const char *path = file_variable(variable, file_name);
-    const char *text = environment_value(variable->name);
-
-    if (text != NULL && path != NULL) {
-      problem_list_add(problems, variable->name, "is set, and %s too: only one of them can count", file_name);
-      continue;
-    }
-    if (path != NULL) {
-      read_file(variable, path, file_name, problems);
-      continue;
-    }
-    text = text != NULL ? text : variable->fallback;
-    if (text != NULL) {
-      read_value(variable, text, problems);
-    } else if (is_secret(variable)) {
-      problem_list_add(problems, variable->name, "is not set, nor is %s: %s", file_name, variable->help);
-    } else {
-      problem_list_add(problems, variable->name, "is not set: %s", variable->help);
-    }
+    variable_read(variable, problems);
   }
-}
-
-/* --- printing --- */
-
-static void print_limits(const struct variable *variable, FILE *out)
-{
-  char words[256];
-
-  switch (variable->kind) {
-  case VARIABLE_NUMBER:
-    (void)fprintf(out, "; %" PRId64 " to %" PRId64, variable->least, variable->most);
-    break;
-  case VARIABLE_CHOICE:
-    list_choices(variable, words, sizeof(words));
-    (void)fprintf(out, "; %s", words);
-    break;
-  case VARIABLE_ADDRESS:
-    (void)fputs("; host:port", out);
-    break;
-  case VARIABLE_SECRET:
-  case VARIABLE_POSTGRES:
-    (void)fprintf(out, "; or %s_FILE, a file that holds it", variable->name);
-    break;
-  case VARIABLE_TEXT:
-    break;
-  }
-}
-
-static void print_fallback(const struct variable *variable, FILE *out)
-{
-  char *masked = NULL;
-
-  if (variable->fallback == NULL) {
-    (void)fputs("; must be set\n", out);
-  } else if (variable->fallback[0] == '\0') {
-    (void)fputs("; optional\n", out);
-  } else if (variable->kind == VARIABLE_POSTGRES) {
-    masked = connection_string_mask(variable->fallback);
-    (void)fprintf(out, "; default %s\n", masked);
-    free(masked);
-  } else {
-    (void)fprintf(out, "; default %s\n", variable->kind == VARIABLE_SECRET ? "***" : variable->fallback);
-  }
-}
-
-void variables_print_help(const struct variable *table, FILE *out)
-{
-  int width = 0;
-
-  for (const struct variable *variable = table; variable->name != NULL; variable++) {
-    int length = (int)strlen(variable->name);
-
-    width = length > width ? length : width;
-  }
-  for (const struct variable *variable = table; variable->name != NULL; variable++) {
-    (void)fprintf(out, "  %-*s  %s", width, variable->name, variable->help);
-    print_limits(variable, out);
-    print_fallback(variable, out);
-  }
-}
-
-/* A line is a line. */
-static void print_line_safe(const char *text, FILE *out)
-{
-  for (; *text != '\0'; text++) {
-    unsigned char byte = (unsigned char)*text;
-
-    (void)fputc(byte < 0x20 || byte == 0x7f ? '?' : byte, out);
-  }
-}
-
-static void print_value(const struct variable *variable, FILE *out)
-{
-  const struct address *address;
-  const char *text;
-  char *masked;
-
-  switch (variable->kind) {
-  case VARIABLE_TEXT:
-    text = *(const char *const *)variable->target;
-    print_line_safe(text != NULL ? text : "", out);
-    break;
-  case VARIABLE_SECRET:
-    text = *(const char *const *)variable->target;
-    (void)fputs(text != NULL && text[0] != '\0' ? "***" : "", out);
-    break;
-  case VARIABLE_POSTGRES:
-    text = *(const char *const *)variable->target;
-    masked = connection_string_mask(text != NULL ? text : "");
-    print_line_safe(masked, out);
-    free(masked);
-    break;
-  case VARIABLE_NUMBER:
-    (void)fprintf(out, "%" PRId64, *(const int64_t *)variable->target);
-    break;
-  case VARIABLE_CHOICE:
-    (void)fputs(variable->choices[*(const int *)variable->target], out);
-    break;
-  case VARIABLE_ADDRESS:
-    address = variable->target;
-    (void)fprintf(out, strchr(address->host, ':') != NULL ? "[%s]:%u" : "%s:%u", address->host, (unsigned int)address->port);
-    break;
-  }
-}
-
-void variables_print(const struct variable *table, FILE *out)
-{
-  for (const struct variable *variable = table; variable->name != NULL; variable++) {
-    char file_name[FILE_NAME_SIZE];
-    const char *path = file_variable(variable, file_name);
-
-    (void)fprintf(out, "%s=", variable->name);
-    print_value(variable, out);
-    if (path != NULL) {
-      (void)fputs("  # file ", out);
-      print_line_safe(path, out);
-      (void)fputc('\n', out);
-    } else {
-      (void)fprintf(out, "  # %s\n", environment_value(variable->name) != NULL ? "environment" : "default");
-    }
-  }
+  variables_find_strangers(table, problems);
 }

@@ -5,6 +5,9 @@
  *   NAME_FILE    a file that holds it (SECRET and POSTGRES only); a trailing newline does not count; both set: a mistake
  *
  * Every mistake is reported at once. An empty variable counts as one that is not set: that is what a compose file makes of `${X}`.
+ *
+ * A variable HTTP_... is a mistake in a program whose table has some and not that one (HTTP_PORT for HTTP_LISTEN), except for HTTP_PROXY and what Kubernetes makes
+ * for a Service named http.
  */
 #ifndef VARIABLE_H
 #define VARIABLE_H
@@ -49,7 +52,10 @@ struct variable {
 void variables_read(const struct variable *table, struct problem_list *problems);
 /* One line each: name, what it is for, the fallback. */
 void variables_print_help(const struct variable *table, FILE *out);
-/* `NAME=value` and where it came from: environment, file or default; secrets as `***`. After variables_read() without mistakes. */
+/*
+ * `NAME=value` and where it came from: environment, file or default; secrets as `***`. Where variables_read() finds a mistake, what stands there, unless it may be a
+ * secret, and behind it `# WRONG:` and why. Each variable is read again for that; targets are not touched, and need not have been written.
+ */
 void variables_print(const struct variable *table, FILE *out);
 
 #endif

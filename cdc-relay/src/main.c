@@ -8,13 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "commands/commands.h"
 #include "commands/run.h"
 #include "config/config.h"
+#include "memory_guard.h"
 #include "publish/kafka_conf.h"
 #include "route/router.h"
 
@@ -64,13 +63,6 @@ static const struct command *find_command(const char *name)
   return NULL;
 }
 
-/* Secrets lie in this process's memory: no core dump, no ptrace by the same user. */
-static void guard_memory(void)
-{
-  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-}
-
 static void check_outbox(const struct config *config, struct problem_list *problems)
 {
   router_free(router_new(config, problems));
@@ -113,7 +105,7 @@ int main(int argc, char **argv)
   const struct command *command;
   int option;
 
-  guard_memory();
+  memory_guard_set();
   while ((option = getopt_long(argc, argv, "+hc:s:", options, NULL)) != -1) {
     switch (option) {
     case 'c':

@@ -275,7 +275,10 @@ static enum verdict build(struct relay *relay)
     return VERDICT_FATAL;
   }
   if (relay->config->admin.host != NULL) {
-    verdict = admin_open(relay->config->admin.host, relay->config->admin.port, relay_pages, relay, &relay->admin, &problem);
+    const struct listener_place place = {
+        .host = relay->config->admin.host, .port = relay->config->admin.port, .setting = "admin.listen", .cause = "admin_listen"};
+
+    verdict = admin_open(&place, relay_pages, relay, &relay->admin, &problem);
     if (verdict != VERDICT_OK) {
       news_refused(relay, &problem);
       relay->exit_code = (int)problem.code;

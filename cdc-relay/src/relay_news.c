@@ -102,7 +102,7 @@ void news_observe(struct relay *relay)
 void news_starting(struct relay *relay)
 {
   log_event(&relay->log, LOG_INFO, "starting", log_text("version", CDC_RELAY_VERSION), log_text("name", relay->config->name),
-            log_text("plugin", relay->config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput"), log_text("slot", relay->config->postgres.slot),
+            log_text("plugin", plugin_name(relay->config->postgres.plugin)), log_text("slot", relay->config->postgres.slot),
             log_text("publication", relay->config->postgres.publication));
 }
 

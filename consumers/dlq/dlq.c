@@ -16,6 +16,7 @@
 
 #include "kafka_settings.h"
 #include "letter.h"
+#include "memory_guard.h"
 #include "options.h"
 #include "redrive.h"
 #include "redriver.h"
@@ -321,7 +322,9 @@ static int start(const struct options *options)
 int main(int argc, char **argv)
 {
   struct options options;
-  int code = options_read(&options, argc, argv);
+  int code;
 
+  memory_guard_set();
+  code = options_read(&options, argc, argv);
   return code == EXIT_DONE ? start(&options) : code;
 }

@@ -15,6 +15,7 @@
 
 #include "failed_event.h"
 #include "kafka_settings.h"
+#include "memory_guard.h"
 #include "redriver.h"
 #include "variable.h"
 
@@ -315,6 +316,7 @@ int failed_event_command(int argc, char **argv)
   int name;
   int code;
 
+  memory_guard_set();
   optind = 1;
   while ((name = getopt_long(argc - 1, argv + 1, ":", known, NULL)) != -1) {
     if (name == '?' || name == ':' || ((name == STATUS || name == LIMIT) && !is_list) || (name == AS && !is_close) ||

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
+#include "dead_letter_topics.h"
 #include "log.h"
 #include "loop.h"
+#include "memory_guard.h"
 #include "pages.h"
 #include "processing.h"
 #include "settings.h"
@@ -36,6 +36,7 @@ static int run_between(const struct consumer *consumer, const struct settings *s
 {
   const struct consumer_surroundings surroundings = {
       .database_url = settings->database_url, .log = processing->log, .instruments = processing->figures->instruments};
+  struct dead_letter_topics *topics = NULL;
   struct problem problem;
   int code = EXIT_DONE;
 
@@ -43,8 +44,10 @@ static int run_between(const struct consumer *consumer, const struct settings *s
     log_event(processing->log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
     code = (int)problem.code;
   } else {
+    topics = dead_letter_topics_watch(consumer, settings, processing->log, processing->figures);
     code = loop_run(processing, vitals);
   }
+  dead_letter_topics_free(topics);
   if (consumer->stop != NULL) {
     consumer->stop(consumer->state);
   }
@@ -84,20 +87,13 @@ static int run(const struct consumer *consumer, const struct settings *settings)
   return code;
 }
 
-/* Secrets lie in this process's memory: no core dump, no ptrace by the same user. */
-static void guard_memory(void)
-{
-  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-}
-
 int consumer_main(const struct consumer *consumer, int argc, char **argv)
 {
   static struct settings settings; /* targets of the table, for the process' life */
   static struct problem_list problems;
 
   (void)signal(SIGPIPE, SIG_IGN);
-  guard_memory();
+  memory_guard_set();
   settings_init(&settings, consumer);
   if (argc == 2 && strcmp(argv[1], "--help") == 0) {
     print_help(consumer, &settings, stdout);
@@ -109,13 +105,13 @@ int consumer_main(const struct consumer *consumer, int argc, char **argv)
     return EXIT_USAGE;
   }
   settings_read(&settings, environ, &problems);
+  if (argc == 2) {
+    settings_print(&settings, &problems, stdout);
+  }
   if (problems.count > 0) {
+    (void)fflush(stdout);
     problem_list_print(&problems, stderr);
     return EXIT_USAGE;
   }
-  if (argc == 2) {
-    settings_print(&settings, stdout);
-    return EXIT_DONE;
-  }
-  return run(consumer, &settings);
+  return argc == 2 ? EXIT_DONE : run(consumer, &settings);
 }

@@ -19,6 +19,8 @@ void figures_open(struct figures *figures, const char *service, const char *own)
       .freshness = instrument_histogram(all, "consumer_freshness_seconds", "from an event's timestamp to the commit of its effect", "topic", age_bounds),
       .lag = instrument_gauge(all, "consumer_lag_records", "records of the partition behind the last that is done", "topic,partition"),
       .assigned = instrument_gauge(all, "consumer_assigned_partitions", "partitions that this member has", ""),
+      .dead_letter_topic_missing =
+          instrument_gauge(all, "consumer_dead_letter_topic_missing", "1 while a topic that dead letters go to does not exist", "topic"),
   };
   if (own != NULL) {
     figures->own = instrument_counter(all, own, "events that are done, by what became of them", "type,outcome");

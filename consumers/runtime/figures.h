@@ -18,7 +18,8 @@ struct figures {
   struct instrument *freshness;    /* topic */
   struct instrument *lag;          /* topic, partition */
   struct instrument *assigned;
-  struct instrument *own; /* type, outcome; under the program's name, NULL: none */
+  struct instrument *dead_letter_topic_missing; /* topic */
+  struct instrument *own;                       /* type, outcome; under the program's name, NULL: none */
 };
 
 /* What became of an event: the label `outcome`. */

@@ -15,44 +15,112 @@
 #define PREFIX      "KAFKA_"
 #define FILE_SUFFIX "_FILE"
 
-/* Properties, or beginnings of such where a star ends them. */
+static const char by_runtime[] = "offsets are committed when an event's effect is, by the runtime";
+static const char by_group[] = "offsets are kept by the group";
+static const char loads_code[] = "it loads code";
+static const char of_letters[] =
+    "dead letters that no outbox takes are produced with acks=all and idempotence, or they would be lost, doubled or held for ever";
+static const char of_headers[] = "records have headers, the event's id among them, only as today's brokers send them";
+
+/*
+ * What the runtime's promises rest on. Properties, or beginnings of such where a star ends them; `but` are the only values that may be set. What is not here passes:
+ * addresses, security, sizes, times.
+ */
 static const struct {
   const char *property;
   const char *reason;
+  const char *but; /* a|b|c; NULL: none */
 } refusals[] = {
-    {"enable.auto.commit", "offsets are committed when an event's effect is, by the runtime"},
-    {"auto.commit.interval.ms", "offsets are committed when an event's effect is, by the runtime"},
-    {"enable.auto.offset.store", "offsets are committed when an event's effect is, by the runtime"},
-    {"offset.store*", "offsets are kept by the group"},
-    {"auto.offset.reset", "a new group begins at the earliest record: anything else would skip events"},
-    {"isolation.level", "records of transactions that were aborted are no events"},
-    {"group.id", "set GROUP_ID"},
-    {"group.instance.id", "set GROUP_INSTANCE_ID"},
-    {"group.protocol.type", "the runtime is a consumer"},
-    {"metadata.broker.list", "set KAFKA_BOOTSTRAP_SERVERS"},
-    {"enable.partition.eof", "the end of a partition is no record"},
-    {"allow.auto.create.topics", "a topic that is missing is reported, not made with a default's partitions"},
-    {"statistics.interval.ms", "nobody reads them here; /metrics has the figures"},
-    {"plugin.library.paths", "it loads code"},
-    {"ssl.engine.location", "it loads code"},
-    {"ssl.providers", "it loads code"},
-    {"sasl.kerberos.kinit.cmd", "it runs a command"},
-    {"test.mock*", "a mock of a broker is none"},
+    /* when an event counts as done */
+    {"enable.auto.commit", by_runtime, NULL},
+    {"auto.commit.enable", by_runtime, NULL},
+    {"auto.commit.interval.ms", by_runtime, NULL},
+    {"enable.auto.offset.store", by_runtime, NULL},
+    {"offset.store*", by_group, NULL},
+    /* which events there are */
+    {"auto.offset.reset", "a new group begins at the earliest record: anything else would skip events", NULL},
+    {"isolation.level", "records of transactions that were aborted are no events", NULL},
+    {"enable.partition.eof", "the end of a partition is no record", NULL},
+    {"topic.blacklist", "topics of this program would be taken for ones that do not exist", NULL},
+    {"allow.auto.create.topics", "a topic that is missing is reported, not made with a default's partitions", NULL},
+    {"api.version.request", of_headers, "true"},
+    {"api.version.fallback.ms", of_headers, NULL},
+    {"broker.version.fallback", of_headers, NULL},
+    /* who handles them */
+    {"group.id", "set GROUP_ID", NULL},
+    {"group.instance.id", "set GROUP_INSTANCE_ID", NULL},
+    {"group.protocol.type", "the runtime is a consumer", NULL},
+    {"partition.assignment.strategy", "librdkafka before 2.10 loses assignments with a cooperative one, and knows no other",
+     "range|roundrobin|range,roundrobin|roundrobin,range"},
+    {"metadata.broker.list", "set KAFKA_BOOTSTRAP_SERVERS", NULL},
+    /* what becomes of a dead letter */
+    {"acks", of_letters, "all|-1"},
+    {"request.required.acks", of_letters, "all|-1"},
+    {"enable.idempotence", of_letters, "true"},
+    {"enable.gapless.guarantee", of_letters, NULL},
+    {"transactional.id", of_letters, NULL},
+    {"transaction.timeout.ms", of_letters, NULL},
+    {"max.in.flight*", of_letters, "1|2|3|4|5"},
+    {"retries", of_letters, NULL},
+    {"message.send.max.retries", of_letters, NULL},
+    {"message.timeout.ms", of_letters, NULL},
+    {"delivery.timeout.ms", of_letters, NULL},
+    {"delivery.report.only.error", of_letters, "false"},
+    {"queuing.strategy", of_letters, "fifo"},
+    {"partitioner", "dead letters follow their key as Java's producers place it", "murmur2_random"},
+    /* what nobody looks at */
+    {"statistics.interval.ms", "nobody reads them here; /metrics has the figures", "0"},
+    {"log.queue", "the runtime takes librdkafka's lines itself", "false"},
+    /* what an environment has no business with */
+    {"plugin.library.paths", loads_code, NULL},
+    {"ssl.engine.location", loads_code, NULL},
+    {"ssl.engine.id", loads_code, NULL},
+    {"ssl.providers", loads_code, NULL},
+    {"sasl.kerberos.kinit.cmd", "it runs a command", NULL},
+    {"test.mock*", "a mock of a broker is none", NULL},
 };
 
+static const char safe_in_a_shell[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/@:";
 static const char *const secrets[] = {"password", "secret", "ssl.key.pem", "sasl.oauthbearer.config", NULL};
 
-static const char *refusal_of(const char *property)
+/* Whether `values`, a|b|c, has it. */
+static bool is_among(const char *values, const char *value)
+{
+  size_t length = strlen(value);
+
+  for (const char *at = values; at != NULL; at = strchr(at, '|'), at = at != NULL ? at + 1 : NULL) {
+    if (strcspn(at, "|") == length && strncmp(at, value, length) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Whether it may be set so; the reason is noted. */
+static bool is_allowed(const struct kafka_setting *setting, struct problem_list *problems)
 {
   for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
     size_t length = strlen(refusals[i].property);
     bool is_beginning = refusals[i].property[length - 1] == '*';
 
-    if (is_beginning ? strncmp(property, refusals[i].property, length - 1) == 0 : strcmp(property, refusals[i].property) == 0) {
-      return refusals[i].reason;
+    if (is_beginning ? strncmp(setting->property, refusals[i].property, length - 1) != 0 : strcmp(setting->property, refusals[i].property) != 0) {
+      continue;
+    }
+    if (refusals[i].but == NULL) {
+      problem_list_add(problems, setting->variable, "property \"%s\" cannot be set: %s", setting->property, refusals[i].reason);
+      return false;
+    }
+    if (!is_among(refusals[i].but, setting->value)) {
+      problem_list_add(problems, setting->variable, "property \"%s\" cannot be set to anything but %s: %s", setting->property, refusals[i].but,
+                       refusals[i].reason);
+      return false;
     }
   }
-  return NULL;
+  if (strncmp(setting->property, "sasl.kerberos.", strlen("sasl.kerberos.")) == 0 && setting->value[strspn(setting->value, safe_in_a_shell)] != '\0') {
+    problem_list_add(problems, setting->variable, "librdkafka puts it into a shell command, so it may hold only letters, digits and . _ - / @ :");
+    return false;
+  }
+  return true;
 }
 
 static bool is_secret(const char *property)
@@ -120,15 +188,9 @@ static bool property_of(const char *name, size_t length, char ret_property[KAFKA
 /* Whether librdkafka takes it; the reason is noted. */
 static bool is_taken(rd_kafka_conf_t *scratch, const struct kafka_setting *setting, struct problem_list *problems)
 {
-  const char *reason = refusal_of(setting->property);
   char error[512];
 
-  if (reason != NULL) {
-    problem_list_add(problems, setting->variable, "property \"%s\" cannot be set: %s", setting->property, reason);
-    return false;
-  }
-  if (strcmp(setting->property, "partition.assignment.strategy") == 0 && strstr(setting->value, "cooperative") != NULL) {
-    problem_list_add(problems, setting->variable, "\"%s\" cannot be set: librdkafka before 2.10 loses assignments with it", setting->value);
+  if (!is_allowed(setting, problems)) {
     return false;
   }
   switch (rd_kafka_conf_set(scratch, setting->property, setting->value, error, sizeof(error))) {
@@ -215,11 +277,24 @@ enum verdict kafka_settings_apply(const struct kafka_settings *settings, rd_kafk
   return VERDICT_OK;
 }
 
-void kafka_settings_print(const struct kafka_settings *settings, FILE *out)
+/* Of a variable that is wrong not even the value is shown: under a name that librdkafka does not know there may be a secret. */
+void kafka_settings_print(const struct kafka_settings *settings, const struct problem_list *problems, FILE *out)
 {
   for (size_t i = 0; i < settings->count; i++) {
     const struct kafka_setting *setting = &settings->settings[i];
 
-    (void)fprintf(out, "%s=%s  # %s\n", setting->variable, setting->is_secret ? "***" : setting->value, setting->is_from_file ? "file" : "environment");
+    (void)fprintf(out, "%s=", setting->variable);
+    problem_print_text(setting->is_secret ? "***" : setting->value, out);
+    (void)fprintf(out, "  # %s\n", setting->is_from_file ? "file" : "environment");
+  }
+  for (size_t i = 0; i < problems->count && i < PROBLEM_LIST_MAX; i++) {
+    const struct config_problem *problem = &problems->problems[i];
+
+    if (strncmp(problem->path, PREFIX, strlen(PREFIX)) == 0 && strcmp(problem->path, "KAFKA_BOOTSTRAP_SERVERS") != 0) {
+      problem_print_text(problem->path, out);
+      (void)fputs("=***  # environment  # WRONG: ", out);
+      problem_print_text(problem->text, out);
+      (void)fputc('\n', out);
+    }
   }
 }

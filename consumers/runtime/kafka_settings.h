@@ -34,7 +34,7 @@ struct kafka_settings {
 void kafka_settings_read(struct kafka_settings *settings, char *const *environment, struct problem_list *problems);
 /* Sets them all on `conf`. FATAL: librdkafka refuses one, which settings_read() has said before. */
 enum verdict MUST_CHECK kafka_settings_apply(const struct kafka_settings *settings, rd_kafka_conf_t *conf, struct problem *problem);
-/* `NAME=value  # environment` a line, as variables_print() does; secrets as `***`. */
-void kafka_settings_print(const struct kafka_settings *settings, FILE *out);
+/* `NAME=value  # environment` a line, as variables_print() does; secrets as `***`. `problems`: of the reading; those of KAFKA_... are listed behind, marked. */
+void kafka_settings_print(const struct kafka_settings *settings, const struct problem_list *problems, FILE *out);
 
 #endif

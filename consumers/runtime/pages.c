@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "exposition_text.h"
 #include "moment.h"
 
 struct pages {
@@ -29,7 +30,6 @@ struct pages {
 };
 
 static const char text_plain[] = "text/plain; charset=utf-8";
-static const char text_exposition[] = "text/plain; version=0.0.4; charset=utf-8";
 
 void vitals_init(struct vitals *vitals)
 {
@@ -101,7 +101,7 @@ static void metrics_page(void *context, const char *accept, struct admin_page *r
   struct pages *pages = context;
 
   (void)accept;
-  *ret_page = (struct admin_page){.status = 200, .content_type = text_exposition};
+  *ret_page = (struct admin_page){.status = 200, .content_type = EXPOSITION_TEXT_TYPE};
   ret_page->body = instruments_text(pages->figures->instruments, &ret_page->length);
 }
 
@@ -136,6 +136,7 @@ static void *serve(void *context)
 
 enum verdict pages_open(const struct address *listen, struct vitals *vitals, const struct figures *figures, struct pages **ret_pages, struct problem *problem)
 {
+  const struct listener_place place = {.host = listen->host, .port = listen->port, .setting = "HTTP_LISTEN", .cause = "http_listen"};
   struct pages *pages = calloc(1, sizeof(*pages));
   enum verdict verdict;
   sigset_t signals;
@@ -145,7 +146,7 @@ enum verdict pages_open(const struct address *listen, struct vitals *vitals, con
   }
   pages->vitals = vitals;
   pages->figures = figures;
-  verdict = admin_open(listen->host[0] != '\0' ? listen->host : "::", listen->port, routes, pages, &pages->admin, problem);
+  verdict = admin_open(&place, routes, pages, &pages->admin, problem);
   if (verdict != VERDICT_OK) {
     free(pages);
     return verdict;

@@ -5,12 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEME "redis://"
+#include "hex.h"
 
-static int digit_of(char c)
-{
-  return c >= '0' && c <= '9' ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
+#define SCHEME "redis://"
 
 /* Malloc'ed; NULL: a percent sign without two digits, or one that means a zero byte. */
 static char *decode(const char *text, size_t length)
@@ -22,15 +19,19 @@ static char *decode(const char *text, size_t length)
     abort();
   }
   for (size_t i = 0; i < length; i++) {
+    int high, low;
+
     if (text[i] != '%') {
       decoded[at++] = text[i];
       continue;
     }
-    if (length - i < 3 || !isxdigit((unsigned char)text[i + 1]) || !isxdigit((unsigned char)text[i + 2]) || (text[i + 1] == '0' && text[i + 2] == '0')) {
+    high = length - i > 2 ? hex_value(text[i + 1]) : -1;
+    low = high >= 0 ? hex_value(text[i + 2]) : -1;
+    if (low < 0 || (high == 0 && low == 0)) {
       free(decoded);
       return NULL;
     }
-    decoded[at++] = (char)(digit_of(text[i + 1]) * 16 + digit_of(text[i + 2]));
+    decoded[at++] = (char)(high * 16 + low);
     i += 2;
   }
   decoded[at] = '\0';

@@ -9,8 +9,6 @@
 #include "log.h"
 
 static const char *const idempotence_words[] = {"inbox", "redis", NULL};
-static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
-static const char *const format_words[] = {"json", "text", NULL};
 
 static void put(struct settings *settings, size_t *count, const struct variable *variable)
 {
@@ -39,13 +37,13 @@ void settings_init(struct settings *settings, const struct consumer *consumer)
        .target = &settings->log_level,
        .fallback = "info",
        .help = "lines below are dropped",
-       .choices = level_words},
+       .choices = log_level_words},
       {.name = "LOG_FORMAT",
        .kind = VARIABLE_CHOICE,
        .target = &settings->log_format,
        .fallback = "json",
        .help = "of lines on stderr",
-       .choices = format_words},
+       .choices = log_format_words},
   };
   const struct variable choice[] = {
       {.name = "IDEMPOTENCY",
@@ -95,8 +93,8 @@ void settings_print_help(const struct settings *settings, FILE *out)
               out);
 }
 
-void settings_print(const struct settings *settings, FILE *out)
+void settings_print(const struct settings *settings, const struct problem_list *problems, FILE *out)
 {
   variables_print(settings->table, out);
-  kafka_settings_print(&settings->kafka, out);
+  kafka_settings_print(&settings->kafka, problems, out);
 }

@@ -29,6 +29,7 @@ void settings_init(struct settings *settings, const struct consumer *consumer);
 /* After settings_init(). */
 void settings_read(struct settings *settings, char *const *environment, struct problem_list *problems);
 void settings_print_help(const struct settings *settings, FILE *out);
-void settings_print(const struct settings *settings, FILE *out);
+/* All, with what is wrong marked; `problems` are those of the reading. */
+void settings_print(const struct settings *settings, const struct problem_list *problems, FILE *out);
 
 #endif

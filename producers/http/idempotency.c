@@ -9,7 +9,8 @@
  *
  * So there is an answer exactly where there was an effect. The INSERT goes out with the first statements of the service and costs no round trip; that the key
  * is taken shows as a unique violation, and then, in a new unit, the table says what to repeat. Any unique violation is looked at like that: one of the
- * service's own finds no answer there and stays what it is.
+ * service's own finds no answer there and stays what it is. One of the key that finds none met an answer that was removed for its age in between: the key is free
+ * now, and the request is done as if it were the first, which it has become.
  *
  * The digest covers all that makes two requests the same: path, query, Authorization (one client's answer is not for another) and the body's bytes. The method
  * is part of the route.
@@ -29,7 +30,7 @@
 
 enum { DIGEST_SIZE = 32, ROUTE_TEXT_SIZE = HTTP_PATH_MAX_BYTES + 16, SQL_SIZE = 512, NUMBER_SIZE = 24 };
 
-enum sentence { CLAIM, KEEP, RELEASE, LOOK, SWEEP, SENTENCE_COUNT };
+enum sentence { CLAIM, KEEP, RELEASE, LOOK, WHOSE, SWEEP, SENTENCE_COUNT };
 
 struct idempotency {
   struct statement statements[SENTENCE_COUNT];
@@ -61,6 +62,9 @@ struct idempotency *idempotency_new(const char *table)
   write_statement(idempotency, KEEP, "http_answer_keep", "UPDATE %s SET status = $2, body = $3 WHERE key = $1", table);
   write_statement(idempotency, RELEASE, "http_answer_release", "DELETE FROM %s WHERE key = $1", table);
   write_statement(idempotency, LOOK, "http_answer_look", "SELECT status, body, route = $2 AND digest = $3 FROM %s WHERE key = $1", table);
+  write_statement(idempotency, WHOSE, "http_answer_whose",
+                  "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = '%s'::regclass AND c.relname = $1",
+                  table);
   write_statement(idempotency, SWEEP, "http_answer_sweep",
                   "DELETE FROM %s WHERE key = ANY (ARRAY(SELECT key FROM %s WHERE created_at < now() - $1::bigint * interval '1 second' "
                   "LIMIT $2::bigint FOR UPDATE SKIP LOCKED))", /* any that are old: to sort them all would be the dearest part */
@@ -94,9 +98,11 @@ struct transaction {
   const char *key; /* NULL: without */
   char route[ROUTE_TEXT_SIZE];
   unsigned char digest[DIGEST_SIZE];
+  char violated[sizeof(((struct work_outcome *)NULL)->constraint)]; /* the unique constraint that stood in the way */
   /* What LOOK found. */
   bool is_found;
   bool is_same;
+  bool is_of_key; /* nothing was found, and yet it was the key that was taken */
 };
 
 /* Each part with its length before it, so that no two lists of parts give the same bytes. */
@@ -186,6 +192,7 @@ static enum work_end look(struct work *work, void *context)
     return WORK_FAILED;
   }
   exchange_clear_answer(transaction->exchange);
+  transaction->is_of_key = false;
   transaction->is_found = PQntuples(found) == 1;
   transaction->is_same = transaction->is_found && strcmp(PQgetvalue(found, 0, 2), "t") == 0;
   if (transaction->is_same) {
@@ -196,16 +203,40 @@ static enum work_end look(struct work *work, void *context)
                         text != NULL ? strlen(text) : 0);
     transaction->exchange->priv->answer.is_replayed = true;
   }
+  if (!transaction->is_found) {
+    const PGresult *whose = work_ask(work, &transaction->idempotency->statements[WHOSE], transaction->violated);
+
+    if (whose == NULL) {
+      return WORK_FAILED;
+    }
+    transaction->is_of_key = PQntuples(whose) == 1;
+  }
   return WORK_ROLLBACK;
+}
+
+/* What the API says of a constraint; NULL: nothing, and what the schema calls it is not for clients. */
+static const char *words_of(const struct exchange *exchange, const char *constraint)
+{
+  for (const struct http_rule *rule = exchange->priv->site->service->rules; rule != NULL && rule->constraint != NULL; rule++) {
+    if (strcmp(rule->constraint, constraint) == 0) {
+      return rule->words;
+    }
+  }
+  return NULL;
 }
 
 static void answer_refused_data(struct exchange *exchange, const struct work_outcome *outcome)
 {
+  bool is_taken = strcmp(outcome->sqlstate, "23505") == 0;
+  const char *words = words_of(exchange, outcome->constraint);
+
   exchange_note(exchange, LOG_WARN, "SQLSTATE %s%s%s", outcome->sqlstate, outcome->constraint[0] != '\0' ? ", constraint " : "", outcome->constraint);
-  if (strcmp(outcome->sqlstate, "23505") == 0) {
-    http_problem(exchange, MHD_HTTP_CONFLICT, "something with the same %s exists already", outcome->constraint[0] != '\0' ? outcome->constraint : "key");
+  if (words != NULL) {
+    http_problem(exchange, is_taken ? MHD_HTTP_CONFLICT : MHD_HTTP_UNPROCESSABLE_CONTENT, "%s", words);
+  } else if (is_taken) {
+    http_problem(exchange, MHD_HTTP_CONFLICT, "something that may exist only once exists already");
   } else if (outcome->constraint[0] != '\0') {
-    http_problem(exchange, MHD_HTTP_UNPROCESSABLE_CONTENT, "the values break the rule %s", outcome->constraint);
+    http_problem(exchange, MHD_HTTP_UNPROCESSABLE_CONTENT, "the values break a rule of this service");
   } else {
     http_problem(exchange, MHD_HTTP_UNPROCESSABLE_CONTENT, "the database cannot take a value of this request");
   }
@@ -237,8 +268,14 @@ static void answer_failure(struct exchange *exchange, enum verdict verdict, cons
   }
 }
 
-/* A unique violation was met: true where it is about a key that was used before, and the answer is there. */
-static bool answer_again(struct transaction *transaction)
+enum second_look {
+  SECOND_LOOK_ANSWERED, /* by what is stored, or by why that could not be read */
+  SECOND_LOOK_GONE,     /* the key was taken, and is free now */
+  SECOND_LOOK_NONE,     /* it was not about the key */
+};
+
+/* A unique violation was met: is it about a key that was used before? */
+static enum second_look answer_again(struct transaction *transaction)
 {
   struct exchange *exchange = transaction->exchange;
   struct work_outcome outcome;
@@ -246,14 +283,48 @@ static bool answer_again(struct transaction *transaction)
 
   if (verdict != VERDICT_OK) {
     answer_failure(exchange, verdict, &outcome);
-    return true;
+    return SECOND_LOOK_ANSWERED;
   }
   if (transaction->is_same) {
     instrument_add(exchange->priv->site->figures.replayed, 1);
   } else if (transaction->is_found) {
     http_problem(exchange, MHD_HTTP_UNPROCESSABLE_CONTENT, "this Idempotency-Key was used for another request: another method, path, client or body");
   }
-  return transaction->is_found;
+  return transaction->is_found ? SECOND_LOOK_ANSWERED : transaction->is_of_key ? SECOND_LOOK_GONE : SECOND_LOOK_NONE;
+}
+
+/* Once, or again where a stored answer went away between two looks at its key. */
+static void transact(struct transaction *transaction)
+{
+  struct exchange *exchange = transaction->exchange;
+
+  for (int attempts = 1; attempts <= IDEMPOTENCY_ATTEMPTS_MAX; attempts++) {
+    struct work_outcome outcome;
+    enum verdict verdict = work_run(exchange->database, run, transaction, &outcome);
+    bool is_taken = verdict == VERDICT_POISON && transaction->key != NULL && strcmp(outcome.sqlstate, "23505") == 0;
+    enum second_look found = SECOND_LOOK_NONE;
+
+    exchange_count_published(exchange, outcome.is_committed);
+    if (verdict == VERDICT_OK) {
+      return;
+    }
+    if (is_taken) {
+      memcpy(transaction->violated, outcome.constraint, sizeof(transaction->violated));
+      found = answer_again(transaction);
+    }
+    switch (found) {
+    case SECOND_LOOK_ANSWERED:
+      return;
+    case SECOND_LOOK_NONE:
+      answer_failure(exchange, verdict, &outcome);
+      return;
+    case SECOND_LOOK_GONE:
+      break;
+    }
+  }
+  exchange_note(exchange, LOG_WARN, "a stored answer was there and gone %d times", IDEMPOTENCY_ATTEMPTS_MAX);
+  http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
+               "the stored answer to this Idempotency-Key was just removed for its age, and nothing was done; try again in a moment with the same key");
 }
 
 void http_transact(struct exchange *exchange, WorkFunction function, void *context)
@@ -261,22 +332,13 @@ void http_transact(struct exchange *exchange, WorkFunction function, void *conte
   struct exchange_priv *priv = exchange->priv;
   struct transaction transaction = {
       .exchange = exchange, .function = function, .context = context, .idempotency = priv->site->idempotency, .key = priv->idempotency_key};
-  struct work_outcome outcome;
-  enum verdict verdict;
 
   priv->idempotency_key = NULL; /* for the first unit of several */
   if (transaction.key != NULL) {
     (void)snprintf(transaction.route, sizeof(transaction.route), "%s %s", priv->method, exchange_route(exchange));
     digest_exchange(exchange, transaction.digest);
   }
-  verdict = work_run(exchange->database, run, &transaction, &outcome);
-  exchange_count_published(exchange, outcome.is_committed);
-  if (verdict != VERDICT_OK) {
-    if (verdict == VERDICT_POISON && transaction.key != NULL && strcmp(outcome.sqlstate, "23505") == 0 && answer_again(&transaction)) {
-      return;
-    }
-    answer_failure(exchange, verdict, &outcome);
-  }
+  transact(&transaction);
 }
 
 struct sweep {

@@ -19,6 +19,7 @@
 enum {
   IDEMPOTENCY_BATCH = 500,      /* rows removed in one transaction */
   IDEMPOTENCY_BATCHES_MAX = 20, /* in one sweep */
+  IDEMPOTENCY_ATTEMPTS_MAX = 3, /* of a request whose key is taken by an answer that goes away; then 503 */
 };
 
 struct idempotency;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "exchange_priv.h"
+#include "exposition_text.h"
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 
@@ -48,7 +49,7 @@ static void metrics(struct exchange *exchange)
   size_t length = 0;
   char *text = instruments_text(exchange->priv->site->figures.all, &length);
 
-  exchange_reply_text(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text, length);
+  exchange_reply_text(exchange, MHD_HTTP_OK, EXPOSITION_TEXT_TYPE, text, length);
 }
 
 const struct http_route pages[] = {

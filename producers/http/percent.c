@@ -6,21 +6,8 @@
 
 #include <stdint.h>
 
+#include "hex.h"
 #include "utf8.h"
-
-static int hex_value(char digit)
-{
-  if (digit >= '0' && digit <= '9') {
-    return digit - '0';
-  }
-  if (digit >= 'a' && digit <= 'f') {
-    return digit - 'a' + 10;
-  }
-  if (digit >= 'A' && digit <= 'F') {
-    return digit - 'A' + 10;
-  }
-  return -1;
-}
 
 bool percent_decode(struct span encoded, char *ret_text)
 {

@@ -16,12 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "listener.h"
+#include "memory_guard.h"
 #include "moment.h"
 #include "pages.h"
 #include "route_table.h"
@@ -39,9 +39,6 @@ struct settings {
   int log_level;
   int log_format;
 };
-
-static const char *const level_words[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
-static const char *const format_words[] = {"json", "text", NULL};                  /* as enum log_format */
 
 enum { OWN_VARIABLES_MAX = 8 };
 
@@ -79,13 +76,13 @@ static void list_variables(const struct http_service *service, struct settings *
                               .target = &settings->log_level,
                               .fallback = "info",
                               .help = "lines below are dropped",
-                              .choices = level_words};
+                              .choices = log_level_words};
   *next++ = (struct variable){.name = "LOG_FORMAT",
                               .kind = VARIABLE_CHOICE,
                               .target = &settings->log_format,
                               .fallback = "json",
                               .help = "how a line is written",
-                              .choices = format_words};
+                              .choices = log_format_words};
 }
 
 static void print_help(const struct http_service *service, const struct variable *variables)
@@ -111,13 +108,6 @@ static void print_config(const struct http_service *service, const struct variab
   if (service->variables != NULL) {
     variables_print(service->variables, stdout);
   }
-}
-
-/* Secrets lie in this process's memory: no core dump, no ptrace by the same user. */
-static void guard_memory(void)
-{
-  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
 /* The usual limit of 1024 is less than all connections take. */
@@ -186,6 +176,7 @@ static bool drain(struct site *site, struct server *server, int signal_fd)
 /* Serves until a signal says stop. */
 static int run(struct site *site, const struct settings *settings, int signal_fd)
 {
+  const struct listener_place place = {.host = settings->listen.host, .port = settings->listen.port, .setting = "HTTP_LISTEN", .cause = "http_listen"};
   struct problem problem = {0};
   struct server *server = NULL;
   struct sweeper *sweeper = NULL;
@@ -193,7 +184,7 @@ static int run(struct site *site, const struct settings *settings, int signal_fd
   bool has_ended;
   int fd = -1;
 
-  if (listener_open(&settings->listen, &fd, &port, &problem) != VERDICT_OK ||
+  if (listener_open(&place, &fd, &port, &problem) != VERDICT_OK ||
       server_open(site, fd, (size_t)settings->workers, settings->database_url, &server, &problem) != VERDICT_OK) {
     log_event(&site->log, LOG_ERROR, problem.cause, log_text("reason", problem.text), log_text("hint", problem.hint[0] != '\0' ? problem.hint : NULL));
     return (int)problem.code;
@@ -255,7 +246,7 @@ int http_service_main(const struct http_service *service, int argc, char **argv)
   struct variable variables[OWN_VARIABLES_MAX];
   struct problem_list problems = {0};
 
-  guard_memory();
+  memory_guard_set();
   list_variables(service, &settings, variables);
   if (!is_sound(service)) {
     (void)fprintf(stderr, "%s: a route of this service cannot be served, or it has too many types of events: a bug of ours\n", service->name);

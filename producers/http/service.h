@@ -66,6 +66,12 @@ struct http_route {
   HttpHandler handler;
 };
 
+/* What clients are told of a constraint of the schema (409 where it is a unique one, else 422): they know the API and not the tables. */
+struct http_rule {
+  const char *constraint; /* as sql/<system>.sql names it */
+  const char *words;      /* in the API's own: `a product of this name exists already` */
+};
+
 struct http_service {
   const char *name;    /* application_name, `source` of events, `service` of metrics */
   const char *summary; /* for --help */
@@ -74,6 +80,7 @@ struct http_service {
   const struct outbox_table *outbox; /* of http_publish(); NULL: outbox_default */
   const char *const *event_types;    /* that http_publish() gets, for `events_published_total`; ends with NULL; others count together. NULL: none */
   const char *answers_table;         /* of Idempotency-Key, as sql/<system>.sql makes it: `orders.request_answer`; NULL: the header is refused */
+  const struct http_rule *rules;     /* ends with {0}; NULL: none. A constraint without words gets a general sentence, and its name is in the log alone */
   const struct variable *variables;  /* the service's own; may be NULL */
   void *state;                       /* the service's own, for exchange->state */
 };

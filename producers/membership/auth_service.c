@@ -345,6 +345,15 @@ int main(int argc, char **argv)
       {0},
   };
   static const char *const event_types[] = {"CREATED", "UPDATED", "DELETED", NULL};
+  static const struct http_rule rules[] = {
+      {"member_is_one_person", "this person is a member already"},
+      {"member_provider_fits", "provider must have 1 to 50 characters"},
+      {"member_provider_id_fits", "the provider knows this person by a name that is longer than 255 characters"},
+      {"member_nickname_fits", "nickname must have 1 to 50 characters"},
+      {"member_email_fits", "email must be an e-mail address of at most 254 bytes"},
+      {"member_stays_withdrawn", "the member has withdrawn"},
+      {0},
+  };
   const struct http_service service = {
       .name = "auth-service",
       .summary = "logs members in and keeps them; publishes member-events",
@@ -353,6 +362,7 @@ int main(int argc, char **argv)
       .outbox = &member_outbox,
       .event_types = event_types,
       .answers_table = "auth.request_answer",
+      .rules = rules,
       .variables = variables,
       .state = &state,
   };

@@ -150,6 +150,15 @@ int main(int argc, char **argv)
       {0},
   };
   static const char *const event_types[] = {"OrderCreated", "OrderShipped", NULL};
+  static const struct http_rule rules[] = {
+      {"customer_order_pkey", "this order exists already"},
+      {"customer_order_customer_id_fits", "customerId must have 1 to 100 characters"},
+      {"customer_order_customer_email_fits", "customerEmail must be an e-mail address of at most 254 bytes"},
+      {"customer_order_amount_is_positive", "totalAmount must be more than 0"},
+      {"customer_order_currency_is_a_code", "currency must be a code of three capital letters"},
+      {"customer_order_step", "an order goes from status 20 to 25 and from 25 to 80"},
+      {0},
+  };
   static const struct http_service service = {
       .name = "order-service",
       .summary = "takes orders and moves them on; publishes order.created.v1 and order.shipped.v1",
@@ -157,6 +166,7 @@ int main(int argc, char **argv)
       .routes = routes,
       .event_types = event_types,
       .answers_table = "orders.request_answer",
+      .rules = rules,
   };
   return http_service_main(&service, argc, argv);
 }

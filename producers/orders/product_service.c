@@ -65,6 +65,14 @@ int main(int argc, char **argv)
       {0},
   };
   static const char *const event_types[] = {"ProductCreated", NULL};
+  static const struct http_rule rules[] = {
+      {"product_pkey", "this product exists already"},
+      {"product_name_fits", "productName must have 1 to 200 characters"},
+      {"product_price_is_positive", "price must be more than 0"},
+      {"product_currency_is_a_code", "currency must be a code of three capital letters"},
+      {"product_stock_is_not_less_than_none", "stockQuantity must be 0 or more"},
+      {0},
+  };
   static const struct http_service service = {
       .name = "product-service",
       .summary = "takes products; publishes product.created.v1",
@@ -72,6 +80,7 @@ int main(int argc, char **argv)
       .routes = routes,
       .event_types = event_types,
       .answers_table = "products.request_answer",
+      .rules = rules,
   };
   return http_service_main(&service, argc, argv);
 }

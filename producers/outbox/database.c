@@ -17,6 +17,7 @@
 
 #include "database_priv.h"
 #include "moment.h"
+#include "silence.h"
 
 enum { PARAMETERS_MAX = 64, OPTIONS_MAX_BYTES = 4096, FIRST_TEXTS_BYTES = 16384, FIRST_PARAMETERS_BYTES = 16384 };
 
@@ -221,10 +222,7 @@ static enum verdict open_connection(struct database *database)
   } else if (PQsetnonblocking(database->connection, 1) != 0 || PQenterPipelineMode(database->connection) != 1) {
     verdict = refuse(database, "the connection takes no pipeline");
   } else {
-    /* Who wants longer statements has to wait for them. */
-    bool is_patient = strstr(parameters.options + strlen("-c statement_timeout"), "statement_timeout") != NULL;
-
-    pipeline_reset(&database->pipeline, database->connection, is_patient ? -1 : PIPELINE_SILENCE_MS);
+    pipeline_reset(&database->pipeline, database->connection, silence_of_options(parameters.options));
   }
   PQconninfoFree(options);
   if (verdict != VERDICT_OK) {

@@ -4,7 +4,8 @@
  *
  * libpq, blocking, with limits set on the server and on the socket: a statement, a lock and a transaction that waits for us end by themselves, and a server
  * that vanished is noticed. Names are resolved by libpq and may block for as long as the resolver does. A limit that the user sets in `conninfo`
- * (connect_timeout, tcp_user_timeout, keepalives..., or `options=-c statement_timeout=...`) counts instead of ours. Of several hosts the first that takes
+ * (connect_timeout, tcp_user_timeout, keepalives..., or `options=-c statement_timeout=...`) counts instead of ours. Beside them a server that says nothing at
+ * all is given up by a limit that it has no part in, whatever its own are (silence.h). Of several hosts the first that takes
  * writes is used (target_session_attrs, unless set). A pooler between must let `options` pass and keep a session to a server (session mode).
  */
 #ifndef OUTBOX_DATABASE_H

@@ -19,10 +19,7 @@
 #include "arena.h"
 #include "work.h"
 
-enum {
-  PIPELINE_SLOTS = 2 * WORK_STATEMENTS_MAX,
-  PIPELINE_SILENCE_MS = 3 * DATABASE_STATEMENT_TIMEOUT_MS, /* without a byte in either direction: the server is frozen, or something between is */
-};
+enum { PIPELINE_SLOTS = 2 * WORK_STATEMENTS_MAX };
 
 enum pipeline_kind { PIPELINE_BEGIN, PIPELINE_PREPARE, PIPELINE_STATEMENT, PIPELINE_COMMIT, PIPELINE_ROLLBACK, PIPELINE_SYNC };
 
@@ -56,7 +53,7 @@ struct pipeline {
   PGconn *connection;             /* borrowed from the database */
   bool is_broken;                 /* of no use any more; nothing is expected */
   bool is_doomed;                 /* the server said that it ends this session */
-  int silence_ms;                 /* -1: without limit */
+  int silence_ms;                 /* without a byte in either direction: the server is frozen, or something between is; -1: without limit */
   struct pipeline_entry *entries; /* owned; a ring of `size`, a power of two */
   size_t size, first, count;
   size_t unsent_bytes; /* queued since all was sent, about */

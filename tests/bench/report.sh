@@ -33,6 +33,7 @@ report_machine() {
   echo "Machine: $(nproc) x ${cpu:-$(uname -m)}, $memory GB, Linux $(uname -r); load when it began $REPORT_LOAD, when it ended $(cut -d ' ' -f 1-3 /proc/loadavg)."
   echo "PostgreSQL $(bench_sql -c 'SHOW server_version'), fsync on; Apache Kafka $(kafka_version), one node, $BENCH_PARTITIONS partitions; all on the loopback interface, sharing the processors."
   echo "Relay: $("$ROOT/build/release/cdc-relay/cdc-relay" version | head -n 1)${BENCH_SET[*]:+, with ${BENCH_SET[*]}}."
+  [ -z "$BENCH_EARLIER" ] || echo "From an earlier run on this machine: $BENCH_EARLIER."
   echo "Backlog: $BENCH_EVENTS events with a payload of 250 bytes; $BENCH_ROUNDS round(s), median (smallest to largest); $BENCH_KIND run, $((SECONDS - REPORT_BEGAN)) s."
 }
 

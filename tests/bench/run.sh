@@ -51,6 +51,7 @@ usage() {
   --rates LIST       events per second whose latency is measured: '100 1000 5000'
   --seconds N        of writing at each rate; 60 by default
   --only LIST        some of drain,memory,start,latency,growth
+  --add              keeps what build/reports/bench.tsv has of the others from an earlier run
   --match GLOB       only the drains whose name fits: 'pgoutput tcp 1', '* unix 100', '* all'
   --set PATH=VALUE   given to the relay: --set kafka.linger.ms=5
 
@@ -71,6 +72,7 @@ BENCH_OUTAGE_MINUTES=2
 BENCH_OUTAGE_RATE=1000
 BENCH_BACKLOGS='10000 100000 1000000'
 BENCH_ONLY=drain,memory,start,latency,growth
+BENCH_ADD=no
 BENCH_MATCH='*'
 BENCH_SET=()
 BENCH_KIND=full
@@ -87,6 +89,7 @@ bench_arguments() {
       --long) BENCH_KIND=long BENCH_OUTAGE_MINUTES=10 BENCH_BACKLOGS+=' 5000000' ;;
       --peers) BENCH_PEERS=yes ;;
       --publish) BENCH_PUBLISH=yes ;;
+      --add) BENCH_ADD=yes ;;
       -h | --help)
         usage
         exit 0
@@ -128,6 +131,18 @@ bench_wants() {
   [[ ,$BENCH_ONLY, == *,$1,* ]]
 }
 
+# An earlier run's figures stay where they are asked for, and not measured anew.
+bench_values_begin() {
+  BENCH_EARLIER=
+  if [ $BENCH_ADD = yes ] && [ -s "$BENCH_TSV" ]; then
+    awk -F '\t' -v only=",$BENCH_ONLY," 'NR == 1 || !index(only, "," $1 ",")' "$BENCH_TSV" >"$RUN/earlier.tsv"
+    BENCH_EARLIER=$(awk -F '\t' 'NR > 1 && !seen[$1]++ { printf "%s%s", (n++ ? ", " : ""), $1 }' "$RUN/earlier.tsv")
+    mv "$RUN/earlier.tsv" "$BENCH_TSV"
+  else
+    printf 'figure\tsetting\tsystem\tmetric\tround\tvalue\n' >"$BENCH_TSV"
+  fi
+}
+
 bench_ends() {
   local code=$?
   trap - EXIT INT TERM
@@ -147,7 +162,7 @@ trap bench_ends EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$ROOT/build/reports"
 BENCH_TSV=$ROOT/build/reports/bench.tsv
-printf 'figure\tsetting\tsystem\tmetric\tround\tvalue\n' >"$BENCH_TSV"
+bench_values_begin
 report_begins
 if [ $BENCH_PEERS = yes ] && ! debezium_is_there; then
   say "going on without Debezium Server"

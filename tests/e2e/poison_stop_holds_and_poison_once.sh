@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Policy stop: a row that can never be published holds the relay: nothing behind it is published, its table, event id and position are in the log, the reason is in
-# /readyz, the counter counts. With --exit-on-hold it is exit code 5. delivery.poison_once lets that one row go to the dead letters, and no other.
+# /readyz, the counter counts. With --exit-on-hold it is exit code 5. delivery.poison_once lets that one row go to the dead letters, and no other; a second one of the same transaction is
+# appended to it.
 # row: K-06 a row without a topic holds
 # expects: O1 O3, policy stop exact
 # tags:
@@ -16,7 +17,7 @@ relay_init
 relay_start
 
 insert k 1
-id=$(pg "SELECT outbox_publish('no topic!', 'k', 'E', '\"poison\"')")
+IFS='|' read -r id second < <(pg "SELECT outbox_publish('no topic!', 'k', 'E', '\"poison\"'), outbox_publish('no topic!', 'k', 'E', '\"poison too\"')")
 insert k 2
 await_state held
 assert_eq 'readiness' 503 "$(relay_get_status /readyz)"
@@ -39,12 +40,18 @@ assert_eq 'exit code with --exit-on-hold' 5 $code
 
 relay_set DELIVERY_POISON_ONCE "$position"
 relay_set DELIVERY_DEAD_LETTER_TOPIC "$dead"
+relay_start relay held
+line=$(relay_log relay "select(.event_id == \"$second\") | tojson" | head -n 1)
+assert_match 'what to do about the second' 'append to delivery.poison_once a comma and [0-9A-F]+/[0-9A-F]+/1 ' "$line"
+relay_stop
+relay_set DELIVERY_POISON_ONCE "$position,${position%/0}/1"
 relay_start
 await 'confirmation of all' 20 slot_has_confirmed "$(wal_end)"
 assert_eq 'values' '1 2' "$(read_topic "$topic" | cut -d '|' -f 2 | sort -u | paste -sd ' ')"
-assert_match 'the dead letter' "^k\|\"poison\"\|.*$id" "$(await_records "$dead" 1)"
+assert_eq 'dead letters, the first again with the second' 2 "$(await_records "$dead" 2 | cut -d '|' -f 2 | sort -u | wc -l)"
+assert_match 'the dead letter' "^k\|\"poison\"\|.*$id" "$(read_topic "$dead")"
 
 insert k 3 'no topic!'
 await_state held
 relay_stop
-assert_eq 'dead letters' 1 "$(read_topic "$dead" | wc -l)"
+assert_eq 'dead letters' 2 "$(read_topic "$dead" | cut -d '|' -f 2 | sort -u | wc -l)"

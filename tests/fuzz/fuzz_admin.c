@@ -83,11 +83,12 @@ static bool begins_with(const char *bytes, size_t length, const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+  static const struct listener_place place = {.host = "127.0.0.1", .setting = "admin.listen", .cause = "admin_listen"};
   static char answer[ANSWER_MAX_BYTES];
   struct problem problem;
   size_t length;
 
-  if (admin == NULL && admin_open("127.0.0.1", 0, routes, NULL, &admin, &problem) != VERDICT_OK) {
+  if (admin == NULL && admin_open(&place, routes, NULL, &admin, &problem) != VERDICT_OK) {
     (void)fprintf(stderr, "%s\n", problem.text);
     abort();
   }

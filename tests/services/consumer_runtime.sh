@@ -20,6 +20,16 @@ assert_eq 'exit code for wrong settings' 2 "$code"
 for name in DATABASE_URL KAFKA_BOOTSTRAP_SERVERS KAFKA_GROUP_ID KAFKA_NO_SUCH IDEMPOTENCY; do
   grep -q "$name" wrong.out || fail "wrong settings: $name is not among $(cat wrong.out)"
 done
+# Shown all the same, what is wrong marked where it stands, and no secret, be it under a wrong name or in a wrong place.
+code=0
+env -i DATABASE_URL='dbname=postgres://u:hush@h/d' KAFKA_SASL_PASSWORT=hush KAFKA_ACKS=1 HTTP_PORT=80 LOG_LEVEL=debug "$program" --print-config >config.out 2>config.err || code=$?
+assert_eq 'exit code of --print-config for wrong settings' 2 "$code"
+grep -q '^LOG_LEVEL=debug  # environment$' config.out || fail "--print-config does not show what is right: $(cat config.out)"
+for name in DATABASE_URL KAFKA_BOOTSTRAP_SERVERS KAFKA_SASL_PASSWORT KAFKA_ACKS HTTP_PORT; do
+  grep -q "^$name=.*  # WRONG: " config.out || fail "--print-config does not mark $name: $(cat config.out)"
+  grep -q "$name" config.err || fail "--print-config does not tell of $name: $(cat config.err)"
+done
+! grep hush config.out config.err || fail '--print-config shows a secret'
 env -i DATABASE_URL=postgresql://u:hush@h/d KAFKA_BOOTSTRAP_SERVERS=b:1 KAFKA_SASL_PASSWORD=hush "$program" --print-config >config.out || fail '--print-config'
 ! grep hush config.out || fail '--print-config shows a secret'
 grep -q '^KAFKA_SASL_PASSWORD=\*\*\*' config.out || fail "--print-config: $(cat config.out)"
@@ -164,6 +174,7 @@ code=0
 env -i DATABASE_URL=postgresql://h/d KAFKA_BOOTSTRAP_SERVERS="$KAFKA" HTTP_LISTEN="127.0.0.1:$port" timeout 20 "$program" >taken.out 2>&1 || code=$?
 assert_eq 'exit code where the address is taken' 2 "$code"
 grep -q "$port" taken.out || fail "the address that is taken is not named: $(cat taken.out)"
+grep -q 'set HTTP_LISTEN to another port' taken.out || fail "the setting that mends it is not named: $(cat taken.out)"
 # The first signal lets the event in hand end; the second does not.
 echo 'k1|{"eventId":"slow-1","eventType":"Made","n":1}' | produce
 is_in_hand() {

@@ -66,7 +66,8 @@ notes() {
 # The tables of echo_service.c, and its role with no more rights than it needs.
 echo_tables() {
   pg 'CREATE SCHEMA echo' \
-    "CREATE TABLE echo.note (id uuid PRIMARY KEY, name text NOT NULL UNIQUE, text text NOT NULL CONSTRAINT text_is_polite CHECK (text <> 'rude'))" \
+    "CREATE TABLE echo.note (id uuid PRIMARY KEY, name text NOT NULL UNIQUE, text text NOT NULL CONSTRAINT text_is_polite CHECK (text <> 'rude')
+    CONSTRAINT text_is_not_secret CHECK (text <> 'secret'))" \
     'CREATE TABLE echo.attempt (at timestamptz DEFAULT now())' \
     'CREATE TABLE echo.request_answer (key text PRIMARY KEY, route text NOT NULL, digest bytea NOT NULL, status int, body json, created_at timestamptz NOT NULL DEFAULT now())' \
     'CREATE ROLE echo LOGIN' 'GRANT USAGE ON SCHEMA echo TO echo' 'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA echo TO echo' \

@@ -142,12 +142,18 @@ static const struct http_route routes[] = {
 int main(int argc, char **argv)
 {
   static const char *const event_types[] = {"NoteWritten", NULL};
+  static const struct http_rule rules[] = {
+      {"note_name_key", "a note of this name exists already"},
+      {"text_is_polite", "the text must be polite"},
+      {0},
+  };
   static const struct http_service service = {.name = "echo-service",
                                               .summary = "Answers what the tests of the HTTP runtime ask.",
                                               .listen = "127.0.0.1:8099",
                                               .routes = routes,
                                               .event_types = event_types,
-                                              .answers_table = "echo.request_answer"};
+                                              .answers_table = "echo.request_answer",
+                                              .rules = rules};
 
   return http_service_main(&service, argc, argv);
 }

@@ -27,6 +27,14 @@ shown=$(env -i DATABASE_URL=postgresql://echo:hidden-word@127.0.0.1/x "$PROGRAM"
 assert_match '--print-config' HTTP_LISTEN=127.0.0.1:8099 "$shown"
 [[ $shown != *hidden-word* ]] || fail "--print-config shows the password: $shown"
 
+code=0
+shown=$(env -i DATABASE_URL='dbname=postgres://echo:hidden-word@127.0.0.1/x' HTTP_WORKERS=0 HTTP_PORT=80 LOG_LEVEL=warn "$PROGRAM" --print-config 2>"$RUN/wrong.err") || code=$?
+assert_eq 'exit code of --print-config with wrong settings' 2 $code
+for line in 'DATABASE_URL=\*\*\*  # environment  # WRONG: has a connection string' 'HTTP_WORKERS=0  # environment  # WRONG: must be' 'HTTP_PORT=.*# WRONG: is no setting' 'LOG_LEVEL=warn  # environment$'; do
+  grep -q "^$line" <<<"$shown" || fail "--print-config lacks $line: $shown"
+done
+[[ $shown$(cat "$RUN/wrong.err") != *hidden-word* ]] || fail "--print-config shows the password: $shown"
+
 echo_tables
 
 service_start echo
@@ -120,8 +128,12 @@ refused 'a query that is no text' 400 query "$(ask GET '/echo/x?q=%00')"
 refused 'no body where one is wanted' 400 wrong "$(ask POST /notes)"
 refused 'wrong fields' 400 '2 fields are wrong' "$(post /notes '{"name":"","text":7}')"
 assert_eq 'the fields' '["name","text"]' "$(jq -c '[.errors[].field]' "$RUN/body")"
-refused 'what is there already' 409 note_name_key "$(post /notes '{"name":"first","text":"two"}')"
-refused 'what a constraint forbids' 422 text_is_polite "$(post /notes '{"name":"x","text":"rude"}')"
+refused 'what is there already' 409 '^a note of this name exists already$' "$(post /notes '{"name":"first","text":"two"}')"
+refused 'what a constraint forbids' 422 '^the text must be polite$' "$(post /notes '{"name":"x","text":"rude"}')"
+refused 'what a constraint without words forbids' 422 '^the values break a rule of this service$' "$(post /notes '{"name":"x","text":"secret"}')"
+for name in note_name_key text_is_polite text_is_not_secret; do
+  jq -rR 'fromjson? | .reason // empty' "$LOG" | grep -q "constraint $name\$" || fail "the log does not name the constraint $name"
+done
 refused 'what is not there' 404 'no note nobody' "$(ask GET /notes/nobody)"
 refused 'a bug of the service' 500 'could not be carried out' "$(post /broken '{}')"
 ! grep -q there_is_no_such_table "$RUN/body" || fail 'the answer shows the inside'
@@ -146,7 +158,7 @@ assert_same_file 'the same answer' "$RUN/first.body" "$RUN/body"
 refused 'the same key with another body' 422 'used for another request' "$(post /notes '{"name":"keyed2","text":"k"}' -H 'Idempotency-Key: key-1')"
 refused 'the same key with another path' 422 'used for another request' "$(ask DELETE /notes/keyed -H 'Idempotency-Key: key-1')"
 refused 'the same key of another client' 422 'used for another request' "$(post /notes '{"name":"keyed","text":"k"}' -H 'Idempotency-Key: key-1' -H 'Authorization: Bearer x')"
-refused 'another key, the same note' 409 note_name_key "$(post /notes '{"name":"keyed","text":"k"}' -H 'Idempotency-Key: key-2')"
+refused 'another key, the same note' 409 'a note of this name' "$(post /notes '{"name":"keyed","text":"k"}' -H 'Idempotency-Key: key-2')"
 assert_eq 'a refused request leaves its key free' 201 "$(post /notes '{"name":"keyed3","text":"k"}' -H 'Idempotency-Key: key-2')"
 refused 'no key' 400 'visible ASCII' "$(post /notes '{"name":"x","text":"k"}' -H 'Idempotency-Key: a b')"
 refused 'a long key' 400 'visible ASCII' "$(post /notes '{"name":"x","text":"k"}' -H "Idempotency-Key: $(printf 'x%.0s' {1..256})")"
@@ -158,6 +170,25 @@ assert_eq 'a refusal is not stored' 401 "$(post /login '{}' -H 'Idempotency-Key:
 assert_eq 'attempts' 2 "$(pg 'SELECT count(*) FROM echo.attempt')"
 assert_eq 'keys' 'key-1 key-2 key-3' "$(pg "SELECT string_agg(key, ' ' ORDER BY key) FROM echo.request_answer")"
 
+# A stored answer that is removed for its age between two looks at its key: the key is free then, and the request is the first one. A trigger takes the key's place:
+# it refuses as the index does, and nothing is there. One that goes on like that is told to come again; nothing was done.
+pg 'CREATE SEQUENCE echo.vanished' 'GRANT USAGE ON SEQUENCE echo.vanished TO echo' "CREATE FUNCTION echo.vanish() RETURNS trigger LANGUAGE plpgsql AS \$\$
+  BEGIN
+    IF NEW.key = 'always' OR nextval('echo.vanished') = 1 THEN
+      RAISE unique_violation USING CONSTRAINT = 'request_answer_pkey', SCHEMA = 'echo', TABLE = 'request_answer', MESSAGE = 'duplicate key';
+    END IF;
+    RETURN NEW;
+  END \$\$" \
+  "CREATE TRIGGER vanish BEFORE INSERT ON echo.request_answer FOR EACH ROW WHEN (NEW.key IN ('once', 'always')) EXECUTE FUNCTION echo.vanish()"
+assert_eq 'an answer that went away' 201 "$(post /notes '{"name":"vanished","text":"v"}' -H 'Idempotency-Key: once')"
+assert_eq 'an answer that went away is no replay' '' "$(answer_header Idempotency-Replayed)"
+assert_eq 'again' 201 "$(post /notes '{"name":"vanished","text":"v"}' -H 'Idempotency-Key: once')"
+assert_eq 'again: marked' true "$(answer_header Idempotency-Replayed)"
+refused 'answers that go away again and again' 503 'with the same key' "$(post /notes '{"name":"never","text":"v"}' -H 'Idempotency-Key: always')"
+assert_eq 'when to come again' 1 "$(answer_header Retry-After)"
+assert_eq 'notes of both' vanished "$(pg "SELECT string_agg(name, ' ') FROM echo.note WHERE text = 'v'")"
+pg 'DROP TRIGGER vanish ON echo.request_answer'
+
 clients=()
 for i in {1..20}; do
   curl -sS --max-time 20 -o "$RUN/same.$i" -w '%{http_code}\n' -H 'Content-Type: application/json' -H 'Idempotency-Key: key-many' \
@@ -168,7 +199,7 @@ wait "${clients[@]}"
 assert_eq 'twenty at once: statuses' 20 "$(cat "$RUN"/status.* | grep -cx 201)"
 assert_eq 'twenty at once: different answers' 1 "$(sort -u "$RUN"/same.* | wc -l)"
 assert_eq 'twenty at once: events' 1 "$(pg "SELECT count(*) FROM outbox WHERE payload->>'name' = 'many'")"
-assert_eq 'replays counted' 21 "$(metric http_idempotent_replays_total)"
+assert_eq 'replays counted' 22 "$(metric http_idempotent_replays_total)"
 
 # Five hundred clients at once, each on a connection of its own that is open before the first one asks.
 before=$(notes)

@@ -9,6 +9,7 @@
 #include "bench.h"
 #include "database_priv.h"
 #include "moment.h"
+#include "silence.h"
 
 static const struct statement ADD = {"add", "UPDATE item SET amount = amount + 1 WHERE id = $1::int"};
 static const struct statement AMOUNT = {"amount", "SELECT amount FROM item WHERE id = $1::int"};
@@ -145,6 +146,7 @@ static void check_timeout(struct bench *bench)
 
   bench_expect(VERDICT_RETRY, work_run(database, sleep_long, &count, &outcome), &outcome, "a statement that takes too long");
   CHECK(strcmp(outcome.sqlstate, "57014") == 0 && count == WORK_ATTEMPTS_MAX, "%d attempts", count);
+  CHECK(database->pipeline.silence_ms == SILENCE_MS, "our own limit holds beside the server's: %d ms", database->pipeline.silence_ms);
   database_free(database);
   database = database_new(bench_conninfo(bench->direct, "options='-c statement_timeout=6000'"), "work-check");
   count = 0;

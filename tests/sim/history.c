@@ -114,25 +114,13 @@ static void write_lump(struct history *history, struct writer *writer)
   }
 }
 
-static bool is_bad_by_content(const struct row *row)
-{
-  return row->kind == ROW_NULL_KEY || row->kind == ROW_BAD_ROUTE;
-}
-
 static void commit_events(struct history *history, struct transaction *transaction)
 {
-  bool has_bad = false;
-
   for (uint32_t i = 0; i < transaction->item_count; i++) {
     const struct item *item = &history->items[transaction->first_item + i];
     struct row *row = &history->rows[item->row];
 
     if (item->kind == ITEM_EVENT) {
-      /* poison_once lets one row pass: with policy stop two in one transaction would need another policy, and another model of the person. */
-      if (has_bad && !history->plan->dead_letters && is_bad_by_content(row)) {
-        row->kind = ROW_SOUND;
-      }
-      has_bad = has_bad || is_bad_by_content(row);
       row->is_committed = true;
       row->transaction = history->transaction_count;
       row->index = transaction->event_count++;

@@ -35,6 +35,7 @@ struct down {
   bool reply_requested;
   uint32_t transaction;
   uint32_t item; /* in the history */
+  Lsn start;     /* of data */
   Lsn wal_end;
   int64_t sent_us; /* the server's clock */
   int64_t arrives_us;

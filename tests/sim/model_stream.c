@@ -293,6 +293,7 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
     *ret_message = (struct stream_message){
         .kind = STREAM_DATA,
         .body = span_of(stream->bytes, down_bytes(stream, &down)),
+        .start = down.start,
         .wal_end = down.wal_end,
         .sent_us = down.sent_us,
     };

@@ -56,6 +56,7 @@ static void push(struct world *world, struct walsender *sender, struct down down
   if (world->plan.slices && dice_below(&world->dice, 8) == 0) {
     sender->down_arrival_us += dice_magnitude(&world->dice, 1, 2000);
   }
+  down.start = down.wal_end;
   if (world->plan.tells_wal_end && down.kind < DOWN_KEEPALIVE) {
     down.wal_end = world->history.flushed;
   }

@@ -82,7 +82,7 @@ void oracle_on_start(struct world *world, struct model_stream *stream)
   stream->record.settled_us = 0;
   stream->record.settled_lsn = stream->facts.confirmed;
   /* What was asked for, since between the look at the catalog and the start nobody can see it move. */
-  if (world->oracle.moved_lsn != 0 && world->oracle.moved_process == stream->record.process && stream->record.knows_position &&
+  if (world->oracle.moved_lsn > stream->record.highest_flush && world->oracle.moved_process == stream->record.process && stream->record.knows_position &&
       stream->start > stream->record.highest_flush) {
     world_finds(world, "I5", "%s goes on from %s, where somebody moved the slot: it had confirmed %s", relay_name(&world->relays[stream->relay]),
                 lsn_text(stream->start).text, lsn_text(stream->record.highest_flush).text);

@@ -174,7 +174,7 @@ void relay_begin(struct relay *relay)
                                       .decoder = kept[relay->number].decoders[world->plan.plugin],
                                       .router = kept[relay->number].router};
 
-  TRACE(world, relay_name(relay), "begins%s", world->has_poison_once ? ", with poison_once" : "");
+  TRACE(world, relay_name(relay), "begins%s", world->poison_once_count > 0 ? ", with poison_once" : "");
   relay->is_alive = true;
   relay->process++;
   relay->stream.record.knows_position = false;
@@ -188,8 +188,8 @@ void relay_begin(struct relay *relay)
   relay->idle_turns_of_second = 0;
   relay->second_us = world->now_us;
   relay->monitor = (struct monitor){.ask_us = world->now_us, .answer_us = INT64_MAX, .shutdown_us = INT64_MAX};
-  relay->config.delivery.poison_once_is_set = world->has_poison_once;
-  relay->config.delivery.poison_once = world->poison_once;
+  relay->config.delivery.poison_once_count = world->poison_once_count;
+  memcpy(relay->config.delivery.poison_once, world->poison_once, sizeof(world->poison_once));
   relay->session = session_new(&relay->config, &ports, &relay->observer, chance_next(&world->dice.state));
 }
 
@@ -390,8 +390,12 @@ void relay_run(struct relay *relay)
   if (relay->person_us <= world->now_us) {
     TRACE(world, "person", "starts the relay anew%s", relay->is_held_by_row ? ", with poison_once for the held row" : "");
     if (relay->is_held_by_row) {
-      world->has_poison_once = true;
-      world->poison_once = relay->held_at;
+      /* The newest are enough: what was confirmed does not come again. */
+      if (world->poison_once_count == CONFIG_POISON_ONCE_MAX) {
+        world->poison_once_count--;
+        memmove(world->poison_once, world->poison_once + 1, world->poison_once_count * sizeof(world->poison_once[0]));
+      }
+      world->poison_once[world->poison_once_count++] = relay->held_at;
     }
     relay_kill(relay, world->now_us + US_PER_MS);
     return;

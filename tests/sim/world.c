@@ -45,7 +45,7 @@ static void begin(struct world *world, uint64_t seed)
   world->has_finding = false;
   world->is_closing = false;
   world->is_leaving = false;
-  world->has_poison_once = false;
+  world->poison_once_count = 0;
   world->sessions = 0;
   world->steps = 0;
   world->turns = 0;

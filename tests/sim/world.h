@@ -81,8 +81,8 @@ struct world {
   Lsn closing_lsn;
   bool is_leaving; /* the relays were told to stop at the end */
   int64_t foreign_us;
-  bool has_poison_once;
-  struct position poison_once;
+  size_t poison_once_count;
+  struct position poison_once[CONFIG_POISON_ONCE_MAX];
 
   uint32_t sessions; /* numbered from 1 */
   uint32_t faults_done;

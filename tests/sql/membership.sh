@@ -39,6 +39,17 @@ can 'a second event' "$auth" "$event"
 assert_eq 'ids of the new' '4611686018427387904 4611686018427387905' "$(pg "SELECT id FROM member_outbox_event WHERE aggregate_id = 43 ORDER BY id" | paste -sd ' ')"
 assert_match 'the time of an event as a header' '^20[0-9-]{8}T[0-9:]{8}\.[0-9]{6}Z$' "$(pg "SELECT event_time FROM member_outbox_event WHERE aggregate_id = 43 LIMIT 1")"
 assert_eq 'the same time as a column, UTC whatever the session says' t "$(pg "SET timezone = 'Asia/Seoul'; BEGIN; $event; SELECT to_char(created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') = event_time AND abs(extract(epoch FROM created_at - now() AT TIME ZONE 'UTC')) < 60 FROM member_outbox_event ORDER BY id DESC LIMIT 1; ROLLBACK")"
+# A row that the relay could not publish would hold it for everybody: the new service may not write one, the old one goes on as it was.
+odd() { # AGGREGATE_TYPE AGGREGATE_ID PAYLOAD
+  echo "INSERT INTO public.member_outbox_event (event_id, aggregate_type, aggregate_id, event_type, payload) VALUES (gen_random_uuid()::text, $1, $2, 'CREATED', $3)"
+}
+cannot 'auth-service writes of another aggregate' "$auth" "$(odd "'ORDER'" 1 "'{}'")"
+cannot 'auth-service writes of none' "$auth" "$(odd NULL 1 "'{}'")" '42501|23502'
+cannot 'auth-service writes without a key' "$auth" "$(odd "'MEMBER'" NULL "'{}'")" '42501|23502'
+cannot 'auth-service writes more than Kafka takes' "$auth" "$(odd "'MEMBER'" 1 "repeat('x', 900001)")"
+can 'auth-service writes as much as Kafka takes' "$auth" "BEGIN; $(odd "'MEMBER'" 1 "repeat('x', 900000)"); ROLLBACK"
+can 'the old service writes of another aggregate' "$old" "INSERT INTO member_outbox_event (id, event_id, aggregate_type, payload) VALUES (90, gen_random_uuid()::text, 'ORDER', repeat('x', 900001))"
+can 'the old scheduler marks it' "$old" "UPDATE member_outbox_event SET published = true WHERE id = 90; DELETE FROM member_outbox_event WHERE id = 90"
 cannot 'auth-service reads the outbox' "$auth" "SELECT FROM member_outbox_event"
 cannot 'auth-service marks' "$auth" "UPDATE member_outbox_event SET published = true"
 cannot 'auth-service removes' "$auth" "DELETE FROM member_outbox_event"

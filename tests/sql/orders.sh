@@ -102,6 +102,11 @@ for forged in "$orders product.created.v1" "$orders order.created.v1.dlq" "$prod
   cannot "$role publishes $topic as bytes" "$role" "$(dead_letter "$topic")"
 done
 
+# Who has no dead letters writes no row that names its partition, not even of a topic of its own.
+cannot 'order-service writes bytes' "$orders" "$(dead_letter order.created.v1)"
+cannot 'product-service writes bytes' "$products" "$(dead_letter product.created.v1)"
+cannot 'notification-service names a partition that no topic has' "$notifications" "$(dead_letter order.created.v1.dlq | sed "s/'e-1', 2)/'e-1', 100000)/")" 23514
+
 assert_eq 'the janitor prunes the inbox' 1 "$(as "$janitor" "SELECT inbox_prune('notification', '0')")"
 
 # Applied again: nothing changes, whatever is in it.

@@ -49,6 +49,11 @@ assert_eq 'event ids and partitions' '00000000-0000-0000-0000-000000000001|0 ord
 pg "$letter VALUES ('00000000-0000-0000-0000-000000000001', 'dead', 'k', 'T', '', 'e', 0) ON CONFLICT DO NOTHING"
 assert_eq 'the same row again' 3 "$(pg 'SELECT count(*) FROM outbox_binary')"
 refused 'a partition below 0' 23514 "$letter VALUES (gen_random_uuid(), 'dead', 'k', 'T', '', 'e', -1)"
+refused 'a partition that no topic has' 23514 "$letter VALUES (gen_random_uuid(), 'dead', 'k', 'T', '', 'e', 100000)"
+pg "BEGIN; $letter VALUES (gen_random_uuid(), 'dead', 'k', 'T', '', 'e', 99999), (gen_random_uuid(), '_a._b', 'k', 'T', '', 'e', 0); ROLLBACK"
+for topic in . .. __consumer_offsets __x; do
+  refused "topic $topic" 23514 "$letter VALUES (gen_random_uuid(), '$topic', 'k', 'T', '', 'e', 0)"
+done
 refused 'an empty event id' 23514 "$letter VALUES (gen_random_uuid(), 'dead', 'k', 'T', '', '', 0)"
 refused 'a dead letter without a key' 23502 "$letter VALUES (gen_random_uuid(), 'dead', NULL, 'T', '', 'e', 0)"
 
@@ -127,7 +132,7 @@ pg "CREATE FUNCTION public.outbox_headers_are_sound(headers jsonb) RETURNS boole
 apply outbox.sql >"$RUN/upgrade.log" 2>&1 || fail "outbox.sql over an older one: $(cat "$RUN/upgrade.log")"
 columns() {
   pg_in "$1" "SELECT attrelid::regclass, attname, atttypid::regtype, attnotnull FROM pg_attribute WHERE attrelid IN ('outbox'::regclass, 'outbox_binary'::regclass) AND attnum > 0 ORDER BY attrelid::regclass::text, attnum" \
-    "SELECT conname, convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname ~ 'headers_fit|event_id_fits|partition_is_one' ORDER BY 1" "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+    "SELECT conname, convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname ~ 'headers_fit|event_id_fits|partition_is_one|partition_fits|no_internal_one' ORDER BY 1" "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
 }
 assert_eq 'tables of an older version' "$(columns "$NAME")" "$(columns "$COPY")"
 assert_eq 'its rows' '2 1' "$(pg "SELECT (SELECT count(*) FROM outbox) || ' ' || (SELECT count(*) FROM outbox_binary)")"

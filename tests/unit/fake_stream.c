@@ -16,6 +16,7 @@ struct fake_message {
   bool is_keepalive;
   char bytes[1024];
   size_t length;
+  Lsn start; /* of data */
   Lsn wal_end;
   bool reply_requested;
   int64_t sent_us;
@@ -88,6 +89,7 @@ static enum verdict fs_receive(struct stream *base, bool may_read, struct stream
   *ret_message = (struct stream_message){
       .kind = message->is_keepalive ? STREAM_KEEPALIVE : STREAM_DATA,
       .body = span_of(message->bytes, message->length),
+      .start = message->start,
       .wal_end = message->wal_end,
       .sent_us = message->sent_us,
       .reply_requested = message->reply_requested,

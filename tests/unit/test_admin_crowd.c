@@ -18,7 +18,7 @@ static struct admin *open_on(const char *host)
   struct problem problem = {0};
   struct admin *admin = NULL;
 
-  cr_assert_eq(admin_open(host, 0, routes, NULL, &admin, &problem), VERDICT_OK, "%s", problem.text);
+  cr_assert_eq(admin_open(&(struct listener_place){.host = host}, routes, NULL, &admin, &problem), VERDICT_OK, "%s", problem.text);
   return admin;
 }
 

@@ -1,6 +1,19 @@
 /* Loading: precedence, types, defaults, all mistakes at once, limits, and what depends on several options. */
 #include "config_fixture.h"
 
+Test(config, poison_once_has_a_limit)
+{
+  char json[4096] = "{" MINIMAL ",\"delivery\":{\"dead.letter.topic\":\"d\",\"poison_once\":\"0/1/0";
+
+  for (int i = 1; i <= CONFIG_POISON_ONCE_MAX; i++) {
+    size_t length = strlen(json);
+
+    (void)snprintf(json + length, sizeof(json) - length, ",0/%X/18446744073709551615", (unsigned int)i + 1);
+  }
+  strcat(json, "\"}}");
+  expect_problem(json, NULL, NULL, "delivery.poison_once", "more than 64 rows");
+}
+
 Test(config, two_addresses_are_enough)
 {
   struct attempt attempt;
@@ -19,7 +32,7 @@ Test(config, two_addresses_are_enough)
   cr_assert_eq(config->delivery.mode, DELIVERY_AT_LEAST_ONCE);
   cr_assert_eq(config->delivery.poison, POISON_STOP);
   cr_assert_null(config->delivery.dead_letter_topic);
-  cr_assert(!config->delivery.poison_once_is_set);
+  cr_assert(config->delivery.poison_once_count == 0);
   cr_assert_eq(config->delivery.drain_timeout_ms, 10000);
   cr_assert_eq(config->delivery.confirm_interval_ms, 100);
   cr_assert_str_eq(config->admin.host, "127.0.0.1");
@@ -86,12 +99,13 @@ Test(config, every_scalar_is_read)
 {
   struct attempt attempt;
 
-  expect_loads(&attempt,
-               "{\"name\":\"shop\",\"postgres\":{\"url\":\"host=/run/postgresql dbname=shop\",\"password\":\"p\",\"admin_url\":\"postgresql://a@h/shop\","
-               "\"plugin\":\"wal2json\",\"slot\":\"s_1\",\"publication\":\"My Pub\"}," MINIMAL_KAFKA ",\"delivery\":{\"mode\":\"at-least-once\","
-               "\"poison\":\"dead-letter\",\"dead.letter.topic\":\"dead\",\"poison_once\":\"16/B374D848/3\",\"drain_timeout_ms\":0,\"confirm_interval_ms\":"
-               "10000},\"admin\":{\"listen\":\"[::1]:0\"},\"log\":{\"level\":\"error\",\"format\":\"text\"}}",
-               NULL, NULL);
+  expect_loads(
+      &attempt,
+      "{\"name\":\"shop\",\"postgres\":{\"url\":\"host=/run/postgresql dbname=shop\",\"password\":\"p\",\"admin_url\":\"postgresql://a@h/shop\","
+      "\"plugin\":\"wal2json\",\"slot\":\"s_1\",\"publication\":\"My Pub\"}," MINIMAL_KAFKA ",\"delivery\":{\"mode\":\"at-least-once\","
+      "\"poison\":\"dead-letter\",\"dead.letter.topic\":\"dead\",\"poison_once\":\"0/1/0,16/B374D848/3\",\"drain_timeout_ms\":0,\"confirm_interval_ms\":"
+      "10000},\"admin\":{\"listen\":\"[::1]:0\"},\"log\":{\"level\":\"error\",\"format\":\"text\"}}",
+      NULL, NULL);
   cr_assert_str_eq(attempt.config->name, "shop");
   cr_assert_str_eq(attempt.config->postgres.password, "p");
   cr_assert_str_eq(attempt.config->postgres.admin_url, "postgresql://a@h/shop");
@@ -100,9 +114,10 @@ Test(config, every_scalar_is_read)
   cr_assert_str_eq(attempt.config->postgres.publication, "My Pub");
   cr_assert_eq(attempt.config->delivery.poison, POISON_DEAD_LETTER);
   cr_assert_str_eq(attempt.config->delivery.dead_letter_topic, "dead");
-  cr_assert(attempt.config->delivery.poison_once_is_set);
-  cr_assert_eq(attempt.config->delivery.poison_once.commit_lsn, UINT64_C(0x16B374D848));
-  cr_assert_eq(attempt.config->delivery.poison_once.index, 3);
+  cr_assert_eq(attempt.config->delivery.poison_once_count, 2);
+  cr_assert_eq(attempt.config->delivery.poison_once[0].commit_lsn, 1);
+  cr_assert_eq(attempt.config->delivery.poison_once[1].commit_lsn, UINT64_C(0x16B374D848));
+  cr_assert_eq(attempt.config->delivery.poison_once[1].index, 3);
   cr_assert_eq(attempt.config->delivery.drain_timeout_ms, 0);
   cr_assert_eq(attempt.config->delivery.confirm_interval_ms, 10000);
   cr_assert_str_eq(attempt.config->admin.host, "::1");
@@ -139,7 +154,10 @@ Test(config, a_wrong_value_is_told_with_path_type_and_source)
       {"{" MINIMAL ",\"delivery\":{\"mode\":\"at-most-once\"}}", "delivery.mode", "expected one of at-least-once, exactly-once"},
       {"{" MINIMAL ",\"delivery\":{\"dead.letter.topic\":\"a b\"}}", "delivery.dead.letter.topic", "not a topic's name"},
       {"{" MINIMAL ",\"delivery\":{\"dead.letter.topic\":\"__x\"}}", "delivery.dead.letter.topic", "not a topic's name"},
-      {"{" MINIMAL ",\"delivery\":{\"dead.letter.topic\":\"d\",\"poison_once\":\"16/B374D848\"}}", "delivery.poison_once", "expected a position"},
+      {"{" MINIMAL ",\"delivery\":{\"dead.letter.topic\":\"d\",\"poison_once\":\"16/B374D848\"}}", "delivery.poison_once", "expected positions"},
+      {"{" MINIMAL ",\"delivery\":{\"dead.letter.topic\":\"d\",\"poison_once\":\"0/1/0, 0/2/0\"}}", "delivery.poison_once", "expected positions"},
+      {"{" MINIMAL ",\"delivery\":{\"dead.letter.topic\":\"d\",\"poison_once\":\"0/1/0,\"}}", "delivery.poison_once", "expected positions"},
+      {"{" MINIMAL ",\"delivery\":{\"dead.letter.topic\":\"d\",\"poison_once\":\"\"}}", "delivery.poison_once", "must not be empty"},
       {"{" MINIMAL ",\"delivery\":{\"poison_once\":\"16/B374D848/0\"}}", "delivery.poison_once", "needs a dead.letter.topic"},
       {"{" MINIMAL ",\"delivery\":{\"poison\":\"dead-letter\"}}", "outbox[0].dead.letter.topic", "is required with poison dead-letter"},
       {"{" MINIMAL ",\"admin\":{\"listen\":\"9470\"}}", "admin.listen", "expected host:port"},

@@ -42,6 +42,9 @@ Test(config_connection_text, masks_passwords_and_nothing_else)
       {"postgresql://relay:hun/hunter2@h/shop", "postgresql://relay:***@h/shop"},
       {"postgresql://relay:hun@hunter2@h/shop", "postgresql://relay:***@h/shop"},
       {"postgresql://relay:hun?hunter2@h/shop", "postgresql://relay:***@h/shop"},
+      {"dbname=postgres://relay:hunter2@h/shop", "***"},
+      {"host=h dbname='host=h password=hunter2'", "***"},
+      {"postgresql://h/postgres%3A%2F%2Frelay%3Ahunter2%40h", "***"},
   };
 
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -95,9 +98,8 @@ Test(config_connection_text, what_libpq_refuses_is_told_without_the_string)
 Test(config_connection_text, a_password_that_would_end_early_is_refused_before_its_rest_is_taken_for_a_host)
 {
   static const char *const refused[] = {
-      "postgresql://u:pa@ssw0rd@host/db",
-      "postgresql://u:pa/ssw0rd@host/db",
-      "postgres://u:12/ssw0rd@host:1/db",
+      "postgresql://u:pa@ssw0rd@host/db",   "postgresql://u:pa/ssw0rd@host/db",       "postgres://u:12/ssw0rd@host:1/db",
+      "dbname=postgres://u:ssw0rd@host/db", "host=h dbname='user=u password=ssw0rd'",
   };
   static const char *const accepted[] = {
       "postgresql://u:pa%40ssw0rd@host/db",

@@ -60,6 +60,13 @@ static const struct {
     {"sslpassword=ssw0rd password=ssw0rd password=ssw0rd", "sslpassword=*** password=*** password=***"},
     {"application_name='password=x' password=ssw0rd", "application_name='password=x' password=***"},
     {"application_name=\\'x password=ssw0rd", "application_name=\\'x password=***"},
+    /* several hosts, and what sounds like a secret and is none */
+    {"host=h1,h2 port=1,2 passfile=/run/secrets/pgpass password=ssw0rd", "host=h1,h2 port=1,2 passfile=/run/secrets/pgpass password=***"},
+    {"postgresql://app:ssw0rd@h1:1,[::1]:2,h3/shop?passfile=/p&sslpassword=ssw0rd", "postgresql://app:***@h1:1,[::1]:2,h3/shop?passfile=/p&sslpassword=***"},
+    {"host=/run/postgresql sslkey=/k sslpassword='a b ssw0rd'", "host=/run/postgresql sslkey=/k sslpassword='***'"},
+    {"dbname=a:b user=x@y password=ssw0rd", "dbname=a:b user=x@y password=***"},
+    {"dbname='a//b'", "dbname='a//b'"},
+    {"application_name=http://h", "application_name=http://h"},
     /* an option that is not known: its name or its value may be anything */
     {"host=h pass=ssw0rd", "***"},
     {"postgresql://h/shop?ssw0rd=1", "***"},
@@ -83,6 +90,34 @@ static const char *const refused[] = {
     "postgresql://app:12/ssw0rd@h/shop",
     "postgresql://app:p@x?ssw0rd@h/shop@",
     "postgresql://app:ssw0rd/shop",
+    /* a whole connection string in the place of a name, in every spelling */
+    "dbname=postgres://u:ssw0rd@h/db",
+    "dbname=postgresql://u:ssw0rd@h/db",
+    "dbname = postgres://u:ssw0rd@h/db",
+    "dbname='postgres://u:ssw0rd@h/db'",
+    "host=h dbname='postgres://u:ssw0rd@h/db' user=x",
+    "dbname=postgres\\://u:ssw0rd@h/db",
+    "dbname=postgres:\\/\\/u:ssw0rd@h/db",
+    "dbname='postgres\\:/\\/u:ssw0rd@h/db'",
+    "dbname=postgres:\\\\//u:ssw0rd@h/db",
+    "dbname=postgres%3A//u:ssw0rd@h/db",
+    "dbname=postgres%3a%2f%2Fu%3Assw0rd%40h/db",
+    "dbname=POSTGRES://u:ssw0rd@h/db",
+    "dbname=jdbc:postgresql://h/db?password=ssw0rd",
+    "dbname=x dbname=postgres://u:ssw0rd@h1:1,h2:2/db",
+    "dbname='host=h password=ssw0rd'",
+    "dbname=host\\=h\\ password\\=ssw0rd",
+    "dbname=password=ssw0rd",
+    "host=postgres://u:ssw0rd@h/db",
+    "user=postgres://u:ssw0rd@h/db",
+    "service='postgres://u:ssw0rd@h/db'",
+    "postgresql://h/postgres%3A%2F%2Fu%3Assw0rd%40h",
+    "postgresql://h/postgres://u:ssw0rd",
+    "postgresql://postgres%3A%2F%2Fu%3Assw0rd%40h/db",
+    "postgresql://h/db?dbname=postgres://u:ssw0rd",
+    "postgresql://h/db?dbname=postgres%3A%2F%2Fu%3Assw0rd%40h",
+    "postgresql:///?dbname=password%3Dssw0rd",
+    "postgresql:///db?host=postgres%3A//u%3Assw0rd%40h",
     "postgresql://app:p%ssw0rd@h/shop",
     "postgresql://app:ssw0rd%4@h/shop",
     "postgresql://app:ssw0rd%00@h/shop",
@@ -120,6 +155,17 @@ Test(connection_string, what_is_refused_is_masked_as_a_whole_and_told_without_a_
     cr_expect_str_eq(masked, "***", "%s became %s", refused[i], masked);
     free(masked);
   }
+}
+
+/* A database's name is what the server says it is: what it could not take apart, it would repeat in its refusal. */
+Test(connection_string, knows_what_is_nested_from_what_is_broken)
+{
+  cr_expect(connection_string_is_nested("dbname=postgres://u:ssw0rd@h/db"));
+  cr_expect(connection_string_is_nested("postgresql://h/postgres%3A%2F%2Fu%3Assw0rd%40h"));
+  cr_expect_not(connection_string_is_nested("postgres://u:ssw0rd@h/db"));
+  cr_expect_not(connection_string_is_nested("postgres://u:p@ssw0rd@h/db"));
+  cr_expect_not(connection_string_is_nested("host=h password=postgres://u:ssw0rd@h/db"));
+  cr_expect_not(connection_string_is_nested("ssw0rd"));
 }
 
 /* As strcat(), within the text. */

@@ -37,7 +37,8 @@ static const struct {
 Test(poison, decides_by_the_table)
 {
   for (size_t i = 0; i < sizeof(decisions) / sizeof(decisions[0]); i++) {
-    const struct config config = {.delivery = {.poison_once_is_set = decisions[i].is_named, .poison_once = {.commit_lsn = 0x200, .index = 3}}};
+    const struct config config = {
+        .delivery = {.poison_once_count = decisions[i].is_named ? 2 : 0, .poison_once = {{.commit_lsn = 0x100}, {.commit_lsn = 0x200, .index = 3}}}};
     const struct config_outbox entry = {.poison = decisions[i].policy, .dead_letter_topic = decisions[i].topic};
     const struct poison_row row = {.reason = decisions[i].reason, .position = at(0x200, 3), .was_alone = decisions[i].was_alone};
     struct problem problem;
@@ -60,8 +61,8 @@ Test(poison, decides_by_the_table)
 Test(poison, poison_once_is_for_that_row_only)
 {
   static const struct position others[] = {{0x200, 2}, {0x200, 4}, {0x201, 3}, {0, 0}};
-  const struct config named = {.delivery = {.poison_once_is_set = true, .poison_once = {.commit_lsn = 0x200, .index = 3}}};
-  const struct config unset = {.delivery = {.poison_once_is_set = false}};
+  const struct config named = {.delivery = {.poison_once_count = 1, .poison_once = {{.commit_lsn = 0x200, .index = 3}}}};
+  const struct config unset = {.delivery = {.poison_once_count = 0}};
   const struct config_outbox entry = {.poison = POISON_STOP, .dead_letter_topic = "dlq"};
 
   for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {

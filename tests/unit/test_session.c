@@ -72,6 +72,23 @@ Test(session, a_keepalive_inside_a_transaction_confirms_nothing)
   bench_done(&bench);
 }
 
+Test(session, what_is_written_is_what_came_and_not_where_the_log_ends)
+{
+  struct bench bench;
+
+  /* The fake's data messages tell an end of WAL far away. A server that was told its own end sends no keepalive, and an idle slot would not follow. */
+  bench_init(&bench);
+  fake_stream_begin(bench.stream, 0x200, 1);
+  fake_stream_keepalive(bench.stream, 0x900, true);
+  fake_stream_commit(bench.stream, 0x200, 0x240);
+  turn(&bench, US_PER_S);
+  cr_assert_gt(fake_stream_status_count(bench.stream), 0);
+  for (size_t i = 0; i < fake_stream_status_count(bench.stream); i++) {
+    cr_assert_leq(fake_stream_status(bench.stream, i).write, 0x240);
+  }
+  bench_done(&bench);
+}
+
 Test(session, a_status_goes_out_by_our_own_timer_while_nothing_moves)
 {
   struct bench bench;

@@ -1,5 +1,4 @@
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
 #include "stream/pg_connection.h"
 
@@ -44,26 +43,4 @@ Test(sqlstate, no_answer_at_all_is_retried)
 
   cr_assert_eq(sqlstate_verdict(NULL, &code, &cause), VERDICT_RETRY);
   cr_assert_str_eq(cause, "network");
-}
-
-Test(sql_literal, quotes_and_backslashes_cannot_end_it)
-{
-  static const struct {
-    const char *text, *literal;
-  } texts[] = {{"", "''"}, {"plain", "'plain'"}, {"it's", "'it''s'"}, {"back\\slash", "E'back\\\\slash'"}, {"\\'", "E'\\\\'''"}};
-
-  for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-    char *literal = sql_literal(texts[i].text);
-
-    cr_assert_str_eq(literal, texts[i].literal);
-    free(literal);
-  }
-}
-
-Test(sql_identifier, is_always_quoted)
-{
-  char *identifier = sql_identifier("Odd\"name");
-
-  cr_assert_str_eq(identifier, "\"Odd\"\"name\"");
-  free(identifier);
 }

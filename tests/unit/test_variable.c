@@ -74,15 +74,20 @@ static void assert_problem(size_t i, const char *name, const char *words)
   cr_assert_not_null(strstr(problems.problems[i].text, words), "%s", problems.problems[i].text);
 }
 
-static char *printed(void (*print)(const struct variable *, FILE *))
+static char *printed_of(const struct variable *variables, void (*print)(const struct variable *, FILE *))
 {
   char *text = NULL;
   size_t length = 0;
   FILE *out = open_memstream(&text, &length);
 
-  print(table, out);
+  print(variables, out);
   cr_assert_eq(fclose(out), 0);
   return text;
+}
+
+static char *printed(void (*print)(const struct variable *, FILE *))
+{
+  return printed_of(table, print);
 }
 
 Test(variable, fallbacks_are_read_as_values)
@@ -371,5 +376,88 @@ Test(variable, help_says_what_each_is_for_and_what_counts_without_it)
                          "  T_NUMBER    a number; -5 to 64; default 8\n"
                          "  T_LEVEL     a level; debug, info or warn; default info\n"
                          "  T_LISTEN    an address; host:port; default 127.0.0.1:8081\n");
+  free(text);
+}
+
+Test(variable, what_is_wrong_is_printed_with_the_rest_and_marked)
+{
+  char *text;
+
+  (void)setenv("T_TEXT", "two\nlines", 1);
+  (void)setenv("T_TOKEN", "hunter2", 1);
+  (void)setenv("T_TOKEN_FILE", "/nowhere", 1);
+  (void)setenv("T_DATABASE", "postgresql://app:p@hunter2@h/shop", 1);
+  (void)setenv("T_NUMBER", "65", 1);
+  (void)setenv("T_LISTEN", ":80", 1);
+  read_all();
+  cr_assert_eq(problems.count, 4);
+  text = printed(variables_print);
+  cr_assert_str_eq(text, "T_TEXT=two?lines  # environment  # WRONG: has a control character\n"
+                         "T_TOKEN=***  # environment and file /nowhere  # WRONG: is set, and T_TOKEN_FILE too: only one of them can count\n"
+                         "T_DATABASE=***  # environment  # WRONG: has an @ too many: in a URI write @ : / ? of a user name or password as %40 %3A %2F %3F\n"
+                         "T_NUMBER=65  # environment  # WRONG: must be a whole number from -5 to 64, is \"65\"\n"
+                         "T_LEVEL=info  # default\n"
+                         "T_LISTEN=:80  # environment\n");
+  free(text);
+}
+
+Test(variable, what_must_be_set_and_is_not_is_printed_so)
+{
+  char *text;
+
+  (void)unsetenv("T_DATABASE");
+  read_all();
+  text = printed(variables_print);
+  cr_assert_not_null(strstr(text, "\nT_DATABASE=  # not set  # WRONG: is not set, nor is T_DATABASE_FILE: the database\n"), "%s", text);
+  free(text);
+}
+
+static const struct variable served[] = {
+    {.name = "HTTP_LISTEN", .kind = VARIABLE_ADDRESS, .target = &targets.listen, .fallback = ":80", .help = "an address"},
+    {.name = "HTTP_WORKERS", .kind = VARIABLE_NUMBER, .target = &targets.number, .fallback = "8", .help = "a number", .least = 1, .most = 64},
+    {0},
+};
+
+static size_t strangers(const char *entry)
+{
+  char name[64];
+  size_t length = strcspn(entry, "=");
+
+  (void)snprintf(name, sizeof(name), "%.*s", (int)length, entry);
+  (void)setenv(name, entry + length + 1, 1);
+  memset(&problems, 0, sizeof(problems));
+  variables_read(served, &problems);
+  (void)unsetenv(name);
+  return problems.count;
+}
+
+Test(variable, a_name_of_our_kind_that_is_none_of_ours_is_a_mistake)
+{
+  static const char *const wrong[] = {"HTTP_PORT=8081", "HTTP_LISTENN=:80", "HTTP_LISTEN_FILE=/x", "HTTP_WORKER=4", "HTTP_=x", "HTTP_SERVICES=1"};
+  static const char *const of_others[] = {"HTTP_PROXY=http://p:3128",
+                                          "HTTPS_PROXY=x",
+                                          "HTTP_PORT=tcp://10.0.0.1:80",
+                                          "HTTP_PORT_80_TCP_ADDR=10.0.0.1",
+                                          "HTTP_SERVICE_HOST=10.0.0.1",
+                                          "HTTP_SERVICE_PORT=80",
+                                          "HTTP_SERVICE_PORT_WEB=80",
+                                          "HTTP_PORT=",
+                                          "http_port=1"};
+  char *text;
+
+  for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+    cr_expect_eq(strangers(wrong[i]), 1, "%s", wrong[i]);
+    cr_expect_eq(strncmp(problems.problems[0].path, wrong[i], strcspn(wrong[i], "=")), 0, "%s", problems.problems[0].path);
+    cr_expect_str_eq(problems.problems[0].text, "is no setting of this program; of that kind there are HTTP_LISTEN, HTTP_WORKERS");
+  }
+  for (size_t i = 0; i < sizeof(of_others) / sizeof(*of_others); i++) {
+    cr_expect_eq(strangers(of_others[i]), 0, "%s", of_others[i]);
+  }
+  /* A program without a setting of that kind has no say in it. */
+  (void)setenv("HTTP_PORT", "hunter2", 1);
+  read_soundly();
+  text = printed_of(served, variables_print);
+  cr_assert_str_eq(text, "HTTP_LISTEN=:80  # default\nHTTP_WORKERS=8  # default\n"
+                         "HTTP_PORT=***  # environment  # WRONG: is no setting of this program; of that kind there are HTTP_LISTEN, HTTP_WORKERS\n");
   free(text);
 }

@@ -6,6 +6,7 @@
  *
  * Only looks: nothing is written, created or locked. A question that the role may not ask is left out rather than guessed.
  */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,10 @@
 #include "commands/kafka_admin.h"
 #include "commands/report.h"
 #include "commands/slot_setup.h"
+#include "commands/topics_file.h"
 #include "moment.h"
 #include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 enum {
   CHECK_SENDER_TIMEOUT_MIN_US = 10 * US_PER_S, /* below, a long transaction of others can cost the connection */
@@ -25,19 +28,22 @@ enum {
   CHECK_SLOTS_SPARE = 1,
 };
 
-static const char help[] = "usage: cdc-relay check\n"
+static const char help[] = "usage: cdc-relay check [--topics FILE]\n"
                            "\n"
                            "Looks at the database, the slot, the publication, the tables, Kafka and its topics. Explains each problem\n"
                            "with the statement that mends it. Changes nothing.\n"
+                           "\n"
+                           "  --topics FILE  compares Kafka's topics with those of a topics.json: partitions, retention, clean-up\n"
                            "\n"
                            "Exit code: 0 no problem (warnings do not count), else that of the worst: 1 something could not be reached,\n"
                            "2 configuration, 3 the database refuses, 4 the position cannot be trusted, 6 Kafka refuses.\n"
                            "\n"
                            "Example:\n"
-                           "  cdc-relay --config shop.json check\n";
+                           "  cdc-relay --config shop.json check --topics topics.json\n";
 
 struct check {
   const struct config *config;
+  struct topics_file *topics_file; /* NULL: none was named */
   int code;
   size_t errors;
   size_t warnings;
@@ -336,6 +342,18 @@ static void check_topic(struct check *check, const struct kafka_admin *admin, co
   }
 }
 
+static void check_topics_file(struct check *check, struct kafka_admin *admin)
+{
+  struct problem problem;
+  size_t warnings = 0;
+  enum verdict verdict = check->topics_file != NULL ? topics_file_compare(check->topics_file, admin, &warnings, &problem) : VERDICT_OK;
+
+  check->warnings += warnings;
+  if (verdict != VERDICT_OK) {
+    check_error(check, verdict, &problem);
+  }
+}
+
 static void check_kafka(struct check *check)
 {
   struct problem problem;
@@ -365,28 +383,54 @@ static void check_kafka(struct check *check)
     if (patterns > 0) {
       printf("topics by pattern: %zu patterns in allow lists, whose topics are not checked\n", patterns);
     }
+    check_topics_file(check, admin);
   }
   kafka_admin_close(admin);
   free(topics);
   free(names);
 }
 
+/* EXIT_DONE: go on. */
+static int parse_options(int argc, char **argv, struct check *check)
+{
+  static const struct option options[] = {{"topics", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+  struct problem problem;
+  int answer;
+
+  optind = 0;
+  while ((answer = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
+    if (answer != 't') {
+      return report_bad_option(argv[0], answer, argv);
+    }
+    topics_file_free(check->topics_file);
+    check->topics_file = NULL;
+    if (topics_file_read(optarg, &check->topics_file, &problem) != VERDICT_OK) {
+      return report_problem(VERDICT_FATAL, &problem);
+    }
+  }
+  return optind < argc ? report_usage(argv[0], "unexpected argument %s", argv[optind]) : EXIT_DONE;
+}
+
 int command_check(struct config *config, int argc, char **argv)
 {
   struct check check = {.config = config, .code = EXIT_DONE};
+  int code;
 
   if (command_wants_help(argc, argv)) {
     fputs(help, stdout);
     return EXIT_DONE;
   }
-  if (argc > 1) {
-    return report_usage(argv[0], "unexpected argument %s", argv[1]);
+  code = parse_options(argc, argv, &check);
+  if (code != EXIT_DONE) {
+    topics_file_free(check.topics_file);
+    return code;
   }
   for (size_t i = 0; i < config->warnings.count && i < PROBLEM_LIST_MAX; i++) {
     WARN(&check, NULL, "configuration: %s: %s", config->warnings.problems[i].path, config->warnings.problems[i].text);
   }
   check_database(&check);
   check_kafka(&check);
+  topics_file_free(check.topics_file);
   printf("%zu problems, %zu warnings\n", check.errors, check.warnings);
   return check.code;
 }

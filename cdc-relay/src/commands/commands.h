@@ -14,6 +14,8 @@
 #include "verdict.h"
 
 bool command_wants_help(int argc, char *const *argv); /* --help or -h before a `--` */
+/* The value of an option that counts something, from 1 to `most`; false: it is none. */
+bool command_read_count(const char *text, int most, int *ret_count);
 
 /* Creates publication and slot. 0 when all exists and matches, 3 what differs, 4 when a gap would have to be accepted, 6 from Kafka (--create-topics). */
 int command_init(struct config *config, int argc, char **argv);

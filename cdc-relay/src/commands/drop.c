@@ -12,6 +12,7 @@
 #include "commands/database.h"
 #include "commands/report.h"
 #include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 static const char help[] = "usage: cdc-relay drop [OPTIONS]\n"
                            "\n"

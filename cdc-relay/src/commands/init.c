@@ -307,18 +307,6 @@ static void print_sql(const struct config *config, const struct init_options *op
   }
 }
 
-static bool parse_count(const char *text, int max, int *ret_count)
-{
-  char *end;
-  long value = strtol(text, &end, 10);
-
-  if (end == text || *end != '\0' || value < 1 || value > max) {
-    return false;
-  }
-  *ret_count = (int)value;
-  return true;
-}
-
 static int parse_options(int argc, char **argv, struct init_options *options)
 {
   enum { CREATE_TOPICS = 1000, PARTITIONS, REPLICATION, LOCK_TIMEOUT, ACCEPT_GAP, SQL };
@@ -339,17 +327,17 @@ static int parse_options(int argc, char **argv, struct init_options *options)
       options->create_topics = true;
       break;
     case PARTITIONS:
-      if (!parse_count(optarg, PARTITIONS_MAX, &options->partitions)) {
+      if (!command_read_count(optarg, PARTITIONS_MAX, &options->partitions)) {
         return report_usage(argv[0], "--partitions %s is not a number from 1 to %d", optarg, PARTITIONS_MAX);
       }
       break;
     case REPLICATION:
-      if (!parse_count(optarg, REPLICATION_MAX, &options->replication)) {
+      if (!command_read_count(optarg, REPLICATION_MAX, &options->replication)) {
         return report_usage(argv[0], "--replication %s is not a number from 1 to %d", optarg, REPLICATION_MAX);
       }
       break;
     case LOCK_TIMEOUT:
-      if (!parse_count(optarg, LOCK_TIMEOUT_MAX, &options->lock_timeout_s)) {
+      if (!command_read_count(optarg, LOCK_TIMEOUT_MAX, &options->lock_timeout_s)) {
         return report_usage(argv[0], "--lock-timeout %s is not a number of seconds from 1 to %d", optarg, LOCK_TIMEOUT_MAX);
       }
       break;

@@ -100,33 +100,43 @@ static enum verdict kafka_problem(struct kafka_admin *admin, const char *doing, 
   }
 }
 
-static void read_limits(const rd_kafka_ConfigResource_t *const *resources, size_t resource_count, struct kafka_topic *topics, size_t count)
+static void read_setting(struct kafka_topic *topic, const char *name, const char *value)
+{
+  if (strcmp(name, "max.message.bytes") == 0) {
+    topic->max_message_bytes = strtoll(value, NULL, 10);
+  } else if (strcmp(name, "retention.ms") == 0) {
+    topic->retention_ms = strtoll(value, NULL, 10);
+    topic->has_retention = true;
+  } else if (strcmp(name, "cleanup.policy") == 0) {
+    (void)snprintf(topic->cleanup, sizeof(topic->cleanup), "%s", value);
+  }
+}
+
+static void read_settings(const rd_kafka_ConfigResource_t *const *resources, size_t resource_count, struct kafka_topic *topics, size_t count)
 {
   for (size_t r = 0; r < resource_count; r++) {
     size_t entry_count;
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resources[r], &entry_count);
 
-    for (size_t e = 0; e < entry_count; e++) {
-      const char *value = rd_kafka_ConfigEntry_value(entries[e]);
-
-      if (value == NULL || strcmp(rd_kafka_ConfigEntry_name(entries[e]), "max.message.bytes") != 0) {
+    for (size_t t = 0; t < count; t++) {
+      if (strcmp(topics[t].name, rd_kafka_ConfigResource_name(resources[r])) != 0) {
         continue;
       }
-      for (size_t t = 0; t < count; t++) {
-        if (strcmp(topics[t].name, rd_kafka_ConfigResource_name(resources[r])) == 0) {
-          topics[t].max_message_bytes = strtoll(value, NULL, 10);
+      for (size_t e = 0; e < entry_count; e++) {
+        if (rd_kafka_ConfigEntry_value(entries[e]) != NULL) {
+          read_setting(&topics[t], rd_kafka_ConfigEntry_name(entries[e]), rd_kafka_ConfigEntry_value(entries[e]));
         }
       }
     }
   }
 }
 
-/* Needs DescribeConfigs on the topics, which the relay itself does not: a refusal leaves the limits unknown. */
-static void describe_limits(struct kafka_admin *admin, struct kafka_topic *topics, size_t count)
+/* Needs DescribeConfigs on the topics, which the relay itself does not: a refusal leaves their settings unknown. */
+static void describe_settings(struct kafka_admin *admin, struct kafka_topic *topics, size_t count)
 {
   rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client);
   rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-  rd_kafka_ConfigResource_t **resources = calloc(count, sizeof(*resources));
+  rd_kafka_ConfigResource_t **resources = calloc(count + 1, sizeof(*resources));
   size_t existing = 0;
   char reason[128];
 
@@ -149,7 +159,7 @@ static void describe_limits(struct kafka_admin *admin, struct kafka_topic *topic
       size_t resource_count;
       const rd_kafka_ConfigResource_t **described = rd_kafka_DescribeConfigs_result_resources(result, &resource_count);
 
-      read_limits((const rd_kafka_ConfigResource_t *const *)described, resource_count, topics, count);
+      read_settings((const rd_kafka_ConfigResource_t *const *)described, resource_count, topics, count);
     }
     if (event != NULL) {
       rd_kafka_event_destroy(event);
@@ -170,9 +180,7 @@ enum verdict kafka_admin_describe(struct kafka_admin *admin, struct kafka_topic 
     return kafka_problem(admin, "read the topics of Kafka", error, rd_kafka_err2str(error), problem);
   }
   for (size_t i = 0; i < count; i++) {
-    topics[i].exists = false;
-    topics[i].partitions = 0;
-    topics[i].max_message_bytes = -1;
+    topics[i] = (struct kafka_topic){.name = topics[i].name, .max_message_bytes = -1};
     for (int t = 0; t < metadata->topic_cnt; t++) {
       if (strcmp(metadata->topics[t].topic, topics[i].name) == 0 && metadata->topics[t].partition_cnt > 0) {
         topics[i].exists = true;
@@ -181,7 +189,7 @@ enum verdict kafka_admin_describe(struct kafka_admin *admin, struct kafka_topic 
     }
   }
   rd_kafka_metadata_destroy(metadata);
-  describe_limits(admin, topics, count);
+  describe_settings(admin, topics, count);
   return VERDICT_OK;
 }
 
@@ -278,11 +286,11 @@ const char **kafka_topic_names(const struct config *config, size_t *ret_count, s
         add_name(names, &count, entry->allow[k]);
       }
     }
-    if (entry->poison == POISON_DEAD_LETTER && entry->dead_letter_topic != NULL) {
+    if (entry->dead_letter_topic != NULL) {
       add_name(names, &count, entry->dead_letter_topic);
     }
   }
-  if (config->delivery.poison == POISON_DEAD_LETTER && config->delivery.dead_letter_topic != NULL) {
+  if (config->delivery.dead_letter_topic != NULL) {
     add_name(names, &count, config->delivery.dead_letter_topic);
   }
   *ret_count = count;

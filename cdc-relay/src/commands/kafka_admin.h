@@ -12,7 +12,7 @@
 #include "config/config.h"
 #include "verdict.h"
 
-enum { KAFKA_ADMIN_TIMEOUT_MS = 10000 };
+enum { KAFKA_ADMIN_TIMEOUT_MS = 10000, KAFKA_TOPIC_CLEANUP_SIZE = 32 };
 
 struct kafka_admin;
 
@@ -24,7 +24,11 @@ struct kafka_topic {
   const char *name; /* of the caller */
   bool exists;      /* and we may see it */
   int partitions;
-  int64_t max_message_bytes; /* the topic's max.message.bytes; -1 unknown (not authorized, broker too old) */
+  /* The topic's settings; not known where the client may not ask for them, or the broker is too old. */
+  int64_t max_message_bytes;              /* -1: not known */
+  int64_t retention_ms;                   /* -1: for ever */
+  bool has_retention;                     /* it is known */
+  char cleanup[KAFKA_TOPIC_CLEANUP_SIZE]; /* cleanup.policy; empty: not known */
 };
 
 /* Fills all but the names. RETRY: no broker answered. FATAL 6: authentication. */
@@ -38,7 +42,7 @@ enum verdict MUST_CHECK kafka_admin_create(struct kafka_admin *admin, const char
 int64_t kafka_admin_setting(const struct kafka_admin *admin, const char *property);
 
 /*
- * The exact topic names that the configuration can publish to: allow lists and dead-letter topics, each once; `prefix*` patterns are counted in
+ * The exact topic names that the configuration can publish to: allow lists and dead-letter topics (delivery.poison_once uses them under any policy), each once; `prefix*` patterns are counted in
  * *ret_patterns. The array is malloc'ed, the names are the configuration's.
  */
 const char **kafka_topic_names(const struct config *config, size_t *ret_count, size_t *ret_patterns);

@@ -13,55 +13,29 @@
 
 #include "commands/database.h"
 #include "stream/pg_connection.h"
-
-static FILE *text_open(char **text, size_t *size)
-{
-  FILE *out = open_memstream(text, size);
-
-  if (out == NULL) {
-    abort();
-  }
-  return out;
-}
-
-static void put_identifier(FILE *out, const char *name)
-{
-  char *identifier = sql_identifier(name);
-
-  (void)fputs(identifier, out);
-  free(identifier);
-}
-
-static void put_table(FILE *out, const struct config_outbox *entry)
-{
-  put_identifier(out, entry->table_schema);
-  (void)fputc('.', out);
-  put_identifier(out, entry->table_name);
-}
+#include "stream/sql_text.h"
 
 char *slot_setup_publication_sql(const struct config *config)
 {
-  char *sql;
-  size_t size;
-  FILE *out = text_open(&sql, &size);
+  struct sql_text sql;
   const char *before = " FOR TABLE ";
   bool updates = false;
 
-  (void)fputs("CREATE PUBLICATION ", out);
-  put_identifier(out, config->postgres.publication);
+  sql_text_open(&sql);
+  sql_text_put(&sql, "CREATE PUBLICATION ");
+  sql_text_put_identifier(&sql, config->postgres.publication);
   for (size_t i = 0; i < config->outbox_count; i++) {
     const struct config_outbox *entry = &config->outbox[i];
 
     if (entry->message_prefix == NULL) {
-      (void)fputs(before, out);
-      put_table(out, entry);
+      sql_text_put(&sql, before);
+      sql_text_put_table(&sql, entry->table_schema, entry->table_name);
       before = ", ";
-      updates = updates || entry->invalid_operation == INVALID_OPERATION_ERROR || entry->invalid_operation == INVALID_OPERATION_FATAL;
+      updates = updates || config_outbox_wants_updates(entry);
     }
   }
-  (void)fprintf(out, " WITH (publish = '%s', publish_via_partition_root = true);", updates ? "insert, update" : "insert");
-  (void)fclose(out);
-  return sql;
+  sql_text_put_format(&sql, " WITH (publish = '%s', publish_via_partition_root = true);", updates ? "insert, update" : "insert");
+  return sql_text_close(&sql);
 }
 
 enum verdict slot_setup_create_publication(const struct config *config, struct problem *problem)
@@ -85,18 +59,18 @@ void slot_setup_undo_publication(const struct config *config)
 {
   struct problem ignored;
   PGconn *connection = NULL;
+  char *publication = sql_identifier(config->postgres.publication);
   char *sql;
-  size_t size;
-  FILE *out = text_open(&sql, &size);
 
-  (void)fputs("DROP PUBLICATION ", out);
-  put_identifier(out, config->postgres.publication);
-  (void)fclose(out);
+  if (asprintf(&sql, "DROP PUBLICATION %s", publication) < 0) {
+    abort();
+  }
   if (pg_connect(config, PG_ADMIN, &connection, &ignored) == VERDICT_OK) {
     PQclear(PQexec(connection, sql));
     PQfinish(connection);
   }
   free(sql);
+  free(publication);
 }
 
 /* Whether `connection` reads all rows of the table, row policies included; then how many there are in the snapshot. */
@@ -104,42 +78,36 @@ static bool count_table(PGconn *connection, const char *snapshot, const struct c
 {
   struct problem ignored;
   PGresult *result = NULL;
-  char *sql;
-  size_t size;
-  FILE *out;
-  char *table;
-  char *literal;
+  char *table = sql_table(entry->table_schema, entry->table_name);
+  char *table_literal = sql_literal(table);
+  char *snapshot_literal = sql_literal(snapshot);
+  char *privilege_sql;
+  char *count_sql;
   bool may;
 
-  out = text_open(&table, &size);
-  put_table(out, entry);
-  (void)fclose(out);
-  literal = sql_literal(table);
-  out = text_open(&sql, &size);
-  (void)fprintf(out, "SELECT has_table_privilege(%s, 'SELECT') AND NOT row_security_active(%s)", literal, literal);
-  (void)fclose(out);
-  free(literal);
-  may = database_run(connection, sql, "ask for privileges", &result, &ignored) == VERDICT_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+  if (asprintf(&privilege_sql, "SELECT has_table_privilege(%s, 'SELECT') AND NOT row_security_active(%s)", table_literal, table_literal) < 0 ||
+      asprintf(&count_sql,
+               "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '%ds'; SET TRANSACTION SNAPSHOT %s;"
+               " SELECT count(*) FROM %s",
+               SLOT_SETUP_COUNT_TIMEOUT_S, snapshot_literal, table) < 0) {
+    abort();
+  }
+  may = database_run(connection, privilege_sql, "ask for privileges", &result, &ignored) == VERDICT_OK && PQntuples(result) == 1 &&
+        PQgetvalue(result, 0, 0)[0] == 't';
   PQclear(result);
-  free(sql);
   if (may) {
-    literal = sql_literal(snapshot);
-    out = text_open(&sql, &size);
-    (void)fprintf(out,
-                  "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '%ds'; SET TRANSACTION SNAPSHOT %s;"
-                  " SELECT count(*) FROM %s",
-                  SLOT_SETUP_COUNT_TIMEOUT_S, literal, table);
-    (void)fclose(out);
-    free(literal);
     result = NULL;
-    may = database_run(connection, sql, "count rows", &result, &ignored) == VERDICT_OK && PQntuples(result) == 1;
+    may = database_run(connection, count_sql, "count rows", &result, &ignored) == VERDICT_OK && PQntuples(result) == 1;
     if (may) {
       *ret_rows = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
     }
     PQclear(result);
     PQclear(PQexec(connection, "ROLLBACK"));
-    free(sql);
   }
+  free(privilege_sql);
+  free(count_sql);
+  free(snapshot_literal);
+  free(table_literal);
   free(table);
   return may;
 }
@@ -226,8 +194,7 @@ enum verdict slot_setup_open_snapshot(const struct config *config, const char *s
   free(sql);
   if (verdict == VERDICT_OK) {
     /* The name was validated: [a-z0-9_]. A snapshot is exported by default, in every version's syntax. */
-    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s%s", slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput",
-                 has_failover ? " (FAILOVER true)" : "") < 0) {
+    if (asprintf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL %s%s", slot, plugin_name(config->postgres.plugin), has_failover ? " (FAILOVER true)" : "") < 0) {
       abort();
     }
     verdict = database_run(walsender, sql, "create the replication slot", &result, problem);
@@ -287,8 +254,7 @@ void slot_setup_print_sql(const struct config *config, int lock_timeout_s, FILE 
   (void)fprintf(out,
                 "-- 2. as the relay's role (LOGIN REPLICATION), after the publication has been committed. It waits for open transactions.\n"
                 "SET lock_timeout = '%ds';\nSELECT pg_create_logical_replication_slot(%s, '%s'%s);\n",
-                lock_timeout_s, slot, config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput",
-                config->postgres.failover ? ", failover => true" : "");
+                lock_timeout_s, slot, plugin_name(config->postgres.plugin), config->postgres.failover ? ", failover => true" : "");
   free(publication);
   free(slot);
 }

@@ -26,6 +26,7 @@
 #include "commands/takeover_sql.h"
 #include "moment.h"
 #include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 enum { PROGRESS_US = 5 * US_PER_S };
 
@@ -148,8 +149,7 @@ static enum verdict judge_table(struct takeover *takeover, struct problem *probl
     takeover->outbox.id_type = takeover->id_type;
   }
   PQclear(result);
-  if (verdict == VERDICT_OK && takeover->catalog.publishes_update &&
-      (entry->invalid_operation == INVALID_OPERATION_ERROR || entry->invalid_operation == INVALID_OPERATION_FATAL)) {
+  if (verdict == VERDICT_OK && takeover->catalog.publishes_update && config_outbox_wants_updates(entry)) {
     verdict = problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "updates_published",
                           "publication \"%s\" publishes updates, which table.op.invalid.behavior of %s takes for mistakes, and every mark is one",
                           takeover->config->postgres.publication, entry->table);

@@ -2,9 +2,9 @@
 #include "commands/takeover_options.h"
 
 #include <getopt.h>
-#include <stdlib.h>
 
 #include "commands/backlog.h"
+#include "commands/commands.h"
 #include "commands/report.h"
 #include "commands/slot_setup.h"
 
@@ -31,18 +31,6 @@ const char takeover_help[] = "usage: cdc-relay takeover --poller-is-stopped [OPT
                              "  cdc-relay --config membership.json takeover --table public.member_outbox_event --poller-is-stopped\n";
 
 enum { LOCK_TIMEOUT_MAX_S = 3600 };
-
-static bool parse_number(const char *text, int max, int *ret_number)
-{
-  char *end;
-  long number = strtol(text, &end, 10);
-
-  if (end == text || *end != '\0' || number < 1 || number > max) {
-    return false;
-  }
-  *ret_number = (int)number;
-  return true;
-}
 
 static int judge_options(const char *command, const struct takeover_options *options)
 {
@@ -100,12 +88,12 @@ int takeover_options_parse(int argc, char **argv, struct takeover_options *optio
       options->mark_sql = optarg;
       break;
     case BATCH:
-      if (!parse_number(optarg, BACKLOG_BATCH_MAX, &options->batch)) {
+      if (!command_read_count(optarg, BACKLOG_BATCH_MAX, &options->batch)) {
         return report_usage(argv[0], "--batch must be a number from 1 to %d, not %s", BACKLOG_BATCH_MAX, optarg);
       }
       break;
     case LOCK_TIMEOUT:
-      if (!parse_number(optarg, LOCK_TIMEOUT_MAX_S, &options->lock_timeout_s)) {
+      if (!command_read_count(optarg, LOCK_TIMEOUT_MAX_S, &options->lock_timeout_s)) {
         return report_usage(argv[0], "--lock-timeout must be a number of seconds from 1 to %d, not %s", LOCK_TIMEOUT_MAX_S, optarg);
       }
       break;

@@ -8,44 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
-static FILE *text_open(char **text, size_t *size)
+static void put_table(struct sql_text *sql, const struct old_outbox *outbox)
 {
-  FILE *out = open_memstream(text, size);
-
-  if (out == NULL) {
-    abort();
-  }
-  return out;
+  sql_text_put_table(sql, outbox->entry->table_schema, outbox->entry->table_name);
 }
 
-static void put_identifier(FILE *out, const char *name)
+static void put_unmarked(struct sql_text *sql, const struct old_outbox *outbox)
 {
-  char *identifier = sql_identifier(name);
-
-  (void)fputs(identifier, out);
-  free(identifier);
-}
-
-static void put_literal(FILE *out, const char *text)
-{
-  char *literal = sql_literal(text);
-
-  (void)fputs(literal, out);
-  free(literal);
-}
-
-static void put_table(FILE *out, const struct config_outbox *entry)
-{
-  put_identifier(out, entry->table_schema);
-  (void)fputc('.', out);
-  put_identifier(out, entry->table_name);
-}
-
-static void put_unmarked(FILE *out, const struct old_outbox *outbox)
-{
-  (void)fprintf(out, "(%s) IS NOT TRUE", outbox->marked);
+  sql_text_put_format(sql, "(%s) IS NOT TRUE", outbox->marked);
 }
 
 void takeover_slot_name(const char *slot, char *ret_name)
@@ -60,117 +32,102 @@ char *takeover_marked_by_column(const char *column)
 
 char *takeover_mark_by_column(const char *column)
 {
-  char *sql;
-  size_t size;
-  FILE *out = text_open(&sql, &size);
+  struct sql_text sql;
 
-  put_identifier(out, column);
-  (void)fputs(" = true", out);
-  (void)fclose(out);
-  return sql;
+  sql_text_open(&sql);
+  sql_text_put_identifier(&sql, column);
+  sql_text_put(&sql, " = true");
+  return sql_text_close(&sql);
 }
 
 char *takeover_count_sql(const struct old_outbox *outbox)
 {
-  char *sql;
-  size_t size;
-  FILE *out = text_open(&sql, &size);
+  struct sql_text sql;
 
-  (void)fputs("SELECT count(*) FROM ", out);
-  put_table(out, outbox->entry);
-  (void)fputs(" WHERE ", out);
-  put_unmarked(out, outbox);
-  (void)fclose(out);
-  return sql;
+  sql_text_open(&sql);
+  sql_text_put(&sql, "SELECT count(*) FROM ");
+  put_table(&sql, outbox);
+  sql_text_put(&sql, " WHERE ");
+  put_unmarked(&sql, outbox);
+  return sql_text_close(&sql);
 }
 
 char *takeover_cursor_sql(const struct old_outbox *outbox, const struct catalog_table *table)
 {
-  char *sql;
-  size_t size;
-  FILE *out = text_open(&sql, &size);
+  struct sql_text sql;
 
-  (void)fputs("DECLARE backlog NO SCROLL CURSOR FOR SELECT ", out);
-  put_identifier(out, outbox->id_column);
-  (void)fputs("::text", out);
+  sql_text_open(&sql);
+  sql_text_put(&sql, "DECLARE backlog NO SCROLL CURSOR FOR SELECT ");
+  sql_text_put_identifier(&sql, outbox->id_column);
+  sql_text_put(&sql, "::text");
   for (size_t i = 0; i < table->column_count; i++) {
-    (void)fputs(", ", out);
-    put_identifier(out, table->columns[i].name);
+    sql_text_put(&sql, ", ");
+    sql_text_put_identifier(&sql, table->columns[i].name);
   }
-  (void)fputs(" FROM ", out);
-  put_table(out, outbox->entry);
+  sql_text_put(&sql, " FROM ");
+  put_table(&sql, outbox);
   /* With a bare name here ORDER BY would mean the output's column, which is text, where `10` comes before `9`: hence the table's name before it. */
-  (void)fputs(" AS old_outbox WHERE ", out);
-  put_unmarked(out, outbox);
-  (void)fputs(" ORDER BY old_outbox.", out);
-  put_identifier(out, outbox->order_by);
+  sql_text_put(&sql, " AS old_outbox WHERE ");
+  put_unmarked(&sql, outbox);
+  sql_text_put(&sql, " ORDER BY old_outbox.");
+  sql_text_put_identifier(&sql, outbox->order_by);
   if (strcmp(outbox->order_by, outbox->id_column) != 0) {
-    (void)fputs(", old_outbox.", out);
-    put_identifier(out, outbox->id_column);
+    sql_text_put(&sql, ", old_outbox.");
+    sql_text_put_identifier(&sql, outbox->id_column);
   }
-  (void)fclose(out);
-  return sql;
+  return sql_text_close(&sql);
 }
 
 char *takeover_mark_sql(const struct old_outbox *outbox)
 {
-  char *sql;
-  size_t size;
-  FILE *out = text_open(&sql, &size);
+  struct sql_text sql;
 
-  (void)fputs("UPDATE ", out);
-  put_table(out, outbox->entry);
-  (void)fprintf(out, " SET %s WHERE ", outbox->mark);
-  put_identifier(out, outbox->id_column);
-  (void)fprintf(out, " = ANY ($1::%s[]) AND ", outbox->id_type);
-  put_unmarked(out, outbox);
-  (void)fclose(out);
-  return sql;
+  sql_text_open(&sql);
+  sql_text_put(&sql, "UPDATE ");
+  put_table(&sql, outbox);
+  sql_text_put_format(&sql, " SET %s WHERE ", outbox->mark);
+  sql_text_put_identifier(&sql, outbox->id_column);
+  sql_text_put_format(&sql, " = ANY ($1::%s[]) AND ", outbox->id_type);
+  put_unmarked(&sql, outbox);
+  return sql_text_close(&sql);
 }
 
 char *takeover_facts_sql(const struct old_outbox *outbox)
 {
-  char *sql;
-  char *table;
-  size_t size;
-  FILE *out = text_open(&table, &size);
+  struct sql_text sql;
+  char *table = sql_table(outbox->entry->table_schema, outbox->entry->table_name);
 
-  put_table(out, outbox->entry);
-  (void)fclose(out);
-  out = text_open(&sql, &size);
-  (void)fputs(
+  sql_text_open(&sql);
+  sql_text_put(
+      &sql,
       "SELECT has_table_privilege(c.oid, 'SELECT') AND has_any_column_privilege(c.oid, 'UPDATE'), a.attnotnull AND EXISTS (SELECT FROM pg_catalog.pg_index i"
       " WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),"
       " format_type(a.atttypid, NULL), current_user"
-      " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ",
-      out);
-  put_literal(out, outbox->id_column);
-  (void)fputs(" WHERE c.oid = ", out);
-  put_literal(out, table);
-  (void)fputs("::regclass", out);
-  (void)fclose(out);
+      " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ");
+  sql_text_put_literal(&sql, outbox->id_column);
+  sql_text_put(&sql, " WHERE c.oid = ");
+  sql_text_put_literal(&sql, table);
+  sql_text_put(&sql, "::regclass");
   free(table);
-  return sql;
+  return sql_text_close(&sql);
 }
 
 char *takeover_array_literal(const char *const *texts, size_t count)
 {
-  char *literal;
-  size_t size;
-  FILE *out = text_open(&literal, &size);
+  struct sql_text literal;
 
-  (void)fputc('{', out);
+  sql_text_open(&literal);
+  sql_text_put(&literal, "{");
   for (size_t i = 0; i < count; i++) {
-    (void)fputs(i == 0 ? "\"" : ",\"", out);
+    sql_text_put(&literal, i == 0 ? "\"" : ",\"");
     for (const char *text = texts[i]; *text != '\0'; text++) {
       if (*text == '"' || *text == '\\') {
-        (void)fputc('\\', out);
+        (void)fputc('\\', literal.out);
       }
-      (void)fputc(*text, out);
+      (void)fputc(*text, literal.out);
     }
-    (void)fputc('"', out);
+    sql_text_put(&literal, "\"");
   }
-  (void)fputc('}', out);
-  (void)fclose(out);
-  return literal;
+  sql_text_put(&literal, "}");
+  return sql_text_close(&literal);
 }

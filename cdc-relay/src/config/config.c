@@ -118,15 +118,28 @@ static void read_poison_once(struct config *config, struct settings *settings, c
 {
   const struct setting *setting = settings_scalar(settings, option);
   const char *text;
+  struct position_text one;
 
   if (setting == NULL || !value_text(settings, setting, &text)) {
     return;
   }
-  if (position_parse(text, &config->delivery.poison_once) != VERDICT_OK) {
-    setting_problem(settings->problems, setting, "expected a position as in the line that reported the row, such as 16/B374D848/0");
-    return;
+  for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+    size_t length;
+
+    at += *at == ',' ? 1 : 0;
+    length = strcspn(at, ",");
+    if (config->delivery.poison_once_count == CONFIG_POISON_ONCE_MAX) {
+      setting_problem(settings->problems, setting, "names more than %d rows: for so many there is delivery.poison=dead-letter", CONFIG_POISON_ONCE_MAX);
+      return;
+    }
+    (void)snprintf(one.text, sizeof(one.text), "%.*s", (int)length, at);
+    if (length >= sizeof(one.text) || position_parse(one.text, &config->delivery.poison_once[config->delivery.poison_once_count]) != VERDICT_OK) {
+      setting_problem(settings->problems, setting,
+                      "expected positions as in the lines that reported the rows, such as 16/B374D848/0, with a comma and nothing else between two");
+      return;
+    }
+    config->delivery.poison_once_count++;
   }
-  config->delivery.poison_once_is_set = true;
 }
 
 static void read_scalars(struct config *config, struct settings *settings)
@@ -289,7 +302,7 @@ static void check_delivery(const struct config *config, struct settings *setting
   for (size_t i = 0; i < config->outbox_count; i++) {
     has_topic = has_topic || config->outbox[i].dead_letter_topic != NULL;
   }
-  if (config->delivery.poison_once_is_set && !has_topic) {
+  if (config->delivery.poison_once_count > 0 && !has_topic) {
     problem_at(settings, "delivery.poison_once", "needs a dead.letter.topic, under delivery or at the outbox entry");
   }
 }

@@ -26,6 +26,7 @@ enum {
   CONFIG_OUTBOX_MAX = 128,            /* outbox entries */
   CONFIG_ALLOW_MAX = 256,             /* route.topic.allow of one entry */
   CONFIG_STATIC_HEADERS_MAX = 32,
+  CONFIG_POISON_ONCE_MAX = 64, /* positions in delivery.poison_once */
   CONFIG_SLOT_NAME_MAX_BYTES = 63,
 };
 
@@ -88,6 +89,12 @@ struct config_outbox {
   const char *dead_letter_topic; /* NULL: none */
 };
 
+/* Whether the stream has to bring updates, since they are mistakes that are to be seen. */
+static inline bool config_outbox_wants_updates(const struct config_outbox *entry)
+{
+  return entry->invalid_operation == INVALID_OPERATION_ERROR || entry->invalid_operation == INVALID_OPERATION_FATAL;
+}
+
 struct config_property {
   const char *name; /* librdkafka's */
   const char *value;
@@ -117,8 +124,8 @@ struct config {
     enum delivery_mode mode;
     enum poison_policy poison;
     const char *dead_letter_topic;
-    bool poison_once_is_set;
-    struct position poison_once;
+    size_t poison_once_count;
+    struct position poison_once[CONFIG_POISON_ONCE_MAX];
     int64_t drain_timeout_ms;
     int64_t confirm_interval_ms; /* at most so long a settled position waits before PostgreSQL hears of it */
   } delivery;

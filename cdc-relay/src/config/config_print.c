@@ -67,6 +67,17 @@ static json_t *object_of(const struct config_outbox *entry)
   return object;
 }
 
+static json_t *positions_text(const struct config *config)
+{
+  char text[CONFIG_POISON_ONCE_MAX * sizeof(struct position_text)];
+  size_t length = 0;
+
+  for (size_t i = 0; i < config->delivery.poison_once_count; i++) {
+    length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s", i > 0 ? "," : "", position_text(config->delivery.poison_once[i]).text);
+  }
+  return length > 0 ? json_text(text) : json_null();
+}
+
 /* The value of one option; NULL for one that has none. `entry` NULL: a scalar. */
 static json_t *leaf_of_option(const struct config *config, const struct config_outbox *entry, const struct option *option)
 {
@@ -98,7 +109,7 @@ static json_t *leaf_of_option(const struct config *config, const struct config_o
   case OPTION_LISTEN:
     return listen_text(config);
   case OPTION_POSITION:
-    return config->delivery.poison_once_is_set ? json_text(position_text(config->delivery.poison_once).text) : json_null();
+    return positions_text(config);
   case OPTION_WITHOUT_EFFECT:
   case OPTION_REFUSED:
     break;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "connection_string.h"
 
 static const char mask[] = "***";
 
@@ -80,7 +81,7 @@ static bool has_stray_at(const char *url)
   size_t length;
   size_t count = 0;
 
-  if (strncmp(url, "postgresql://", 13) != 0 && strncmp(url, "postgres://", 11) != 0) {
+  if (!is_uri(url)) {
     return false;
   }
   authority += 3;
@@ -97,6 +98,9 @@ const char *connection_text_refusal(const char *url, struct texts *texts)
   PQconninfoOption *options;
   const char *refusal = NULL;
 
+  if (connection_string_is_nested(url)) {
+    return connection_string_refusal(url);
+  }
   if (has_stray_at(url)) {
     return "has an @ too many: in a URI write @ : / ? of a user name or password as %40 %3A %2F %3F";
   }
@@ -232,7 +236,7 @@ char *config_mask_url(const char *url)
   if (masked.text == NULL) {
     abort();
   }
-  if (options == NULL) {
+  if (options == NULL || connection_string_is_nested(url)) {
     put(&masked, mask, strlen(mask));
   } else if (is_uri(url)) {
     mask_uri(url, options, &masked);

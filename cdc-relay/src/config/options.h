@@ -68,8 +68,8 @@ struct option {
     "what becomes of a row that can never be published: hold and wait for a person, or send it to the dead letter topic and go on")                            \
   X("delivery.dead.letter.topic", TEXT, delivery.dead_letter_topic, NULL, NULL, 0, 0, 0, "where `dead-letter` sends such rows")                                \
   X("delivery.poison_once", POSITION, delivery.poison_once, NULL, NULL, 0, 0, 0,                                                                               \
-    "the position (`16/B374D848/0`) of one row that goes to the dead letter topic although the policy is `stop`: take it from the line that reported the "     \
-    "hold")                                                                                                                                                    \
+    "the position (`16/B374D848/0`) of a row that goes to the dead letter topic although the policy is `stop`: take it from the line that reported the "       \
+    "hold; several with commas")                                                                                                                               \
   X("delivery.drain_timeout_ms", INTEGER, delivery.drain_timeout_ms, NULL, "10000", 0, 3600000, 0,                                                             \
     "how long the first signal to stop waits for what is in flight")                                                                                           \
   X("delivery.confirm_interval_ms", INTEGER, delivery.confirm_interval_ms, NULL, "100", 1, 10000, 0,                                                           \

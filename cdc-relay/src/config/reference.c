@@ -50,10 +50,11 @@ static void write_limits(FILE *out)
                 "| entries under `outbox` | %d |\n"
                 "| `route.topic.allow` of one entry | %d |\n"
                 "| `headers.static` of one entry | %d |\n"
+                "| positions in `delivery.poison_once` | %d |\n"
                 "| properties under `kafka` | %d |\n"
                 "| errors that are listed; further ones are counted | %d |\n\n",
-                CONFIG_FILE_MAX_BYTES, CONFIG_SECRET_MAX_BYTES, CONFIG_OUTBOX_MAX, CONFIG_ALLOW_MAX, CONFIG_STATIC_HEADERS_MAX, SETTING_KAFKA_MAX,
-                PROBLEM_LIST_MAX);
+                CONFIG_FILE_MAX_BYTES, CONFIG_SECRET_MAX_BYTES, CONFIG_OUTBOX_MAX, CONFIG_ALLOW_MAX, CONFIG_STATIC_HEADERS_MAX, CONFIG_POISON_ONCE_MAX,
+                SETTING_KAFKA_MAX, PROBLEM_LIST_MAX);
 }
 
 /* A cell of a Markdown table: a bar would end it. */
@@ -99,7 +100,7 @@ static void write_type(FILE *out, const struct option *option)
     (void)fputs("`host:port`, `off`", out);
     break;
   case OPTION_POSITION:
-    (void)fputs("position", out);
+    (void)fputs("positions", out);
     break;
   case OPTION_WITHOUT_EFFECT:
   case OPTION_REFUSED:

@@ -16,6 +16,12 @@ enum plugin {
   PLUGIN_WAL2JSON,
 };
 
+/* As PostgreSQL knows it; static. */
+static inline const char *plugin_name(enum plugin plugin)
+{
+  return plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput";
+}
+
 struct decoder; /* owned by the caller */
 
 /* A fresh decoder; never NULL. Cheap to keep, to be reset at every START_REPLICATION. */

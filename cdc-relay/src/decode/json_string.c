@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "fault_point.h"
+#include "hex.h"
 #include "utf8.h"
 
 /* The two halves of UTF-16, in which \u escapes are written. */
@@ -20,24 +21,13 @@ enum { UNIT_HIGH_FIRST = 0xd800, UNIT_LOW_FIRST = 0xdc00, UNIT_LOW_LAST = 0xdfff
 /* The character that `\x` stands for; 0: no such escape (\u is apart). */
 static const char escapes[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
 
-static int hex_digit(char c)
-{
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Four hexadecimal digits; the caller has checked that there are four bytes. -1: other characters. */
 static int32_t hex4(const char *digits)
 {
   int32_t unit = 0;
 
   for (size_t i = 0; i < 4; i++) {
-    int digit = hex_digit(digits[i]);
+    int digit = hex_value(digits[i]);
 
     if (digit < 0) {
       return -1;

@@ -16,9 +16,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "exposition_text.h"
 #include "ops/metrics_priv.h"
 #include "ops/process_figures.h"
-#include "utf8.h"
+#include "span.h"
 
 struct exposition {
   FILE *out;
@@ -30,44 +31,6 @@ struct exposition {
 
 static const char *const type_names[][2] = {{"counter", "counter"}, {"gauge", "gauge"}, {"histogram", "histogram"}, {"gauge", "info"}};
 
-/* Enough digits to read the same number again. */
-static void write_number(FILE *out, double value)
-{
-  char text[32];
-
-  if (isinf(value)) {
-    (void)fputs(value > 0 ? "+Inf" : "-Inf", out);
-    return;
-  }
-  (void)snprintf(text, sizeof(text), "%.15g", value);
-  if (strtod(text, NULL) != value) {
-    (void)snprintf(text, sizeof(text), "%.17g", value);
-  }
-  (void)fputs(text, out);
-}
-
-static void write_label(FILE *out, const char *separator, const char *name, const char *value)
-{
-  struct span rest = span_of_text(value);
-
-  (void)fprintf(out, "%s%s=\"", separator, name);
-  while (rest.length > 0) {
-    uint32_t code = 0;
-    size_t length = utf8_character(rest, &code);
-
-    if (length == 0) {
-      (void)fputs("\xef\xbf\xbd", out); /* U+FFFD: a scraper refuses the whole page for one byte that is not UTF-8 */
-      length = 1;
-    } else if (code == '\n') {
-      (void)fputs("\\n", out);
-    } else {
-      (void)fprintf(out, "%s%.*s", code == '\\' || code == '"' ? "\\" : "", (int)length, rest.data);
-    }
-    rest = span_of(rest.data + length, rest.length - length);
-  }
-  (void)fputc('"', out);
-}
-
 /* `name{label="value",...} `, without the number. */
 static void write_series(const struct exposition *exposition, const struct metric *metric, const size_t *index)
 {
@@ -75,7 +38,8 @@ static void write_series(const struct exposition *exposition, const struct metri
 
   (void)fprintf(exposition->out, "%s%s", metric->name, metric_type_suffix(metric->type));
   for (size_t i = 0; i < METRIC_LABELS_MAX && metric->labels[i] != DIMENSION_NONE; i++) {
-    write_label(exposition->out, separator, dimension_label(metric->labels[i]), dimension_value(exposition->metrics, metric->labels[i], index[i]));
+    exposition_text_put_label(exposition->out, separator, dimension_label(metric->labels[i]),
+                              dimension_value(exposition->metrics, metric->labels[i], index[i]));
     separator = ",";
   }
   (void)fputs(separator[0] == ',' ? "} " : " ", exposition->out);
@@ -94,7 +58,7 @@ static void write_gauge(const struct exposition *exposition, const struct metric
 {
   if (!isnan(value)) {
     write_series(exposition, metric, no_labels);
-    write_number(exposition->out, value);
+    exposition_text_put_number(exposition->out, value);
     (void)fputc('\n', exposition->out);
   }
 }
@@ -143,21 +107,20 @@ static void write_latency(const struct exposition *exposition, const struct metr
   }
   below += metrics->latency_buckets[LATENCY_BUCKET_COUNT];
   (void)fprintf(exposition->out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", metric->name, below, metric->name);
-  write_number(exposition->out, metrics->latency_sum);
+  exposition_text_put_number(exposition->out, metrics->latency_sum);
   (void)fprintf(exposition->out, "\n%s_count %" PRIu64 "\n", metric->name, below);
 }
 
 static void write_build(const struct exposition *exposition, const struct metric *metric)
 {
-  const char *plugin = exposition->metrics->config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput";
   char libpq[32];
 
   (void)snprintf(libpq, sizeof(libpq), "%d.%d", PQlibVersion() / 10000, PQlibVersion() % 10000);
   (void)fprintf(exposition->out, "%s%s", metric->name, metric_type_suffix(metric->type));
-  write_label(exposition->out, "{", "version", CDC_RELAY_VERSION);
-  write_label(exposition->out, ",", "plugin", plugin);
-  write_label(exposition->out, ",", "librdkafka", rd_kafka_version_str());
-  write_label(exposition->out, ",", "libpq", libpq);
+  exposition_text_put_label(exposition->out, "{", "version", CDC_RELAY_VERSION);
+  exposition_text_put_label(exposition->out, ",", "plugin", plugin_name(exposition->metrics->config->postgres.plugin));
+  exposition_text_put_label(exposition->out, ",", "librdkafka", rd_kafka_version_str());
+  exposition_text_put_label(exposition->out, ",", "libpq", libpq);
   (void)fputs("} 1\n", exposition->out);
 }
 
@@ -245,7 +208,7 @@ char *metrics_render(const struct metrics *metrics, const struct metric_gauges *
 
 const char *metrics_content_type(enum metrics_format format)
 {
-  return format == METRICS_OPENMETRICS ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8";
+  return format == METRICS_OPENMETRICS ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : EXPOSITION_TEXT_TYPE;
 }
 
 /* The weight of one element of an Accept header, `type/subtype;parameter;q=0.5`; without a q it is 1. */

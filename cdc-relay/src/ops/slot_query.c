@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 enum answer_column {
   COLUMN_WAL_END,
@@ -57,41 +57,27 @@ static const char query_tail[] =
     " LEFT JOIN (SELECT m.entry, m.root, sum(pg_catalog.pg_stat_get_tuples_updated(m.oid))::bigint AS updated,"
     " sum(pg_catalog.pg_stat_get_tuples_deleted(m.oid))::bigint AS deleted FROM member m GROUP BY m.entry, m.root) t ON true ORDER BY t.entry";
 
-static void put_literal(FILE *out, const char *before, const char *text)
-{
-  char *literal = sql_literal(text);
-
-  (void)fprintf(out, "%s%s", before, literal);
-  free(literal);
-}
-
 char *slot_query(const struct config *config)
 {
-  char *text = NULL;
-  size_t size;
-  FILE *out = open_memstream(&text, &size);
+  struct sql_text sql;
 
-  if (out == NULL) {
-    abort();
-  }
-  (void)fputs(query_head, out);
+  sql_text_open(&sql);
+  sql_text_put(&sql, query_head);
   for (size_t i = 0; i < config->outbox_count; i++) {
     if (config->outbox[i].message_prefix == NULL) {
-      (void)fprintf(out, ", (%zu", i);
-      put_literal(out, ", ", config->outbox[i].table_schema);
-      put_literal(out, ", ", config->outbox[i].table_name);
-      (void)fputs(")", out);
+      sql_text_put_format(&sql, ", (%zu, ", i);
+      sql_text_put_literal(&sql, config->outbox[i].table_schema);
+      sql_text_put(&sql, ", ");
+      sql_text_put_literal(&sql, config->outbox[i].table_name);
+      sql_text_put(&sql, ")");
     }
   }
-  (void)fputs(query_middle, out);
-  put_literal(out, "", config->postgres.publication);
-  (void)fputs(query_slot, out);
-  put_literal(out, "", config->postgres.slot);
-  (void)fputs(query_tail, out);
-  if (fclose(out) != 0) {
-    abort();
-  }
-  return text;
+  sql_text_put(&sql, query_middle);
+  sql_text_put_literal(&sql, config->postgres.publication);
+  sql_text_put(&sql, query_slot);
+  sql_text_put_literal(&sql, config->postgres.slot);
+  sql_text_put(&sql, query_tail);
+  return sql_text_close(&sql);
 }
 
 /* Reads columns of one row; a value that is not of its type leaves the reader failed. */

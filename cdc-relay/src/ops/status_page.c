@@ -237,7 +237,7 @@ static json_t *postgres_document(const struct status_view *view)
   json_t *document = json_object();
 
   set(document, "streaming", json_boolean(view->is_streaming));
-  set(document, "plugin", json_string(view->config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput"));
+  set(document, "plugin", json_string(plugin_name(view->config->postgres.plugin)));
   set(document, "slot", text_value(view->config->postgres.slot));
   set(document, "publication", text_value(view->config->postgres.publication));
   set(document, "system_id", text_value(view->system_id != NULL && view->system_id[0] != '\0' ? view->system_id : NULL));

@@ -8,21 +8,9 @@
 
 #include <stdint.h>
 
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#include "hex.h"
 
-static int hex_digit(char c)
-{
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return c - 'A' + 10;
-  }
-  return -1;
-}
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 bool hex_decode(struct span digits, struct arena *arena, struct span *ret_bytes)
 {
@@ -34,8 +22,8 @@ bool hex_decode(struct span digits, struct arena *arena, struct span *ret_bytes)
   }
   bytes = arena_alloc(arena, count);
   for (size_t i = 0; i < count; i++) {
-    int high = hex_digit(digits.data[2 * i]);
-    int low = hex_digit(digits.data[2 * i + 1]);
+    int high = hex_value(digits.data[2 * i]);
+    int low = hex_value(digits.data[2 * i + 1]);
 
     if (high < 0 || low < 0) {
       return false;

@@ -9,37 +9,14 @@
  */
 #include "route/traceparent.h"
 
+#include "trace_context.h"
+
 static bool is_blank(char c)
 {
   return c == ' ' || c == '\t' || c == '\f';
 }
 
-/* 2 digits `-` 32 digits `-` 16 digits `-` 2 digits, lower-case hexadecimal; version ff is forbidden, ids of zeros are invalid. */
-static bool is_traceparent(struct span text)
-{
-  static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
-  bool trace_is_zero = true;
-  bool parent_is_zero = true;
-
-  if (text.length != sizeof(form) - 1) {
-    return false;
-  }
-  for (size_t i = 0; i < text.length; i++) {
-    char c = text.data[i];
-
-    if (form[i] == '-' ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-      return false;
-    }
-    if (c != '0' && i >= 3 && i < 35) {
-      trace_is_zero = false;
-    } else if (c != '0' && i >= 36 && i < 52) {
-      parent_is_zero = false;
-    }
-  }
-  return !trace_is_zero && !parent_is_zero && memcmp(text.data, "ff", 2) != 0;
-}
-
-/* The value of a line `traceparent<separator>value`, backslashes taken out, or the null span when the line says something else. */
+/* The value of a line `traceparent<separator>value`, backslashes taken out, a zero behind it, or the null span when the line says something else. */
 static struct span line_value(struct span line, struct arena *arena)
 {
   static const char key[] = "traceparent";
@@ -66,13 +43,14 @@ static struct span line_value(struct span line, struct arena *arena)
   while (at < line.length && is_blank(line.data[at])) {
     at++;
   }
-  value = arena_alloc(arena, line.length - at);
+  value = arena_alloc(arena, line.length - at + 1);
   for (; at < line.length; at++) {
     if (line.data[at] == '\\' && at + 1 < line.length) {
       at++;
     }
     value[length++] = line.data[at];
   }
+  value[length] = '\0';
   return span_of(value, length);
 }
 
@@ -94,7 +72,7 @@ bool traceparent_find(struct span properties, struct arena *arena, struct span *
     }
     at = end + 1;
   }
-  if (span_is_null(found) || !is_traceparent(found)) {
+  if (found.length != TRACEPARENT_SIZE - 1 || !traceparent_is_sound(found.data)) {
     return false;
   }
   *ret_traceparent = found;

@@ -13,7 +13,12 @@
 
 static bool is_named_once(const struct config *config, struct position position)
 {
-  return config->delivery.poison_once_is_set && position_compare(config->delivery.poison_once, position) == 0;
+  for (size_t i = 0; i < config->delivery.poison_once_count; i++) {
+    if (position_compare(config->delivery.poison_once[i], position) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /* Adds a way out to the hint that the row's own problem may have already. */
@@ -45,7 +50,9 @@ enum poison_decision poison_decide(const struct config *config, const struct con
   if (is_wanted) {
     (void)snprintf(way_out, sizeof(way_out), "set delivery.dead.letter.topic: the row at %s is to be dead-lettered and there is no topic for it", at.text);
   } else {
-    (void)snprintf(way_out, sizeof(way_out), "mend the topic or the configuration, or set delivery.poison_once=%s%s to dead-letter this row only", at.text,
+    /* What it names already stays: those rows may come again, when their transaction is not confirmed yet. */
+    (void)snprintf(way_out, sizeof(way_out), "mend the topic or the configuration, or %s%s%s to dead-letter this row only",
+                   config->delivery.poison_once_count > 0 ? "append to delivery.poison_once a comma and " : "set delivery.poison_once=", at.text,
                    has_topic ? "" : " and delivery.dead.letter.topic");
   }
   if (problem != NULL) {

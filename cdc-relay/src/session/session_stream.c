@@ -118,7 +118,10 @@ static void on_data(struct session *session, struct span body)
 
 static void on_message(struct session *session, const struct stream_message *message)
 {
-  feedback_on_received(&session->feedback, message->wal_end, message->reply_requested, !session_is_idle(session), session->now.mono_us);
+  /* A status says as written what has come, not where WAL ends: a server that was told its very end sends no keepalive, and an idle slot would not follow. */
+  Lsn received = message->kind == STREAM_DATA ? message->start : ledger_is_open(session->ledger) ? 0 : message->wal_end;
+
+  feedback_on_received(&session->feedback, received, message->reply_requested, !session_is_idle(session), session->now.mono_us);
   if (message->kind == STREAM_DATA) {
     session->keepalive_lsn = MUTANT(CONFIRM_UNSENT_LOG) ? message->wal_end : session->keepalive_lsn;
     session->sent_us = message->sent_us;

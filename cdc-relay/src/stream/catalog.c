@@ -19,6 +19,7 @@
 
 #include "moment.h"
 #include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 enum { SERVER_COLUMNS = 25, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15 };
 
@@ -107,56 +108,41 @@ void catalog_done(struct catalog *catalog)
   catalog_init(catalog);
 }
 
-static void put_literal(FILE *out, const char *text)
+static void put_table_query(struct sql_text *sql, const struct config *config)
 {
-  char *literal = sql_literal(text);
-
-  (void)fputs(literal, out);
-  free(literal);
-}
-
-static void put_table_query(FILE *out, const struct config *config)
-{
-  (void)fputs(table_query_head, out);
+  sql_text_put(sql, table_query_head);
   for (size_t i = 0; i < config->outbox_count; i++) {
     if (config->outbox[i].message_prefix == NULL) {
-      (void)fprintf(out, ", (%zu, ", i);
-      put_literal(out, config->outbox[i].table_schema);
-      (void)fputs(", ", out);
-      put_literal(out, config->outbox[i].table_name);
-      (void)fputs(", ", out);
-      put_literal(out, config->outbox[i].field_payload);
-      (void)fputs(")", out);
+      sql_text_put_format(sql, ", (%zu, ", i);
+      sql_text_put_literal(sql, config->outbox[i].table_schema);
+      sql_text_put(sql, ", ");
+      sql_text_put_literal(sql, config->outbox[i].table_name);
+      sql_text_put(sql, ", ");
+      sql_text_put_literal(sql, config->outbox[i].field_payload);
+      sql_text_put(sql, ")");
     }
   }
-  (void)fputs(table_query_middle, out);
-  put_literal(out, config->postgres.publication);
+  sql_text_put(sql, table_query_middle);
+  sql_text_put_literal(sql, config->postgres.publication);
   /* wal2json knows nothing of publications and sends generated columns too. */
-  (void)fprintf(out, table_query_tail, config->postgres.plugin == PLUGIN_WAL2JSON ? "true" : "false");
+  sql_text_put_format(sql, table_query_tail, config->postgres.plugin == PLUGIN_WAL2JSON ? "true" : "false");
 }
 
 char *catalog_query(const struct config *config, size_t index)
 {
-  char *text = NULL;
-  size_t size;
-  FILE *out = open_memstream(&text, &size);
+  struct sql_text sql;
 
-  if (out == NULL) {
-    abort();
-  }
+  sql_text_open(&sql);
   if (index == 0) {
-    (void)fputs(server_query, out);
-    put_literal(out, config->postgres.slot);
+    sql_text_put(&sql, server_query);
+    sql_text_put_literal(&sql, config->postgres.slot);
   } else if (index == 1) {
-    (void)fputs(publication_query, out);
-    put_literal(out, config->postgres.publication);
+    sql_text_put(&sql, publication_query);
+    sql_text_put_literal(&sql, config->postgres.publication);
   } else {
-    put_table_query(out, config);
+    put_table_query(&sql, config);
   }
-  if (fclose(out) != 0) {
-    abort();
-  }
-  return text;
+  return sql_text_close(&sql);
 }
 
 /* One row of a result with damage that stays: every reader below gives an empty value from the first field that does not have its form. */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "stream/catalog.h"
-#include "stream/pg_connection.h"
+#include "stream/sql_text.h"
 
 enum { OID_BYTEA = 17, OID_FLOAT4 = 700, OID_FLOAT8 = 701, OID_NUMERIC = 1700 };
 enum { HINT_NAME_MAX = 160 }; /* names in a hint; longer ones are cut */
@@ -40,35 +40,28 @@ static void tell(const struct judge *judge, const struct problem *problem)
   } while (0)
 #define REFUSE_ARGUMENTS(...) __VA_ARGS__
 
-static const char *plugin_word(const struct config *config)
-{
-  return config->postgres.plugin == PLUGIN_WAL2JSON ? "wal2json" : "pgoutput";
-}
-
 struct quoted {
   char text[HINT_NAME_MAX];
 };
 
-static struct quoted quote(const char *name)
+/* Takes `name`. */
+static struct quoted quoted_of(char *name)
 {
   struct quoted quoted;
-  char *identifier = sql_identifier(name);
 
-  (void)snprintf(quoted.text, sizeof(quoted.text), "%s", identifier);
-  free(identifier);
+  (void)snprintf(quoted.text, sizeof(quoted.text), "%s", name);
+  free(name);
   return quoted;
+}
+
+static struct quoted quote(const char *name)
+{
+  return quoted_of(sql_identifier(name));
 }
 
 static struct quoted quote_table(const struct config_outbox *entry)
 {
-  struct quoted quoted;
-  char *schema = sql_identifier(entry->table_schema);
-  char *name = sql_identifier(entry->table_name);
-
-  (void)snprintf(quoted.text, sizeof(quoted.text), "%s.%s", schema, name);
-  free(schema);
-  free(name);
-  return quoted;
+  return quoted_of(sql_table(entry->table_schema, entry->table_name));
 }
 
 /* Whether a setting that is a list of names, as `a, "b"`, has `word`. */
@@ -92,7 +85,7 @@ static bool list_has(const char *list, const char *word)
 static void judge_server(const struct judge *judge)
 {
   const struct catalog *catalog = judge->catalog;
-  const char *plugin = plugin_word(judge->config);
+  const char *plugin = plugin_name(judge->config->postgres.plugin);
   const char *role = catalog->role != NULL ? catalog->role : "";
 
   if (strcmp(catalog->server_encoding, "UTF8") != 0) {
@@ -125,7 +118,7 @@ static bool judge_slot_kind(const struct judge *judge)
 {
   const struct catalog *catalog = judge->catalog;
   const char *slot = judge->config->postgres.slot;
-  const char *plugin = plugin_word(judge->config);
+  const char *plugin = plugin_name(judge->config->postgres.plugin);
 
   if (catalog->slot_type == NULL || strcmp(catalog->slot_type, "logical") != 0) {
     REFUSE(judge, EXIT_DATABASE_REFUSES, "foreign_slot", ("replication slot \"%s\" is a physical one", slot),
@@ -311,7 +304,7 @@ static void judge_updates(const struct judge *judge, size_t entry)
   const struct config_outbox *outbox = &judge->config->outbox[entry];
   const struct catalog_table *table = &judge->catalog->tables[entry];
 
-  if (outbox->invalid_operation != INVALID_OPERATION_ERROR && outbox->invalid_operation != INVALID_OPERATION_FATAL) {
+  if (!config_outbox_wants_updates(outbox)) {
     return;
   }
   if (!catalog_table_has_identity(table)) {

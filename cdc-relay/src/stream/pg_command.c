@@ -19,6 +19,7 @@
 
 #include "fault_point.h"
 #include "stream/pg_stream.h"
+#include "stream/sql_text.h"
 
 static void put_literal(FILE *out, const char *text)
 {
@@ -49,11 +50,6 @@ static void put_escaped(FILE *out, const char *text)
   }
 }
 
-static bool wants_updates(const struct config_outbox *entry)
-{
-  return entry->invalid_operation == INVALID_OPERATION_ERROR || entry->invalid_operation == INVALID_OPERATION_FATAL;
-}
-
 static void put_wal2json_options(FILE *out, const struct config *config)
 {
   char *tables = NULL;
@@ -78,7 +74,7 @@ static void put_wal2json_options(FILE *out, const struct config *config)
       (void)fputc('.', table_out);
       put_escaped(table_out, entry->table_name);
       any_table = true;
-      updates = updates || wants_updates(entry);
+      updates = updates || config_outbox_wants_updates(entry);
     }
   }
   (void)fclose(table_out);
@@ -106,20 +102,9 @@ static void put_wal2json_options(FILE *out, const struct config *config)
 
 static void put_pgoutput_options(FILE *out, const struct config *config, int server_version)
 {
-  char *name = NULL;
-  size_t size;
-  FILE *name_out = open_memstream(&name, &size);
+  char *name = sql_identifier(config->postgres.publication);
   bool messages = false;
 
-  (void)fputc('"', name_out);
-  for (const char *c = config->postgres.publication; *c != '\0'; c++) {
-    if (*c == '"') {
-      (void)fputc('"', name_out);
-    }
-    (void)fputc(*c, name_out);
-  }
-  (void)fputc('"', name_out);
-  (void)fclose(name_out);
   for (size_t i = 0; i < config->outbox_count; i++) {
     messages = messages || config->outbox[i].message_prefix != NULL;
   }

@@ -9,7 +9,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "stream/conninfo.h"
 #include "stream/resolver.h"
@@ -200,39 +199,4 @@ enum verdict pg_connect(const struct config *config, enum pg_role role, PGconn *
   (void)PQsetNoticeReceiver(connection, ignore_notice, NULL);
   *ret_connection = connection;
   return VERDICT_OK;
-}
-
-static char *quoted(const char *text, const char *prefix, char quote, bool doubles_backslash)
-{
-  size_t prefix_length = strlen(prefix);
-  char *result = malloc(prefix_length + 2 * strlen(text) + 3);
-  char *out = result;
-
-  if (result == NULL) {
-    abort();
-  }
-  memcpy(out, prefix, prefix_length);
-  out += prefix_length;
-  *out++ = quote;
-  for (; *text != '\0'; text++) {
-    if (*text == quote || (doubles_backslash && *text == '\\')) {
-      *out++ = *text;
-    }
-    *out++ = *text;
-  }
-  *out++ = quote;
-  *out = '\0';
-  return result;
-}
-
-char *sql_literal(const char *text)
-{
-  bool has_backslash = strchr(text, '\\') != NULL;
-
-  return quoted(text, has_backslash ? "E" : "", '\'', has_backslash);
-}
-
-char *sql_identifier(const char *text)
-{
-  return quoted(text, "", '"', false);
 }

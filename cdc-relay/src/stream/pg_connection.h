@@ -41,9 +41,4 @@ enum verdict sqlstate_verdict(const char *sqlstate, enum exit_code *ret_code, co
 /* Fills `problem` from a failed connection or result (either may be NULL); `doing` completes "could not ...". Returns sqlstate_verdict()'s verdict. */
 enum verdict pg_problem(const PGconn *connection, const PGresult *result, const char *doing, struct problem *problem);
 
-/* Quotes for SQL text: 'it''s', E'back\\slash'. Not for replication commands, whose grammar knows no E''. malloc'ed. */
-char *sql_literal(const char *text);
-/* "quo""ted", always quoted. malloc'ed. */
-char *sql_identifier(const char *text);
-
 #endif

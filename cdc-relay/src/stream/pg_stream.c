@@ -221,6 +221,7 @@ static enum verdict parse_message(struct pg_stream *stream, size_t length, struc
     *ret_message = (struct stream_message){
         .kind = STREAM_DATA,
         .body = span_of(bytes + XLOG_DATA_HEADER_BYTES, length - XLOG_DATA_HEADER_BYTES),
+        .start = read_u64(bytes + 1),
         .wal_end = read_u64(bytes + 9),
         .sent_us = (int64_t)read_u64(bytes + 17) + PG_EPOCH_US,
     };
