@@ -38,7 +38,7 @@ const char *http_client_address(const struct exchange *exchange)
   return exchange->priv->client_address;
 }
 
-void exchange_clear_answer(struct exchange *exchange)
+static void drop_answer(struct exchange *exchange)
 {
   struct answer *answer = &exchange->priv->answer;
 
@@ -47,9 +47,15 @@ void exchange_clear_answer(struct exchange *exchange)
   *answer = (struct answer){0};
 }
 
+void exchange_clear_answer(struct exchange *exchange)
+{
+  drop_answer(exchange);
+  memset(exchange->priv->published, 0, sizeof(exchange->priv->published));
+}
+
 static void set_document(struct exchange *exchange, unsigned int status, json_t *document, const char *content_type)
 {
-  exchange_clear_answer(exchange);
+  drop_answer(exchange);
   exchange->priv->answer = (struct answer){.status = status, .document = document, .content_type = content_type};
 }
 
@@ -60,7 +66,7 @@ void http_reply(struct exchange *exchange, unsigned int status, json_t *body)
 
 void exchange_reply_text(struct exchange *exchange, unsigned int status, const char *content_type, char *text, size_t length)
 {
-  exchange_clear_answer(exchange);
+  drop_answer(exchange);
   exchange->priv->answer = (struct answer){.status = status, .text = text, .text_length = length, .content_type = content_type};
 }
 
@@ -85,6 +91,41 @@ bool http_fields_are_sound(struct exchange *exchange, const struct fields *field
   (void)snprintf(detail, sizeof(detail), fields->mistake_count == 1 ? "%zu field is wrong" : "%zu fields are wrong", fields->mistake_count);
   set_document(exchange, MHD_HTTP_BAD_REQUEST, refusal_new(MHD_HTTP_BAD_REQUEST, exchange->origin.correlation_id, detail, fields), type_problem);
   return false;
+}
+
+/* Its place in the service's list, or the one behind the last possible. */
+static size_t place_of_type(const struct http_service *service, const char *type)
+{
+  for (size_t i = 0; service->event_types != NULL && service->event_types[i] != NULL; i++) {
+    if (strcmp(service->event_types[i], type) == 0) {
+      return i;
+    }
+  }
+  return HTTP_EVENT_TYPES_MAX;
+}
+
+void http_publish(struct exchange *exchange, struct work *work, const struct outbox_event *event)
+{
+  const struct http_service *service = exchange->priv->site->service;
+  struct outbox_event complete = *event;
+
+  if (complete.origin == NULL) {
+    complete.origin = &exchange->origin;
+  }
+  outbox_publish(work, service->outbox != NULL ? service->outbox : &outbox_default, service->name, &complete);
+  exchange->priv->published[place_of_type(service, event->type)]++;
+}
+
+void exchange_count_published(struct exchange *exchange, bool is_committed)
+{
+  struct exchange_priv *priv = exchange->priv;
+
+  for (size_t i = 0; i <= HTTP_EVENT_TYPES_MAX; i++) {
+    if (is_committed && priv->published[i] > 0) {
+      instrument_add(priv->site->figures.published, priv->published[i], i < HTTP_EVENT_TYPES_MAX ? priv->site->service->event_types[i] : "other");
+    }
+    priv->published[i] = 0;
+  }
 }
 
 void exchange_note(struct exchange *exchange, enum log_level level, const char *format, ...)

@@ -38,6 +38,12 @@ void http_problem(struct exchange *exchange, unsigned int status, const char *fo
 bool http_fields_are_sound(struct exchange *exchange, const struct fields *fields);
 
 /*
+ * Publishes an event within a unit of work: outbox_publish() into the service's outbox, with its name as source and the request as origin unless the event has
+ * one. Counted by its type when the unit is committed.
+ */
+void http_publish(struct exchange *exchange, struct work *work, const struct outbox_event *event);
+
+/*
  * Runs a unit of work that ends in the answer: `function` calls http_reply() or http_problem() and returns WORK_COMMIT or WORK_ROLLBACK. With Idempotency-Key
  * the answer is stored in the same transaction under key, route and a digest of the body: a repeated request gets the stored answer and does nothing, the same
  * key with another body, path or Authorization gets 422. Only answers below 400 that were committed are stored; where a handler calls this several times, the

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "query.h"
 #include "route_table.h"
+#include "service.h"
 #include "site.h"
 #include "span.h"
 
@@ -34,7 +35,9 @@ struct exchange_priv {
   struct query query;
   const char *idempotency_key; /* NULL: none, or used */
   char client_address[INET6_ADDRSTRLEN];
+  /* What the last attempt of a unit of work has left. */
   struct answer answer;
+  unsigned int published[HTTP_EVENT_TYPES_MAX + 1]; /* events by their place in the service's list; the last one: of no type in it */
   /* Why it failed, for the request's line in the log. */
   enum log_level level;
   char reason[PROBLEM_TEXT_MAX];
@@ -42,7 +45,10 @@ struct exchange_priv {
 
 /* Takes `text`. */
 void exchange_reply_text(struct exchange *exchange, unsigned int status, const char *content_type, char *text, size_t length);
+/* Another attempt, or the request's end: forgets the answer, and the events that were published with it. */
 void exchange_clear_answer(struct exchange *exchange);
+/* A unit of work is over: counts its events if it was committed. */
+void exchange_count_published(struct exchange *exchange, bool is_committed);
 /* Words for the log, never for the client. */
 void exchange_note(struct exchange *exchange, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 /* The row of the table as metrics and the log show it; `unmatched`: none. */

@@ -304,6 +304,7 @@ static void transact(struct transaction *transaction)
     bool is_taken = verdict == VERDICT_POISON && transaction->key != NULL && strcmp(outcome.sqlstate, "23505") == 0;
     enum second_look found = SECOND_LOOK_NONE;
 
+    exchange_count_published(exchange, outcome.is_committed);
     if (verdict == VERDICT_OK) {
       return;
     }

@@ -1,5 +1,5 @@
 /*
- * pages.c - probes and figures.
+ * pages.c - probes and figures. None of them waits for anything: /readyz alone is told its answer later.
  *
  *   /livez     200 while requests are answered at all: it asks nobody, since a service whose database is away must not be started again for it
  *   /readyz    200 when the database answers a question, 503 when not, and while the service ends
@@ -12,7 +12,6 @@
 
 #include "exchange_priv.h"
 #include "exposition_text.h"
-#include "work.h"
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 
@@ -28,49 +27,28 @@ static void livez(struct exchange *exchange)
   say(exchange, MHD_HTTP_OK, "alive\n");
 }
 
-static enum work_end ask(struct work *work, void *context)
-{
-  static const struct statement question = {"http_ready", "SELECT 1"};
-
-  (void)context;
-  return work_query(work, &question, 0, NULL) != NULL ? WORK_ROLLBACK : WORK_FAILED;
-}
-
 static void readyz(struct exchange *exchange)
 {
-  struct site *site = exchange->priv->site;
-  struct database *database;
-  struct work_outcome outcome;
-  struct problem problem;
-  enum verdict verdict;
-
-  if (atomic_load(&site->is_draining)) {
+  if (exchange->priv->site->is_draining) {
     say(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready: the service ends\n");
-    return;
   }
-  database = database_pool_take(site->pool);
-  verdict = database_connect(database, &problem);
-  if (verdict == VERDICT_OK) {
-    verdict = work_run(database, ask, NULL, &outcome);
-    problem = outcome.problem;
-  }
-  database_pool_give(site->pool, database, verdict != VERDICT_OK);
+}
+
+void pages_tell_readiness(struct exchange *exchange, enum verdict verdict, const struct problem *problem)
+{
   if (verdict == VERDICT_OK) {
     say(exchange, MHD_HTTP_OK, "ready\n");
   } else {
-    exchange_note(exchange, LOG_WARN, "%s", problem.text);
-    say(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready: the database is away\n");
+    exchange_note(exchange, LOG_WARN, "%s", problem->text);
+    say(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready: the database is away, or does not answer\n");
   }
 }
 
 static void metrics(struct exchange *exchange)
 {
-  struct site *site = exchange->priv->site;
   size_t length = 0;
-  char *text;
+  char *text = instruments_text(exchange->priv->site->figures.all, &length);
 
-  instrument_set(site->figures.connections, (double)crowd_count(site->crowd));
-  text = instruments_text(site->figures.all, &length);
   exchange_reply_text(exchange, MHD_HTTP_OK, EXPOSITION_TEXT_TYPE, text, length);
 }
 

@@ -1,9 +1,9 @@
 /*
  * request.c - what is looked at before a handler's turn, in the order in which it comes to hand.
  *
- *   head    request_new(): who asks, for what, may it be             refused here: 400 404 405 413 414 415
+ *   head    request_new(): who asks, for what, may it be             refused here: 400 404 405 413 414 415 431
  *   body    request_collect(): up to HTTP_BODY_MAX_BYTES             refused here: 413
- *   end     request_run(): JSON, a connection, the handler           refused here: 400 500 503
+ *   end     request_run(): JSON, a connection, the handler           refused here: 400 500 503, on a worker's thread
  *
  * A refusal is an answer like any other; whatever comes after it is read and dropped.
  */
@@ -46,6 +46,26 @@ static size_t header_count(const struct request *request, const char *name)
 
   (void)MHD_get_connection_values(request->priv.connection, MHD_HEADER_KIND, count_header, &wanted);
   return wanted.count;
+}
+
+/* Where the library would refuse with a page of its own, or without a word. A head may be larger than what is allowed, and no larger than its memory. */
+static bool check_head(struct request *request, const char *version)
+{
+  const union MHD_ConnectionInfo *size = MHD_get_connection_info(request->priv.connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  size_t hosts = header_count(request, MHD_HTTP_HEADER_HOST);
+  bool is_large = size != NULL && size->header_size > HTTP_HEAD_MAX_BYTES;
+  bool has_blank = strchr(request->priv.url, ' ') != NULL;
+  bool lacks_host = strcmp(version, MHD_HTTP_VERSION_1_0) != 0 && hosts == 0;
+
+  if (is_large) {
+    http_problem(&request->exchange, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is larger than %d bytes", HTTP_HEAD_MAX_BYTES);
+  } else if (has_blank) {
+    http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, "the path holds a blank: write it as %%20");
+  } else if (lacks_host || hosts > 1) {
+    http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, "a request has one header Host");
+  }
+  request->is_at_once = request->priv.answer.status != 0;
+  return !request->is_at_once;
 }
 
 static enum MHD_Result look_for_blank(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -238,7 +258,7 @@ static bool check_type(struct request *request)
   return true;
 }
 
-struct request *request_new(struct site *site, struct MHD_Connection *connection, const char *url, const char *method)
+struct request *request_new(struct site *site, struct MHD_Connection *connection, const char *url, const char *method, const char *version)
 {
   struct request *request = calloc(1, sizeof(*request));
 
@@ -255,11 +275,12 @@ struct request *request_new(struct site *site, struct MHD_Connection *connection
   request->priv.level = LOG_INFO;
   request->exchange.priv = &request->priv;
   request->exchange.state = site->service->state;
-  (void)atomic_fetch_add(&site->in_hand, 1);
+  site->in_hand++;
   read_origin(request);
   read_client(request);
   /* The first that refuses is the one that is told. */
-  (void)(check_length(request) && find_route(request) && read_query(request) && check_type(request) && read_idempotency_key(request));
+  (void)(check_head(request, version) && check_length(request) && find_route(request) && read_query(request) && check_type(request) &&
+         read_idempotency_key(request));
   return request;
 }
 
@@ -308,42 +329,44 @@ static bool read_document(struct request *request)
   return true;
 }
 
-void request_run(struct request *request)
+static void run_handler(struct request *request, struct database *database)
 {
   struct exchange *exchange = &request->exchange;
-  const struct http_route *route = request->priv.match.route;
-  struct database *database;
   struct problem problem;
-  enum verdict verdict;
+  enum verdict verdict = database_connect(database, &problem);
 
-  if (pages_have(route)) {
-    route->handler(exchange);
-    return;
-  }
-  if (!read_document(request)) {
-    return;
-  }
-  database = database_pool_take(request->site->pool);
-  verdict = database_connect(database, &problem);
-  if (verdict == VERDICT_OK) {
-    exchange->database = database;
-    route->handler(exchange);
-    if (request->priv.answer.status == 0) {
-      exchange_note(exchange, LOG_ERROR, "the handler gave no answer");
-      http_problem(exchange, MHD_HTTP_INTERNAL_SERVER_ERROR, "the request could not be carried out, and the reason is not in it");
-    }
-  } else {
+  if (verdict != VERDICT_OK) {
     exchange_note(exchange, verdict == VERDICT_FATAL ? LOG_ERROR : LOG_WARN, "%s", problem.text);
     http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the database is away, and nothing was done; try again in a moment");
+    return;
   }
-  database_pool_give(request->site->pool, database, database_connection(database) == NULL);
+  exchange->database = database;
+  request->priv.match.route->handler(exchange);
+  if (request->priv.answer.status == 0) {
+    exchange_note(exchange, LOG_ERROR, "the handler gave no answer");
+    http_problem(exchange, MHD_HTTP_INTERNAL_SERVER_ERROR, "the request could not be carried out, and the reason is not in it");
+  }
+}
+
+void request_run(struct request *request, struct database *database, bool *is_away)
+{
+  if (read_document(request)) {
+    run_handler(request, database);
+    *is_away = database_connection(database) == NULL;
+  }
+  request->exchange.body = NULL;
+  json_decref(request->document); /* in the thread that made it: cheaper than in another */
+  request->document = NULL;
 }
 
 void request_free(struct request *request)
 {
   exchange_clear_answer(&request->exchange);
+  if (request->response != NULL) {
+    MHD_destroy_response(request->response);
+  }
   json_decref(request->document);
   free(request->body);
-  (void)atomic_fetch_sub(&request->site->in_hand, 1);
+  request->site->in_hand--;
   free(request);
 }

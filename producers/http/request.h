@@ -1,5 +1,5 @@
 /*
- * request.h - one request from its head to its answer. Used by one thread at a time: the one that has the connection.
+ * request.h - one request from its head to its answer. Used by one thread at a time: the one that has the connections, or the worker that it was given to.
  */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
@@ -10,11 +10,21 @@
 #include "exchange_priv.h"
 #include "moment.h"
 #include "site.h"
+#include "workers.h"
 
 /* So much of a body that is refused is read and dropped, so that its sender gets the answer. */
 enum { REQUEST_DISCARD_MAX_BYTES = 16777216 };
 
+enum request_step {
+  REQUEST_ARRIVING, /* its end is not there */
+  REQUEST_WHOLE,    /* it is, and there is no answer at once */
+  REQUEST_PARKED,   /* somebody else has it, until he brings the answer */
+  REQUEST_ANSWERED,
+};
+
 struct request {
+  struct task task; /* the first: request_of() */
+  enum request_step step;
   struct site *site;
   struct crowd_member *member;
   struct moment began;
@@ -25,17 +35,25 @@ struct request {
   size_t length;
   size_t capacity;
   size_t discarded;
-  bool is_at_once; /* refused, and the rest of the request is not worth reading */
-  bool is_answered;
+  bool is_at_once;               /* refused, and the rest of the request is not worth reading */
+  struct MHD_Response *response; /* owned, until it is sent */
 };
 
-/* Behind the head. `url` and `method` are borrowed. NULL: no memory. */
-struct request *request_new(struct site *site, struct MHD_Connection *connection, const char *url, const char *method);
+static inline struct request *request_of(struct task *task)
+{
+  return (struct request *)task;
+}
+
+/* Behind the head. The three texts are borrowed. NULL: no memory. */
+struct request *request_new(struct site *site, struct MHD_Connection *connection, const char *url, const char *method, const char *version);
 void request_free(struct request *request);
 /* A piece of the body. False: there is too much of it, or no memory; the connection is to be closed. */
 bool request_collect(struct request *request, const char *bytes, size_t length);
-/* Behind the end, unless it is refused already: the handler's turn. There is an answer afterwards. May block. */
-void request_run(struct request *request);
+/*
+ * Behind the end, unless it is refused already: the handler's turn. There is an answer afterwards. May block. *is_away changes where an attempt to connect is
+ * made: whether it failed.
+ */
+void request_run(struct request *request, struct database *database, bool *is_away);
 /* A header of the request; NULL: absent. */
 const char *request_header(const struct request *request, const char *name);
 

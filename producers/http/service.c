@@ -1,13 +1,14 @@
 /*
  * service.c - the program around the routes: arguments, settings, signals, the end.
  *
- *   main thread   waits for signals; once a second it looks for clients that take too long
- *   HTTP_WORKERS  threads of libmicrohttpd: connections, requests, handlers
+ *   main thread   signals, connections, requests, pages (server.h)
+ *   HTTP_WORKERS  handlers (workers.h)
+ *   one more      asks the database when somebody asks for /readyz (readiness.h)
  *   sweeper       removes stored answers that are old; only with a table for them
  *
- * SIGTERM: no new connections; what is in hand, and what waits unread on connections that are open, is answered within HTTP_DRAIN_TIMEOUT_MS; then the
- * connections are closed. A handler that takes longer is left behind with its transaction, which the server rolls back unless COMMIT was out already: its client
- * has no answer, as when a line breaks.
+ * SIGTERM: nobody else may connect; who had before, be it only in the kernel's queue, is let in. What is in hand, what waits unread, and the first request of
+ * who came a moment ago is answered within HTTP_DRAIN_TIMEOUT_MS; then the connections are closed. A handler that takes longer is left behind with its
+ * transaction, which the server rolls back unless COMMIT was out already: its client has no answer, as when a line breaks.
  */
 #include "service.h"
 
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "listener.h"
@@ -28,7 +29,7 @@
 #include "site.h"
 #include "sweeper.h"
 
-enum { FILES_MAX = 4096, LOOK_EVERY_MS = 1000, DRAIN_LOOK_EVERY_MS = 20, STATUS_SECOND_SIGNAL = EXIT_UNEXPECTED };
+enum { FILES_MAX = 4096, TURN_MAX_MS = 1000, DRAIN_TURN_MAX_MS = 20, STATUS_SECOND_SIGNAL = EXIT_UNEXPECTED };
 
 struct settings {
   const char *database_url;
@@ -120,50 +121,51 @@ static void allow_files(void)
   }
 }
 
-/* For all threads that come: signals go to the main one, which asks for them. */
-static void block_signals(sigset_t *ret_signals)
+/* For all threads that come: signals are read where the main one waits for everything else. */
+static int open_signals(void)
 {
-  (void)sigemptyset(ret_signals);
-  (void)sigaddset(ret_signals, SIGTERM);
-  (void)sigaddset(ret_signals, SIGINT);
-  (void)sigprocmask(SIG_BLOCK, ret_signals, NULL);
+  sigset_t signals;
+
+  (void)sigemptyset(&signals);
+  (void)sigaddset(&signals, SIGTERM);
+  (void)sigaddset(&signals, SIGINT);
+  (void)sigprocmask(SIG_BLOCK, &signals, NULL);
   (void)signal(SIGPIPE, SIG_IGN);
+  return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-/* The signal that came, or 0 when the time is over. */
-static int await_signal(const sigset_t *signals, int64_t timeout_ms)
+/* The signal that came, or 0. */
+static int take_signal(int signal_fd)
 {
-  struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000};
-  int signal_number = sigtimedwait(signals, NULL, &timeout);
+  struct signalfd_siginfo info;
 
-  return signal_number > 0 ? signal_number : 0;
+  return read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
 }
 
-static void serve(struct site *site, const sigset_t *signals)
+static void serve(struct site *site, struct server *server, int signal_fd)
 {
-  int signal_number;
+  int signal_number = 0;
 
-  while ((signal_number = await_signal(signals, LOOK_EVERY_MS)) == 0) {
-    size_t shut = crowd_shut_overdue(site->crowd, moment_now().mono_us);
-
-    instrument_add(site->figures.overdue, (double)shut);
+  while (signal_number == 0) {
+    if (server_turn(server, signal_fd, TURN_MAX_MS)) {
+      signal_number = take_signal(signal_fd);
+    }
   }
   log_event(&site->log, LOG_INFO, "http_stopping", log_text("signal", signal_number == SIGTERM ? "SIGTERM" : "SIGINT"),
-            log_int("in_hand", (int64_t)atomic_load(&site->in_hand)));
+            log_int("in_hand", (int64_t)site->in_hand));
 }
 
 /* False: some did not end in time. */
-static bool drain(struct site *site, struct server *server, const sigset_t *signals)
+static bool drain(struct site *site, struct server *server, int signal_fd)
 {
   int64_t until_us = moment_now().mono_us + (int64_t)HTTP_DRAIN_TIMEOUT_MS * US_PER_MS;
 
-  atomic_store(&site->is_draining, true);
-  server_quiesce(server);
+  server_drain(server);
   while (!server_is_idle(server)) {
     if (moment_now().mono_us >= until_us) {
       return false;
     }
-    if (await_signal(signals, DRAIN_LOOK_EVERY_MS) != 0) {
+    if (server_turn(server, signal_fd, DRAIN_TURN_MAX_MS) && take_signal(signal_fd) != 0) {
       log_event(&site->log, LOG_WARN, "http_stopped", log_bool("drained", false), log_text("reason", "a second signal"));
       _exit(STATUS_SECOND_SIGNAL);
     }
@@ -172,16 +174,18 @@ static bool drain(struct site *site, struct server *server, const sigset_t *sign
 }
 
 /* Serves until a signal says stop. */
-static int run(struct site *site, const struct settings *settings, const sigset_t *signals)
+static int run(struct site *site, const struct settings *settings, int signal_fd)
 {
   const struct listener_place place = {.host = settings->listen.host, .port = settings->listen.port, .setting = "HTTP_LISTEN", .cause = "http_listen"};
   struct problem problem = {0};
   struct server *server = NULL;
   struct sweeper *sweeper = NULL;
   uint16_t port = 0;
+  bool has_ended;
   int fd = -1;
 
-  if (listener_open(&place, &fd, &port, &problem) != VERDICT_OK || server_open(site, fd, (unsigned int)settings->workers, &server, &problem) != VERDICT_OK) {
+  if (listener_open(&place, &fd, &port, &problem) != VERDICT_OK ||
+      server_open(site, fd, (size_t)settings->workers, settings->database_url, &server, &problem) != VERDICT_OK) {
     log_event(&site->log, LOG_ERROR, problem.cause, log_text("reason", problem.text), log_text("hint", problem.hint[0] != '\0' ? problem.hint : NULL));
     return (int)problem.code;
   }
@@ -190,15 +194,15 @@ static int run(struct site *site, const struct settings *settings, const sigset_
   if (site->idempotency != NULL) {
     sweeper = sweeper_start(site, settings->database_url, settings->idempotency_ttl_s);
   }
-  serve(site, signals);
-  if (!drain(site, server, signals)) {
-    log_event(&site->log, LOG_WARN, "http_stopped", log_bool("drained", false), log_int("in_hand", (int64_t)atomic_load(&site->in_hand)));
+  serve(site, server, signal_fd);
+  if (!drain(site, server, signal_fd)) {
+    log_event(&site->log, LOG_WARN, "http_stopped", log_bool("drained", false), log_int("in_hand", (int64_t)site->in_hand));
     _exit(EXIT_DONE); /* whoever waits for the handlers that are left waits too long */
   }
-  server_close(server);
+  has_ended = server_close(server);
   log_event(&site->log, LOG_INFO, "http_stopped", log_bool("drained", true));
-  if (!sweeper_stop(sweeper)) {
-    _exit(EXIT_DONE); /* answers that are old can be removed another day */
+  if (!sweeper_stop(sweeper) || !has_ended) {
+    _exit(EXIT_DONE); /* nobody waits for what a database that hangs has left */
   }
   return EXIT_DONE;
 }
@@ -207,22 +211,33 @@ static int run_site(const struct http_service *service, const struct settings *s
 {
   struct site site = {.service = service,
                       .log = {.level = (enum log_level)settings->log_level, .format = (enum log_format)settings->log_format, .fd = STDERR_FILENO}};
-  sigset_t signals;
+  int signal_fd = open_signals();
   int code;
 
+  if (signal_fd < 0) {
+    abort();
+  }
   json_object_seed(0); /* before there are threads that would each want to be first */
   allow_files();
-  block_signals(&signals);
-  figures_init(&site.figures, service->name);
+  figures_init(&site.figures, service->name, service->event_types);
   site.crowd = crowd_new();
-  site.pool = database_pool_new((size_t)settings->workers, settings->database_url, service->name, &site.figures);
   site.idempotency = service->answers_table != NULL ? idempotency_new(service->answers_table) : NULL;
-  code = run(&site, settings, &signals);
+  code = run(&site, settings, signal_fd);
   idempotency_free(site.idempotency);
-  database_pool_free(site.pool);
   crowd_free(site.crowd);
   figures_done(&site.figures);
+  (void)close(signal_fd);
   return code;
+}
+
+static bool is_sound(const struct http_service *service)
+{
+  size_t types = 0;
+
+  while (service->event_types != NULL && service->event_types[types] != NULL) {
+    types++;
+  }
+  return types <= HTTP_EVENT_TYPES_MAX && route_table_is_sound(service->routes);
 }
 
 int http_service_main(const struct http_service *service, int argc, char **argv)
@@ -233,8 +248,8 @@ int http_service_main(const struct http_service *service, int argc, char **argv)
 
   memory_guard_set();
   list_variables(service, &settings, variables);
-  if (!route_table_is_sound(service->routes)) {
-    (void)fprintf(stderr, "%s: a route of this service cannot be served: a bug of ours\n", service->name);
+  if (!is_sound(service)) {
+    (void)fprintf(stderr, "%s: a route of this service cannot be served, or it has too many types of events: a bug of ours\n", service->name);
     return EXIT_INVARIANT;
   }
   if (argc == 2 && strcmp(argv[1], "--help") == 0) {

@@ -25,8 +25,6 @@
 
 #include "service.h"
 
-#define SOURCE "auth-service"
-
 enum { PROVIDER_MAX_CHARACTERS = 50, CODE_MAX_CHARACTERS = 200, PERSON_MAX_BYTES = 50, NICKNAME_MAX_CHARACTERS = 50, MEMBER_ID_MAX_DIGITS = 19 };
 #define STANDIN_DOMAIN "@oauth.example"
 
@@ -117,10 +115,8 @@ static void member_publish(struct work *work, const struct call *call, const PGr
     json_decref(body); /* without a body the INSERT is refused */
     body = NULL;
   }
-  outbox_publish(
-      work, &member_outbox, SOURCE,
-      &(struct outbox_event){
-          .topic = "MEMBER", .key = member_text(member, MEMBER_ID), .type = type, .id = call->event_id, .origin = &call->exchange->origin, .body = body});
+  http_publish(call->exchange, work,
+               &(struct outbox_event){.topic = "MEMBER", .key = member_text(member, MEMBER_ID), .type = type, .id = call->event_id, .body = body});
   json_decref(body);
   json_decref(details);
 }
@@ -348,6 +344,7 @@ int main(int argc, char **argv)
        .help = "what stands in for the OAuth providers: answers (codes beginning with `invalid` are refused), refuses every code, or is away"},
       {0},
   };
+  static const char *const event_types[] = {"CREATED", "UPDATED", "DELETED", NULL};
   static const struct http_rule rules[] = {
       {"member_is_one_person", "this person is a member already"},
       {"member_provider_fits", "provider must have 1 to 50 characters"},
@@ -358,11 +355,12 @@ int main(int argc, char **argv)
       {0},
   };
   const struct http_service service = {
-      .name = SOURCE,
+      .name = "auth-service",
       .summary = "logs members in and keeps them; publishes member-events",
       .listen = "127.0.0.1:8081",
       .routes = routes,
       .outbox = &member_outbox,
+      .event_types = event_types,
       .answers_table = "auth.request_answer",
       .rules = rules,
       .variables = variables,

@@ -16,8 +16,6 @@
 #include "moment.h"
 #include "service.h"
 
-#define SOURCE "order-service"
-
 enum { CUSTOMER_ID_MAX_CHARACTERS = 100 };
 enum status { STATUS_MADE = 20, STATUS_SHIPPED = 25, STATUS_ARRIVED = 80 };
 
@@ -48,9 +46,7 @@ struct order {
 
 static void order_publish(struct work *work, const struct order *order, const char *topic, const char *type, json_t *body)
 {
-  outbox_publish(
-      work, &outbox_default, SOURCE,
-      &(struct outbox_event){.topic = topic, .key = order->id, .type = type, .id = order->event_id, .origin = &order->exchange->origin, .body = body});
+  http_publish(order->exchange, work, &(struct outbox_event){.topic = topic, .key = order->id, .type = type, .id = order->event_id, .body = body});
   json_decref(body);
 }
 
@@ -153,6 +149,7 @@ int main(int argc, char **argv)
       {"POST", "/api/orders/{orderId}/status", move_order},
       {0},
   };
+  static const char *const event_types[] = {"OrderCreated", "OrderShipped", NULL};
   static const struct http_rule rules[] = {
       {"customer_order_pkey", "this order exists already"},
       {"customer_order_customer_id_fits", "customerId must have 1 to 100 characters"},
@@ -163,11 +160,11 @@ int main(int argc, char **argv)
       {0},
   };
   static const struct http_service service = {
-      .name = SOURCE,
+      .name = "order-service",
       .summary = "takes orders and moves them on; publishes order.created.v1 and order.shipped.v1",
       .listen = "127.0.0.1:8081",
       .routes = routes,
-      .outbox = &outbox_default,
+      .event_types = event_types,
       .answers_table = "orders.request_answer",
       .rules = rules,
   };

@@ -9,8 +9,6 @@
 #include "moment.h"
 #include "service.h"
 
-#define SOURCE "product-service"
-
 enum { PRODUCT_NAME_MAX_CHARACTERS = 200, STOCK_MAX = 1000000000 };
 
 static const struct statement INSERT_PRODUCT = {
@@ -35,13 +33,8 @@ static enum work_end product_is_made(struct work *work, void *context)
                            (json_int_t)product->stock_quantity, "createdAt", product->now);
   work_do(work, &INSERT_PRODUCT, product->id, product->name, product->price, product->currency, work_text(work, "%" PRId64, product->stock_quantity),
           product->now);
-  outbox_publish(work, &outbox_default, SOURCE,
-                 &(struct outbox_event){.topic = "product.created.v1",
-                                        .key = product->id,
-                                        .type = "ProductCreated",
-                                        .id = product->event_id,
-                                        .origin = &product->exchange->origin,
-                                        .body = body});
+  http_publish(product->exchange, work,
+               &(struct outbox_event){.topic = "product.created.v1", .key = product->id, .type = "ProductCreated", .id = product->event_id, .body = body});
   json_decref(body);
   http_reply(product->exchange, 201, json_pack("{s:s}", "productId", product->id));
   return WORK_COMMIT;
@@ -71,6 +64,7 @@ int main(int argc, char **argv)
       {"POST", "/api/products", make_product},
       {0},
   };
+  static const char *const event_types[] = {"ProductCreated", NULL};
   static const struct http_rule rules[] = {
       {"product_pkey", "this product exists already"},
       {"product_name_fits", "productName must have 1 to 200 characters"},
@@ -80,11 +74,11 @@ int main(int argc, char **argv)
       {0},
   };
   static const struct http_service service = {
-      .name = SOURCE,
+      .name = "product-service",
       .summary = "takes products; publishes product.created.v1",
       .listen = "127.0.0.1:8083",
       .routes = routes,
-      .outbox = &outbox_default,
+      .event_types = event_types,
       .answers_table = "products.request_answer",
       .rules = rules,
   };

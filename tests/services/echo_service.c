@@ -3,10 +3,7 @@
  */
 #include <string.h>
 
-#include "outbox.h"
 #include "service.h"
-
-static const char name_of_service[] = "echo-service";
 
 struct note {
   struct exchange *exchange;
@@ -28,9 +25,7 @@ static enum work_end write_note(struct work *work, void *context)
   }
   work_do(work, &insert, note->id, note->name, note->text);
   body = json_pack("{s:s, s:s, s:s}", "id", note->id, "name", note->name, "text", note->text);
-  outbox_publish(
-      work, &outbox_default, name_of_service,
-      &(struct outbox_event){.topic = "echo", .key = note->id, .type = "NoteWritten", .id = note->id, .origin = &note->exchange->origin, .body = body});
+  http_publish(note->exchange, work, &(struct outbox_event){.topic = "echo", .key = note->id, .type = "NoteWritten", .id = note->id, .body = body});
   http_reply(note->exchange, 201, body);
   return WORK_COMMIT;
 }
@@ -146,15 +141,17 @@ static const struct http_route routes[] = {
 
 int main(int argc, char **argv)
 {
+  static const char *const event_types[] = {"NoteWritten", NULL};
   static const struct http_rule rules[] = {
       {"note_name_key", "a note of this name exists already"},
       {"text_is_polite", "the text must be polite"},
       {0},
   };
-  static const struct http_service service = {.name = name_of_service,
+  static const struct http_service service = {.name = "echo-service",
                                               .summary = "Answers what the tests of the HTTP runtime ask.",
                                               .listen = "127.0.0.1:8099",
                                               .routes = routes,
+                                              .event_types = event_types,
                                               .answers_table = "echo.request_answer",
                                               .rules = rules};
 
