@@ -86,7 +86,9 @@ static struct call call_of(struct exchange *exchange)
 
 static const char *member_text(const PGresult *member, enum member_column column)
 {
-  return PQgetisnull(member, 0, column) ? NULL : PQgetvalue(member, 0, column);
+  const int number = (int)column;
+
+  return PQgetisnull(member, 0, number) ? NULL : PQgetvalue(member, 0, number);
 }
 
 static json_int_t member_id_of(const PGresult *member)

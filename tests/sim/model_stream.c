@@ -218,11 +218,27 @@ static enum verdict step_starting(struct model_stream *stream, struct problem *p
   return VERDICT_WAIT;
 }
 
+static const struct down *newest_of(const struct model_stream *stream)
+{
+  const struct walsender *sender = stream->sender;
+
+  return sender != NULL && sender->down_count > 0 ? &sender->down[(sender->down_first + sender->down_count - 1) % WALSENDER_DOWN_MAX] : NULL;
+}
+
+static enum verdict refused(struct model_stream *stream, struct problem *problem)
+{
+  model_stream_abandon(stream);
+  return problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "no_publication", "publication does not exist");
+}
+
 /* Asked on the other connection, which a server that stops ends at some time. */
 static enum verdict step_looking(struct model_stream *stream, struct stream_beginning *ret_beginning, struct problem *problem)
 {
   struct world *world = stream->world;
 
+  if (stream->sender->is_over && newest_of(stream) != NULL && newest_of(stream)->kind == DOWN_REFUSED) {
+    return refused(stream, problem); /* it has said why before it let the slot go */
+  }
   if (stream->sender->is_over || (world->server.state == SERVER_STOPPING && dice_percent(&world->dice, 50))) {
     return lost(stream, problem);
   }
@@ -298,8 +314,7 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
     return lost(stream, problem);
   }
   if (down.kind == DOWN_REFUSED) {
-    model_stream_abandon(stream);
-    return problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "no_publication", "publication does not exist");
+    return refused(stream, problem);
   }
   if (down.kind == DOWN_DONE) {
     return fail(stream, problem, "server_shutdown", "replication stream was ended by the server");
@@ -400,13 +415,6 @@ static void ms_close(struct stream *base, bool for_good)
 }
 
 /* ---- what the loop asks ---- */
-
-static const struct down *newest_of(const struct model_stream *stream)
-{
-  const struct walsender *sender = stream->sender;
-
-  return sender != NULL && sender->down_count > 0 ? &sender->down[(sender->down_first + sender->down_count - 1) % WALSENDER_DOWN_MAX] : NULL;
-}
 
 static bool is_end(const struct down *down)
 {

@@ -21,6 +21,7 @@ struct peer {
   struct stream *stream;
   struct stream_beginning beginning;
   struct problem problem;
+  const char *asking_pid; /* what the server calls the process that answers the look; NULL: as it was told before */
 };
 
 static void say_to(int fd, char type, const void *body, size_t length)
@@ -81,18 +82,18 @@ static void say_error(struct peer *peer, const char *sqlstate, const char *words
 /* The answer to the look: who has the slot, and where it stands; `pid` NULL: nobody. */
 static void say_slot(struct peer *peer, const char *pid, const char *confirmed, const char *wal_end)
 {
-  const char *cells[] = {pid, confirmed, wal_end};
-  char body[256] = {0, 3};
+  const char *cells[] = {pid, confirmed, wal_end, peer->asking_pid != NULL ? peer->asking_pid : "4711"};
+  char body[256] = {0, 4};
   char *at = body + 2;
 
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     at = stpcpy(at, "column") + 1;
     memset(at, 0, 18); /* no table, type 0, text */
     at += 18;
   }
   say_to(peer->look_fd, 'T', body, (size_t)(at - body));
   at = body + 2;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     uint32_t size = htonl(cells[i] != NULL ? (uint32_t)strlen(cells[i]) : UINT32_MAX);
 
     memcpy(at, &size, 4);
@@ -261,20 +262,39 @@ Test(pg_stream, where_it_begins_is_asked_on_the_other_connection_once_it_has_beg
 
 Test(pg_stream, a_slot_that_is_not_ours_after_all_ends_the_start)
 {
-  static const struct {
-    const char *pid, *cause;
-  } cases[] = {{"4712", "slot_active"}, {NULL, "server_changed"}};
+  struct peer peer = {0};
 
-  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-    struct peer peer = {0};
+  peer_begin(&peer);
+  say_slot(&peer, "4712", "0/1000", "0/2000");
+  cr_assert_eq(peer_start_on(&peer), VERDICT_RETRY);
+  cr_expect_str_eq(peer.problem.cause, "slot_active");
+  cr_expect_eq(stream_fd(peer.stream), -1);
+  peer_done(&peer);
+}
 
-    peer_begin(&peer);
-    say_slot(&peer, cases[i].pid, cases[i].pid != NULL ? "0/1000" : NULL, "0/2000");
-    cr_assert_eq(peer_start_on(&peer), VERDICT_RETRY);
-    cr_expect_str_eq(peer.problem.cause, cases[i].cause);
-    cr_expect_eq(stream_fd(peer.stream), -1);
-    peer_done(&peer);
-  }
+/* What the walsender said last decides, not that the slot is free: a person may have to be told. */
+Test(pg_stream, a_stream_that_has_ended_before_the_look_ends_with_its_own_words)
+{
+  struct peer peer = {0};
+
+  peer_begin(&peer);
+  say_data(&peer, 'a');
+  say_error_to(peer.fd, "42704", "publication \"shop_outbox\" does not exist");
+  say_slot(&peer, NULL, "0/1000", "0/2000");
+  cr_expect_eq(peer_start_on(&peer), VERDICT_FATAL, "%s", peer.problem.text);
+  cr_expect_str_eq(peer.problem.cause, "publication_missing", "%s", peer.problem.text);
+  cr_expect_eq(stream_fd(peer.stream), -1);
+  peer_done(&peer);
+}
+
+Test(pg_stream, behind_a_pooler_process_numbers_mean_nothing)
+{
+  struct peer peer = {.asking_pid = "99"};
+
+  peer_begin(&peer);
+  say_slot(&peer, "812", "0/1000", "0/2000");
+  cr_expect_eq(peer_start_on(&peer), VERDICT_OK, "%s", peer.problem.text);
+  peer_done(&peer);
 }
 
 Test(pg_stream, a_look_that_fails_ends_the_start)

@@ -22,7 +22,7 @@
 #include "stream/pg_connection.h"
 #include "stream/sql_text.h"
 
-enum { SERVER_COLUMNS = 25, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15, SLOT_COLUMNS = 3 };
+enum { SERVER_COLUMNS = 25, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15, SLOT_COLUMNS = 4 };
 
 #define WAL_END   " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END"
 #define FROM_SLOT " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = "
@@ -38,7 +38,7 @@ static const char server_query[] =
     " to_jsonb(s) ->> 'wal_status', to_jsonb(s) ->> 'safe_wal_size', current_user, to_jsonb(s) ->> 'failover', to_jsonb(s) ->> 'synced',"
     " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'synchronized_standby_slots')" FROM_SLOT;
 
-static const char slot_query[] = "SELECT s.active_pid, s.confirmed_flush_lsn," WAL_END FROM_SLOT;
+static const char slot_query[] = "SELECT s.active_pid, s.confirmed_flush_lsn," WAL_END ", pg_backend_pid()" FROM_SLOT;
 
 static const char publication_query[] = "SELECT p.oid IS NOT NULL, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, to_jsonb(p) ->> 'pubviaroot',"
                                         " pg_get_userbyid(p.pubowner)"
@@ -369,6 +369,7 @@ enum verdict catalog_read_slot(const PGresult *result, struct catalog_slot *ret_
     slot.active_pid = (int32_t)row_int(&row, 0, 0);
     slot.confirmed = row_lsn(&row, 1);
     slot.wal_end = row_lsn(&row, 2);
+    slot.asking_pid = (int32_t)row_int(&row, 3, 0);
   }
   if (row.is_damaged) {
     return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "catalog", "unexpected answer to the query for the slot's position: %d rows of %d columns",

@@ -91,6 +91,7 @@ struct catalog_slot {
   int32_t active_pid; /* 0: nobody, or the server that was asked has no such slot */
   Lsn confirmed;
   Lsn wal_end;
+  int32_t asking_pid; /* of the connection that was asked, as the server knows it; a pooler tells its clients another */
 };
 
 /* SQL text; malloc'ed. */

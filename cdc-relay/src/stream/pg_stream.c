@@ -216,20 +216,52 @@ static enum verdict step_starting(struct pg_stream *stream, struct problem *prob
   return verdict;
 }
 
-/* Two hosts of the URL have answered, or the stream is over already. */
-static enum verdict refuse_slot_of_another(struct pg_stream *stream, const struct catalog_slot *slot, struct problem *problem)
+/* The server ended the COPY: with an error, or in order because it shuts down. */
+static enum verdict copy_ended(struct pg_stream *stream, struct problem *problem)
 {
+  PGresult *result = PQgetResult(stream->connection);
   enum verdict verdict;
 
-  if (slot->active_pid != 0) {
-    verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "slot_active", "replication slot \"%s\" is in use by pid %d, and our stream is pid %d",
-                          stream->config->postgres.slot, (int)slot->active_pid, (int)stream->facts.backend_pid);
+  if (result != NULL && PQresultStatus(result) != PGRES_FATAL_ERROR) {
+    verdict = pg_stream_fail(stream, problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown", "replication stream was ended by the server"));
   } else {
-    verdict = problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "server_changed",
-                          "replication slot \"%s\" is in use by nobody, although our stream has begun: it ended again, or two connections reached two servers",
-                          stream->config->postgres.slot);
+    verdict = pg_stream_fail_with(stream, result, "receive from replication stream", problem);
   }
-  return pg_stream_fail(stream, verdict);
+  PQclear(result);
+  return verdict;
+}
+
+/* Two hosts of the URL have answered, or the stream has ended and another relay was quick. */
+static enum verdict refuse_slot_of_another(struct pg_stream *stream, const struct catalog_slot *slot, struct problem *problem)
+{
+  return pg_stream_fail(stream, problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "slot_active",
+                                            "replication slot \"%s\" is in use by pid %d, and our stream is pid %d", stream->config->postgres.slot,
+                                            (int)slot->active_pid, (int)stream->facts.backend_pid));
+}
+
+/* Nobody has the slot: the stream has ended already. Its last words are here or on their way, and say whether a person is needed. */
+static enum verdict step_parting(struct pg_stream *stream, struct problem *problem)
+{
+  int length;
+
+  if (PQconsumeInput(stream->connection) != 1) {
+    return pg_stream_fail_with(stream, NULL, "receive from replication stream", problem);
+  }
+  while ((length = PQgetCopyData(stream->connection, &stream->message, 1)) > 0) {
+    message_free(stream);
+  }
+  if (stream->publication_is_missing) {
+    return refuse_missing_publication(stream, problem);
+  }
+  return length < 0 ? copy_ended(stream, problem) : VERDICT_WAIT;
+}
+
+/* A pooler makes up the process numbers that its clients see: then any process that has the slot is taken for ours, which has just begun to stream from it. */
+static bool slot_is_ours(const struct pg_stream *stream, const struct catalog_slot *slot)
+{
+  const bool pids_are_real = slot->asking_pid == PQbackendPID(stream->connection);
+
+  return slot->active_pid == stream->facts.backend_pid || !pids_are_real;
 }
 
 static enum verdict step_looking(struct pg_stream *stream, struct stream_beginning *ret_beginning, struct problem *problem)
@@ -246,7 +278,12 @@ static enum verdict step_looking(struct pg_stream *stream, struct stream_beginni
   if (verdict != VERDICT_OK) {
     return pg_stream_fail(stream, verdict);
   }
-  if (slot.active_pid != stream->facts.backend_pid) {
+  if (slot.active_pid == 0) {
+    pg_stream_swap(stream);
+    stream->step = STEP_PARTING;
+    return step_parting(stream, problem);
+  }
+  if (!slot_is_ours(stream, &slot)) {
     return refuse_slot_of_another(stream, &slot, problem);
   }
   pg_stream_swap(stream);
@@ -270,23 +307,11 @@ static enum verdict pg_stream_start(struct stream *base, Lsn start, struct strea
     verdict = step_starting(stream, problem);
   }
   if (verdict == VERDICT_OK && stream->step == STEP_LOOKING) {
-    verdict = step_looking(stream, ret_beginning, problem);
+    return step_looking(stream, ret_beginning, problem);
   }
-  return verdict;
-}
-
-/* The server ended the COPY: with an error, or in order because it shuts down. */
-static enum verdict copy_ended(struct pg_stream *stream, struct problem *problem)
-{
-  PGresult *result = PQgetResult(stream->connection);
-  enum verdict verdict;
-
-  if (result != NULL && PQresultStatus(result) != PGRES_FATAL_ERROR) {
-    verdict = pg_stream_fail(stream, problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown", "replication stream was ended by the server"));
-  } else {
-    verdict = pg_stream_fail_with(stream, result, "receive from replication stream", problem);
+  if (verdict == VERDICT_OK && stream->step == STEP_PARTING) {
+    verdict = step_parting(stream, problem);
   }
-  PQclear(result);
   return verdict;
 }
 

@@ -201,6 +201,7 @@ enum verdict pg_stream_connect(struct stream *base, struct moment now, struct se
     case STEP_CLOSED:
     case STEP_STARTING:
     case STEP_LOOKING:
+    case STEP_PARTING:
     case STEP_STREAMING:
     case STEP_FINISHING:
       return problem_set(problem, VERDICT_FATAL, EXIT_INVARIANT, "invariant", "connect was called on a stream that is open");

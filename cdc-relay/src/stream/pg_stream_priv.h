@@ -7,7 +7,19 @@
 #include "stream/pg_stream.h"
 #include "stream/stream_priv.h"
 
-enum step { STEP_CLOSED, STEP_ATTEMPT, STEP_IDENTIFY, STEP_HISTORY, STEP_CATALOG, STEP_READY, STEP_STARTING, STEP_LOOKING, STEP_STREAMING, STEP_FINISHING };
+enum step {
+  STEP_CLOSED,
+  STEP_ATTEMPT,
+  STEP_IDENTIFY,
+  STEP_HISTORY,
+  STEP_CATALOG,
+  STEP_READY,
+  STEP_STARTING,
+  STEP_LOOKING,
+  STEP_PARTING,
+  STEP_STREAMING,
+  STEP_FINISHING
+};
 
 struct pg_stream {
   struct stream base;
