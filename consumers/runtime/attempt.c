@@ -115,7 +115,8 @@ static enum attempt_database enter_failure(struct processing *processing, struct
   const struct fetched *first = lane_at(&slot->lane, 0)->message;
   int64_t delay_ms;
 
-  if (count == 1 && !failure->is_of_database && processing_is_given_up(processing, &first->record)) {
+  /* Also where the session broke: it may be this event that breaks it. With the database away the burial waits by itself. */
+  if (count == 1 && processing_is_given_up(processing, &first->record)) {
     return bury(processing, burial, slot, failure, chance);
   }
   if (failure->class == FAILURE_TRANSIENT || processing->consumer->dead_letter_suffix == NULL) {

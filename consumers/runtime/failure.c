@@ -21,10 +21,14 @@ static const struct entry {
     {"25P03", FAILURE_UNKNOWN},   /* idle_in_transaction_session_timeout: the handler waited for something else, or the program was stopped for a while */
     {"25P04", FAILURE_TRANSIENT}, /* transaction_timeout: a slow server takes its time from every event */
     {"42501", FAILURE_TRANSIENT}, /* insufficient privilege: a grant mends it */
-    {"42703", FAILURE_TRANSIENT}, /* undefined column: a migration mends it, as the following */
+    {"42702", FAILURE_TRANSIENT}, /* ambiguous column: a migration mends it, as the following */
+    {"42703", FAILURE_TRANSIENT}, /* undefined column */
     {"42704", FAILURE_TRANSIENT}, /* undefined object */
+    {"42725", FAILURE_TRANSIENT}, /* ambiguous function */
+    {"42804", FAILURE_TRANSIENT}, /* type mismatch */
     {"42883", FAILURE_TRANSIENT}, /* undefined function */
     {"42P01", FAILURE_TRANSIENT}, /* undefined table */
+    {"42P05", FAILURE_TRANSIENT}, /* prepared statement is there already: a pooler gave us another session */
     {"42P10", FAILURE_TRANSIENT}, /* no unique constraint matches the ON CONFLICT */
     {"55006", FAILURE_TRANSIENT}, /* object in use */
     {"55P03", FAILURE_TRANSIENT}, /* lock not available */
@@ -37,6 +41,7 @@ static const struct entry {
     {"53", FAILURE_TRANSIENT},    /* resources: disk, memory, connections */
     {"57", FAILURE_TRANSIENT},    /* operator: shutdown, restart, timeout of a statement */
     {"58", FAILURE_TRANSIENT},    /* the system under the server */
+    {"HV", FAILURE_TRANSIENT},    /* a foreign server */
     {"XX", FAILURE_TRANSIENT},    /* the server itself, damaged data */
     {"22", FAILURE_PERMANENT},    /* data */
     {"23", FAILURE_PERMANENT},    /* constraint */

@@ -43,7 +43,10 @@ bool lane_take(struct lane *lane, const struct lane_record *record)
     if (lane->count > 0 && record->offset >= lane_at(lane, 0)->offset) {
       return false;
     }
-    lane->told_offset = -1; /* the log begins again: a topic made anew, or an end that was cut away */
+    /* The log begins again: a topic made anew, or an end that was cut away. What was done of the one before says nothing of this one. */
+    lane->done_offset = -1;
+    lane->told_offset = -1;
+    lane->has_two_logs = lane->count > 0;
   }
   assert(lane->count < lane->capacity);
   lane->records[(lane->first + lane->count) % lane->capacity] = *record;
@@ -134,9 +137,22 @@ struct lane_action lane_next(struct lane *lane, int64_t now_us)
   return action;
 }
 
+static bool head_is_of_the_log_before(struct lane *lane)
+{
+  for (size_t i = 1; lane->has_two_logs && i < lane->count; i++) {
+    if (lane_at(lane, i)->offset <= lane_at(lane, i - 1)->offset) {
+      return true;
+    }
+  }
+  lane->has_two_logs = false;
+  return false;
+}
+
 void *lane_done(struct lane *lane)
 {
-  lane->done_offset = lane_at(lane, 0)->offset + 1;
+  if (!head_is_of_the_log_before(lane)) {
+    lane->done_offset = lane_at(lane, 0)->offset + 1;
+  }
   return lane_drop(lane);
 }
 

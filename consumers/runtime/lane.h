@@ -44,6 +44,7 @@ struct lane {
   struct lane_head head;
   bool is_paused;      /* as lane_next() asked for */
   int64_t next_offset; /* records below were taken already; -1: none was */
+  bool has_two_logs;   /* records of a log that has begun again may lie behind those of the one before */
   int64_t done_offset; /* to be committed to Kafka: one behind the last that is done; -1: none is */
   int64_t told_offset; /* that was; -1: none */
 };

@@ -166,6 +166,10 @@ static enum work_end person_logs_in(struct work *work, void *context)
   if (member == NULL) {
     return WORK_FAILED;
   }
+  if (PQntuples(member) == 0) {
+    http_problem(call->exchange, 503, "the member was removed meanwhile: try again");
+    return WORK_ROLLBACK;
+  }
   if (is_withdrawn(member)) {
     http_problem(call->exchange, 403, "this member has withdrawn");
     return WORK_ROLLBACK;

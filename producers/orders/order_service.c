@@ -26,7 +26,7 @@ static const struct statement INSERT_ORDER = {
 };
 static const struct statement LOCK_ORDER = {
     "lock_order",
-    "SELECT customer_id, customer_email, status FROM orders.customer_order WHERE order_id = $1 FOR UPDATE",
+    "SELECT customer_id, customer_email, status, order_id FROM orders.customer_order WHERE order_id = $1 FOR UPDATE",
 };
 static const struct statement MOVE_ORDER = {
     "move_order",
@@ -70,7 +70,7 @@ static bool is_step(int64_t from, int64_t to)
 
 static enum work_end order_is_moved(struct work *work, void *context)
 {
-  const struct order *order = context;
+  struct order *order = context;
   const PGresult *stored = work_ask(work, &LOCK_ORDER, order->id);
   if (stored == NULL) {
     return WORK_FAILED;
@@ -79,6 +79,7 @@ static enum work_end order_is_moved(struct work *work, void *context)
     http_problem(order->exchange, 404, "there is no order %s", order->id);
     return WORK_ROLLBACK;
   }
+  order->id = work_text(work, "%s", PQgetvalue(stored, 0, 3)); /* as it was made: the same uuid in other letters would be another key */
   if (strcmp(PQgetvalue(stored, 0, 0), order->customer_id) != 0 || strcmp(PQgetvalue(stored, 0, 1), order->customer_email) != 0) {
     http_problem(order->exchange, 422, "customerId or customerEmail is not that of order %s", order->id);
     return WORK_ROLLBACK;

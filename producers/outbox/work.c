@@ -22,7 +22,7 @@
 /* A statement's plan was made before the table changed, or the session lost it: a new connection knows neither. */
 static bool is_stale(const struct pipeline_failure *failure)
 {
-  return strcmp(failure->sqlstate, "0A000") == 0 || strcmp(failure->sqlstate, "26000") == 0;
+  return strcmp(failure->sqlstate, "0A000") == 0 || strcmp(failure->sqlstate, "26000") == 0 || strcmp(failure->sqlstate, "42P05") == 0;
 }
 
 static bool is_read_only(const struct pipeline_failure *failure)

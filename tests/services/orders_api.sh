@@ -48,7 +48,8 @@ event order.shipped.v1
 event_is "$order" OrderShipped order-service "{\"orderId\": \"$order\", $customer, \"previousStatus\": 20, \"currentStatus\": 25}"
 step 20 25 && answered 409
 step 25 20 && answered 422
-step 25 80 && answered 200
+step 25 80 "${order^^}" && answered 200 # the same uuid, and so the same key
+assert_eq 'the answer names the order as it was made' "{\"orderId\":\"$order\",\"status\":80}" "$(jq -cS . <<<"$ANSWER")"
 event order.shipped.v1
 event_is "$order" OrderShipped order-service "{\"orderId\": \"$order\", $customer, \"previousStatus\": 25, \"currentStatus\": 80}"
 step 25 80 && answered 409

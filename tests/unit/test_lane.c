@@ -79,7 +79,27 @@ Test(lane, a_log_that_begins_again_is_taken_and_told_from_its_beginning)
   (void)lane_done(&lane);
   lane.told_offset = 6;
   cr_assert(take(&lane, 0, 1));
+  cr_assert_eq(lane.done_offset, -1, "what was done of the log before says nothing of this one");
+  cr_assert_eq(lane_untold_offset(&lane), -1);
   cr_assert(take(&lane, 1, 1));
+  (void)lane_done(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), 1);
+  empty(&lane);
+}
+
+Test(lane, what_is_left_of_the_log_before_is_done_and_not_told)
+{
+  struct lane lane;
+
+  lane_init(&lane, 1, 0);
+  cr_assert(take(&lane, 2, 1));
+  cr_assert(take(&lane, 3, 1));
+  for (int64_t offset = 0; offset < 6; offset++) {
+    cr_assert(take(&lane, offset, 1));
+  }
+  (void)lane_done(&lane);
+  (void)lane_done(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), -1);
   (void)lane_done(&lane);
   cr_assert_eq(lane_untold_offset(&lane), 1);
   empty(&lane);
