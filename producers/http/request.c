@@ -48,17 +48,24 @@ static size_t header_count(const struct request *request, const char *name)
   return wanted.count;
 }
 
-/* Where the library would refuse with a page of its own, or without a word. A head may be larger than what is allowed, and no larger than its memory. */
+/*
+ * Where the library would refuse with a page of its own, or without a word. A head may be larger than what is allowed, and no larger than its memory: there each field has
+ * a note beside its bytes, and what is left must do for the body's buffer and the answer's head. A connection without room would neither get on nor end.
+ */
 static bool check_head(struct request *request, const char *version)
 {
   const union MHD_ConnectionInfo *size = MHD_get_connection_info(request->priv.connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
   size_t hosts = header_count(request, MHD_HTTP_HEADER_HOST);
+  int fields = MHD_get_connection_values(request->priv.connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
   bool is_large = size != NULL && size->header_size > HTTP_HEAD_MAX_BYTES;
   bool has_blank = strchr(request->priv.url, ' ') != NULL;
   bool lacks_host = strcmp(version, MHD_HTTP_VERSION_1_0) != 0 && hosts == 0;
 
   if (is_large) {
     http_problem(&request->exchange, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is larger than %d bytes", HTTP_HEAD_MAX_BYTES);
+  } else if (fields > HTTP_FIELDS_MAX) {
+    http_problem(&request->exchange, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request has more than %d headers, cookies and parameters",
+                 HTTP_FIELDS_MAX);
   } else if (has_blank) {
     http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, "the path holds a blank: write it as %%20");
   } else if (lacks_host || hosts > 1) {

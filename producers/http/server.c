@@ -118,6 +118,10 @@ static enum MHD_Result take(struct server *server, struct request *request)
   if (!crowd_begin_work(request->member)) {
     return MHD_NO; /* an effect whose answer is lost for certain is one that the client may ask for twice */
   }
+  if (request->priv.answer.status == 0 && MHD_get_connection_values(request->priv.connection, MHD_FOOTER_KIND, NULL, NULL) > 0) {
+    /* They take memory that the answer needs: what was committed could not be told. */
+    http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, "fields behind the body are not taken");
+  }
   if (request->priv.answer.status == 0 && pages_have(route)) {
     show_figures(server);
     route->handler(&request->exchange);

@@ -39,6 +39,7 @@
 enum {
   HTTP_BODY_MAX_BYTES = 65536,
   HTTP_HEAD_MAX_BYTES = 16384,
+  HTTP_FIELDS_MAX = 100, /* headers, cookies and parameters of the query together */
   HTTP_JSON_DEPTH_MAX = 16,
   HTTP_PATH_MAX_BYTES = 1024,
   HTTP_PATH_VALUES_MAX = 4,

@@ -113,6 +113,10 @@ assert_match 'no HTTP' '^(HTTP/1.[01] 400 .*|)$' "$(raw 'what is this\r\n\r\n')"
 # libmicrohttpd 1.0 says these three in its own words.
 assert_eq 'no Host' 400 "$(ask GET /livez -H 'Host:')"
 assert_match 'two Hosts' '^HTTP/1.1 400 ' "$(raw 'GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n')"
+assert_match 'many small headers' '^HTTP/1.1 431 ' "$(raw "GET /livez HTTP/1.1\r\nHost: x\r\n$(printf 'A%d: b\\r\\n' {1..100})\r\n")"
+assert_match 'headers enough' '^HTTP/1.1 200 ' "$(raw "GET /livez HTTP/1.1\r\nHost: x\r\n$(printf 'A%d: b\\r\\n' {1..99})\r\n")"
+assert_match 'fields behind the body' '^HTTP/1.1 400 ' \
+  "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1c\r\n{"name":"t","text":"behind"}\r\n0\r\na: b\r\n\r\n')"
 assert_match 'a blank in the path' '^HTTP/1.1 (400|301) ' "$(raw 'GET /echo/a b HTTP/1.1\r\nHost: x\r\n\r\n')"
 assert_match 'an old client' '^HTTP/1.[01] 200 ' "$(raw 'GET /livez HTTP/1.0\r\n\r\n')"
 assert_eq 'connections for two refused requests' '1 0' "$(curl -sS --max-time 20 -o /dev/null -o /dev/null -w '%{num_connects} ' -H 'Content-Type: text/plain' --data-binary x \
