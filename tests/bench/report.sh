@@ -164,6 +164,7 @@ report_write() {
   if [ "$BENCH_PUBLISH" = yes ]; then
     REPORT_PLOTS=$ROOT/docs/benchmarks
     report_text decisions.md >"$ROOT/docs/benchmarks.md"
-    say "written to docs/benchmarks.md and docs/benchmarks"
+    cp "$BENCH_TSV" "$REPORT_PLOTS/values.tsv"
+    say "written to docs/benchmarks.md and docs/benchmarks, every value to docs/benchmarks/values.tsv"
   fi
 }
