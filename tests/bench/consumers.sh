@@ -140,7 +140,7 @@ effects_of_pgbench() {
 
 # effects_round ROUND EVENTS-PER-COMMIT
 effects_round() {
-  local round=$1 batch=$2 setting="$2 per commit" system peer line
+  local round=$1 batch=$2 setting="$2 per commit" system
   local -a all=(pgbench pgbench_pipelined consumer) systems
   declare -gA EFFECTS_RATES=()
   if [ "$batch" = 1 ] && [ -n "$EFFECTS_REDIS" ]; then
@@ -154,15 +154,7 @@ effects_round() {
       consumer_redis) effects_of_consumer "$setting" "$system" "$round" "$batch" IDEMPOTENCY=redis REDIS_URL="redis://127.0.0.1:$REDIS_PORT" ;;
     esac
   done
-  line="round $round  $setting:"
-  for system in "${all[@]}"; do
-    line+=$(printf '  %s %.0f' "$system" "${EFFECTS_RATES[$system]}")
-    [[ $system != pgbench* ]] || continue
-    for peer in pgbench pgbench_pipelined; do
-      note consumers "$setting" "$system" "ratio_to_$peer" "$round" "$(compute "${EFFECTS_RATES[$system]} / ${EFFECTS_RATES[$peer]}")"
-    done
-  done
-  say "$line events/s"
+  pgbench_compare consumers "$setting" "$round" events/s EFFECTS_RATES "${all[@]}"
 }
 
 measure_consumers() {

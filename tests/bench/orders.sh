@@ -141,7 +141,7 @@ orders_of_pgbench() {
 
 # orders_round ROUND CONNECTIONS [key]: each system in turn; who comes first changes from round to round.
 orders_round() {
-  local round=$1 connections=$2 system peer setting="$2 connections${3:+, Idempotency-Key}" line
+  local round=$1 connections=$2 system setting="$2 connections${3:+, Idempotency-Key}"
   local -a all=(pgbench pgbench_pipelined order_service) systems
   declare -gA ORDERS_RATES=()
   [ -n "${3:-}" ] || all+=(order_service_2n)
@@ -153,15 +153,7 @@ orders_round() {
       order_service_2n) orders_of_service "$setting" "$system" "$round" $((2 * connections)) "${3:-}" ;;
     esac
   done
-  line="round $round  $setting:"
-  for system in "${all[@]}"; do
-    line+=$(printf '  %s %.0f' "$system" "${ORDERS_RATES[$system]}")
-    [[ $system != pgbench* ]] || continue
-    for peer in pgbench pgbench_pipelined; do
-      note orders "$setting" "$system" "ratio_to_$peer" "$round" "$(compute "${ORDERS_RATES[$system]} / ${ORDERS_RATES[$peer]}")"
-    done
-  done
-  say "$line requests/s"
+  pgbench_compare orders "$setting" "$round" requests/s ORDERS_RATES "${all[@]}"
 }
 
 measure_orders() {

@@ -42,3 +42,19 @@ pgbench_run() {
   read -r PGBENCH_P50_MS PGBENCH_P99_MS < <(cat "$RUN"/transactions.* | cut -d ' ' -f 3 | sort -n |
     awk '{ us[NR] = $1 } END { print us[int((NR * 500 + 999) / 1000)] / 1000, us[int((NR * 990 + 999) / 1000)] / 1000 }')
 }
+
+# pgbench_compare FIGURE SETTING ROUND UNIT RATES SYSTEM...: a line for who watches, and the ratios of one round to both ways of pgbench. RATES names an array by system.
+pgbench_compare() {
+  local figure=$1 setting=$2 round=$3 unit=$4 line system peer
+  local -n rates_of=$5
+  shift 5
+  line="round $round  $setting:"
+  for system in "$@"; do
+    line+=$(printf '  %s %.0f' "$system" "${rates_of[$system]}")
+    [[ $system != pgbench* ]] || continue
+    for peer in pgbench pgbench_pipelined; do
+      note "$figure" "$setting" "$system" "ratio_to_$peer" "$round" "$(compute "${rates_of[$system]} / ${rates_of[$peer]}")"
+    done
+  done
+  say "$line $unit"
+}
