@@ -158,7 +158,7 @@ static enum verdict claim(struct processing *processing, struct work *work, stru
   claimed = 0;
   for (size_t i = 0; i < count; i++) {
     if (parts[i].handler != NULL) {
-      parts[i].outcome = is_new[claimed++] ? OUTCOME_HANDLED : OUTCOME_DUPLICATE;
+      parts[i].outcome = is_new[claimed++] || MUTANT(KNOWN_EVENT_HANDLED) ? OUTCOME_HANDLED : OUTCOME_DUPLICATE;
     }
   }
   return VERDICT_OK;
