@@ -284,7 +284,7 @@ static enum verdict run_reserved(struct processing *processing, struct fetched *
     uuid_new(fetched->token);
   }
   CRASH_POINT(BEFORE_RESERVATION);
-  verdict = redis_reservation_take(processing->redis, part->event->id, fetched->token, &reservation, &failure->problem);
+  verdict = redis_reservation_take(processing->redis, part->event->unique_id, fetched->token, &reservation, &failure->problem);
   if (verdict != VERDICT_OK) {
     return fail(failure, verdict, NULL, NULL);
   }
@@ -295,11 +295,11 @@ static enum verdict run_reserved(struct processing *processing, struct fetched *
   CRASH_POINT(AFTER_RESERVATION);
   verdict = run_in_database(processing, part, 1, consumption, failure);
   if (verdict == VERDICT_OK) {
-    if (redis_reservation_done(processing->redis, part->event->id, fetched->token, &problem) != VERDICT_OK) {
+    if (redis_reservation_done(processing->redis, part->event->unique_id, fetched->token, &problem) != VERDICT_OK) {
       warn_of_redis(processing, part->event, "done", &problem);
     }
     CRASH_POINT(AFTER_DONE);
-  } else if (redis_reservation_release(processing->redis, part->event->id, fetched->token, &problem) != VERDICT_OK) {
+  } else if (redis_reservation_release(processing->redis, part->event->unique_id, fetched->token, &problem) != VERDICT_OK) {
     warn_of_redis(processing, part->event, "release", &problem);
   }
   return verdict;

@@ -28,7 +28,7 @@ assert_eq 'attempts of the event that failed' 3 "$(pg "SELECT attempt FROM count
 dead_letters_are 1 || fail "dead letters: $(dead_letters)"
 assert_eq 'duplicates' 50 "$(consumer_metric one "consumer_duplicates_total{topic=\"$T\"}")"
 assert_eq 'keys' 52 "$(redis DBSIZE)"
-assert_eq 'the key of the dead letter' 0 "$(redis EXISTS counting-consumer:p-1)"
+assert_eq 'the key of the dead letter' 0 "$(redis EXISTS "counting-consumer:$T/p-1")"
 consumer_stop one
 
 # Redis is away: nothing is let through, nothing is given up.
@@ -46,7 +46,7 @@ consumer_stop one
 consumer_start one "${WITH_REDIS[@]}" COUNTING_SLOW_MS=5000
 events 60 60 | produce
 is_reserved() {
-  [ "$(redis EXISTS counting-consumer:e-60)" = 1 ]
+  [ "$(redis EXISTS "counting-consumer:$T/e-60")" = 1 ]
 }
 await 'the reservation' 20 is_reserved
 consumer_kill one
@@ -54,7 +54,7 @@ consumer_start one "${WITH_REDIS[@]}"
 events 61 61 | produce
 await 'the event behind it' 30 counted_are 54
 assert_eq 'the event that was lost' 0 "$(pg "SELECT count(*) FROM counted WHERE event_id = 'e-60'")"
-redis DEL counting-consumer:e-60 >/dev/null # as when it expires
+redis DEL "counting-consumer:$T/e-60" >/dev/null # as when it expires
 events 60 60 | produce
 await 'the lost event, after its key' 20 counted_are 55
 consumer_stop one
