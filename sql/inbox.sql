@@ -32,7 +32,8 @@ AS $$
 DECLARE
   missing text;
 BEGIN
-  -- The event's id is a text: older publishers have ids that are no uuid. Topic, partition and offset are for people: a redrive brings the same event elsewhere.
+  -- The event's id is a text: older publishers have ids that are no uuid, and may count per topic, so that such an id stands behind its topic: orders/17. The columns
+  -- topic, partition and offset are for people: a redrive brings the same event elsewhere.
   EXECUTE format($ddl$
     CREATE TABLE IF NOT EXISTS %1$I.inbox (
       consumer   text        NOT NULL,
@@ -43,7 +44,7 @@ BEGIN
       handled_at timestamptz NOT NULL DEFAULT now(),
       PRIMARY KEY (consumer, event_id),
       CONSTRAINT inbox_consumer_fits CHECK (char_length(consumer) BETWEEN 1 AND 100),
-      CONSTRAINT inbox_event_id_fits CHECK (char_length(event_id) BETWEEN 1 AND 200)
+      CONSTRAINT inbox_event_id_fits CHECK (char_length(event_id) BETWEEN 1 AND 450)
     )$ddl$, $1);
   SELECT string_agg(format('%s %s', wanted.name, wanted.type), ', ') INTO missing
     FROM (VALUES ('consumer', 'text'), ('event_id', 'text'), ('topic', 'text'), ('partition', 'integer'), ('offset', 'bigint'), ('handled_at', 'timestamptz'))

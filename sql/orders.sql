@@ -141,7 +141,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON products.request_answer TO product_servi
 
 CREATE SCHEMA IF NOT EXISTS notification;
 
--- Ids are texts here: what an older publisher left in a topic may have other ones. FAILED: given up, for last_error, after so many attempts; the event lies in a dead-letter
+-- Ids are texts here: what an older publisher left in a topic may have other ones, which stand behind their topic, as in the inbox. FAILED: given up, for last_error, after so many attempts; the event lies in a dead-letter
 -- topic, and its redrive makes the row PENDING and SENT.
 CREATE TABLE IF NOT EXISTS notification.notification (
   event_id    text        NOT NULL PRIMARY KEY,
@@ -154,7 +154,7 @@ CREATE TABLE IF NOT EXISTS notification.notification (
   last_error  text,
   sent_at     timestamptz,
   created_at  timestamptz NOT NULL DEFAULT now(),
-  CONSTRAINT notification_event_id_fits         CHECK (char_length(event_id) BETWEEN 1 AND 200),
+  CONSTRAINT notification_event_id_fits         CHECK (char_length(event_id) BETWEEN 1 AND 450),
   CONSTRAINT notification_order_id_fits         CHECK (char_length(order_id) BETWEEN 1 AND 200),
   CONSTRAINT notification_customer_id_fits      CHECK (char_length(customer_id) BETWEEN 1 AND 200),
   CONSTRAINT notification_kind_fits             CHECK (char_length(kind) BETWEEN 1 AND 100),

@@ -48,6 +48,7 @@
   X(NULL_IS_TOMBSTONE, "a null payload is a tombstone though the configuration says an empty value")                                                           \
   X(ESCAPES_LITERAL, "an escape in wal2json's text stands for its letter: a line feed becomes an n")                                                           \
   X(INBOX_SKIPPED, "a consumer takes every event for a new one, and writes nothing down")                                                                      \
+  X(KNOWN_EVENT_HANDLED, "a consumer writes its inbox rows, and handles also what was there before")                                                           \
   X(OFFSET_BEFORE_COMMIT, "a consumer commits the offset of what it has in hand, and then handles it")                                                         \
   X(LOCKED_COUNTS_AS_DONE, "an event that another member has in hand counts as handled")
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "event_reader.h"
 #include "utf8.h"
 
 static const struct statement upsert_failed_event = {
@@ -112,6 +113,26 @@ static struct span first_of(struct span one, struct span other)
   return one.length > 0 ? one : other;
 }
 
+/*
+ * Who gave up which event, where it lay, and when it failed last. A redrive has another place, so that what fails again is another failure, and so is what a rewound group
+ * fails at again; the letter's own place in the dead-letter topic says nothing, since a repetition has one of its own. It has to do where the letter tells no other.
+ */
+static const char *identity_of(const struct dead_letter_story *story, const char *event_id, const struct record *letter, struct arena *arena)
+{
+  size_t size = strlen(story->consumer) + strlen(story->topic) + strlen(event_id) + strlen(story->last_failure) + 80;
+  char *text;
+
+  if (story->topic[0] == '\0' || story->partition < 0 || story->offset < 0) {
+    text = arena_alloc(arena, EVENT_ID_MAX_BYTES + 1);
+    event_place(letter, text);
+    return text;
+  }
+  text = arena_alloc(arena, size);
+  (void)snprintf(text, size, "%s\n%s/%" PRId32 "/%" PRId64 "@%" PRId64 "\n%s\n%s", story->consumer, story->topic, story->partition, story->offset,
+                 story->timestamp_ms, event_id, story->last_failure);
+  return text;
+}
+
 void failed_event_read(struct failed_event *failed, const struct event *event, struct arena *arena)
 {
   const struct record *record = event->record;
@@ -142,6 +163,7 @@ void failed_event_read(struct failed_event *failed, const struct event *event, s
       .last_failed_at = time_or_null(story.last_failure),
   };
   failed->event_id = clean(first_of(header_of(record, "id"), first_of(text_of(body, "eventId"), span_of_text(event->id))), FAILED_EVENT_ID_MAX, arena);
+  failed->identity = identity_of(&story, failed->event_id, record, arena);
   free(text);
   json_decref(headers);
   json_decref(body);

@@ -4,6 +4,8 @@
  *     NEW --retry--> RETRIED --fails again--> NEW          RESOLVED, IGNORED --fails again--> NEW
  *      '--close--> RESOLVED or IGNORED
  *
+ * A letter that comes twice, as the relay may bring it after a restart, tells of one failure: its identity is the same, and whoever stores it claims that first.
+ *
  * Texts of a dead letter come from outside. What a column cannot hold is changed, not refused: a letter that cannot be stored would be one that nobody sees.
  */
 #ifndef FAILED_EVENT_H
@@ -26,6 +28,7 @@ enum {
 
 /* What the letter says, as it is stored. In the arena; NULL: not known. */
 struct failed_event {
+  const char *identity; /* which failure: the same in each repetition of the letter, and in no other letter */
   const char *event_id;
   const char *event_type;
   const char *member_id;

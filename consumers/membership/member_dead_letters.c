@@ -3,16 +3,16 @@
  *
  *     member-events.DLT --> dday.failed_event, dday.alert --(a thread)--> webhook, e-mail
  *
- * What tells two dead letters apart is the place in the topic (with its time: event_place()) and not the event's id: an event that was retried and failed again is a
- * second letter of the same event. So the inbox row is written here, with the place in it. Nothing that a dead letter says can make this consumer fail: it has no dead-letter topic of its own, and what
- * fails here (the database is away) is tried without end.
+ * What tells two dead letters apart is the failure that they tell of (failed_event's identity) and not the event's id: an event that was retried and failed again is a
+ * second letter of the same event. Nor is it the letter's place: the relay may bring the same letter again, and a row that a person has closed is not to be opened by it,
+ * nor an alert to be sent. So the inbox row is written here, with a digest of that identity. Nothing that a dead letter says can make this consumer fail: it has no
+ * dead-letter topic of its own, and what fails here (the database is away) is tried without end.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "alert.h"
 #include "consumer.h"
-#include "event_reader.h"
 #include "failed_event.h"
 #include "failed_event_commands.h"
 
@@ -25,9 +25,9 @@ struct dead_letters {
 
 static const struct statement claim_letter = {
     "claim_letter",
-    "INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('member-dead-letters', $1, $2, $3::integer, $4::bigint) ON CONFLICT DO "
-    "NOTHING "
-    "RETURNING event_id",
+    "INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") "
+    "VALUES ('member-dead-letters', encode(sha256(convert_to($1::text, 'UTF8')), 'hex'), $2, $3::integer, $4::bigint) "
+    "ON CONFLICT DO NOTHING RETURNING event_id",
 };
 
 static const char *or_dash(const char *text)
@@ -64,21 +64,19 @@ static enum verdict on_letter(const struct event *event, struct work *work, stru
   struct dead_letters *letters = consumer_state(consumption);
   const char *partition = work_text(work, "%d", (int)event->partition);
   const char *offset = work_text(work, "%lld", (long long)event->offset);
-  char place[EVENT_ID_MAX_BYTES + 1];
   struct failed_event failed;
   const PGresult *result;
 
   (void)problem;
-  event_place(event->record, place);
-  result = work_ask(work, &claim_letter, place, event->topic, partition, offset);
+  arena_reset(&letters->arena);
+  failed_event_read(&failed, event, &letters->arena);
+  result = work_ask(work, &claim_letter, failed.identity, event->topic, partition, offset);
   if (result == NULL) {
     return VERDICT_FATAL;
   }
   if (PQntuples(result) == 0) {
     return VERDICT_OK;
   }
-  arena_reset(&letters->arena);
-  failed_event_read(&failed, event, &letters->arena);
   failed_event_store(&failed, work);
   queue_alert(letters, work, &failed);
   log_letter(letters->log, event, &failed);

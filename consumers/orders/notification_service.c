@@ -53,7 +53,8 @@ static enum verdict refuse(const struct fields *fields, struct problem *problem)
 static enum verdict notify(const struct event *event, struct work *work, struct notifications *notifications, struct notice *notice, struct problem *problem)
 {
   const char *attempt = work_text(work, "%u", (unsigned)event->attempt);
-  const PGresult *result = work_ask(work, &insert_notification, event->id, notice->order_id, notice->customer_id, notice->kind, notice->recipient, attempt);
+  const PGresult *result =
+      work_ask(work, &insert_notification, event->unique_id, notice->order_id, notice->customer_id, notice->kind, notice->recipient, attempt);
   enum verdict verdict;
 
   if (result == NULL) {
@@ -64,7 +65,7 @@ static enum verdict notify(const struct event *event, struct work *work, struct 
   }
   verdict = sender_send(notifications->sender, notice, problem);
   if (verdict == VERDICT_OK) {
-    work_do(work, &mark_sent, event->id);
+    work_do(work, &mark_sent, event->unique_id);
   }
   return verdict;
 }
@@ -73,7 +74,7 @@ static enum verdict notify(const struct event *event, struct work *work, struct 
 static struct notice read_notice(const struct event *event, struct fields *fields)
 {
   return (struct notice){
-      .idempotency_key = event->id,
+      .idempotency_key = event->unique_id,
       .kind = strcmp(event->topic, created_topic) == 0 ? "ORDER_CREATED" : "ORDER_SHIPPED",
       .order_id = fields_text(fields, "orderId", 1, ID_MAX),
       .customer_id = fields_text(fields, "customerId", 1, ID_MAX),
@@ -115,8 +116,8 @@ static void given_up(void *state, const struct event *event, struct work *work, 
 
   (void)state;
   if (fields.mistake_count == 0) {
-    work_do(work, &note_failed, event->id, notice.order_id, notice.customer_id, notice.kind, notice.recipient, work_text(work, "%u", (unsigned)event->attempt),
-            why);
+    work_do(work, &note_failed, event->unique_id, notice.order_id, notice.customer_id, notice.kind, notice.recipient,
+            work_text(work, "%u", (unsigned)event->attempt), why);
   }
 }
 

@@ -8,7 +8,8 @@
  *   single, permanent          dead letter
  *   no dead-letter topic       all as transient
  *   dead letter not written    as transient; the handler is asked once more before the next try
- *   named by GIVE_UP           dead letter, whatever it failed for, once the database is there
+ *   Redis keeps its key        the same, and no letter: its redrive would pass for a repetition (IDEMPOTENCY=redis, release failed)
+ *   named by GIVE_UP           dead letter, whatever it failed for, once database and Redis are there
  *
  * One log line per failure of an event; an event that waits for the world gets one at first and then one a minute, after five minutes with `event_stuck` beside it.
  */
@@ -96,7 +97,7 @@ static enum attempt_database bury(struct processing *processing, struct burial *
   struct fetched *fetched = lane_at(&slot->lane, 0)->message;
   struct failure refusal;
 
-  if (burial_run(burial, fetched, &slot->lane.head, failure, &refusal) != VERDICT_OK) {
+  if (transaction_release(processing, fetched, &refusal) != VERDICT_OK || burial_run(burial, fetched, &slot->lane.head, failure, &refusal) != VERDICT_OK) {
     instrument_add(processing->figures->refused, 1, fetched->record.topic, refusal.problem.cause);
     postpone_transient(processing, slot, "dead_letter_failed", &refusal, chance);
     return refusal.is_of_database ? ATTEMPT_DATABASE_AWAY : ATTEMPT_DATABASE_UNKNOWN;

@@ -47,6 +47,7 @@ struct event {
   struct span value;
   const struct record *record; /* as it came, with its headers: record.h */
   const char *id;              /* header id, else the body's eventId, else what the subscription's `natural_id` makes; never empty */
+  const char *unique_id;       /* the same where it is a uuid, else behind its topic: `orders/17`. What to know an event by, in a key of one's own too */
   const char *type;            /* header eventType, else the body's eventType, else "" */
   const json_t *body;          /* an object; NULL where the subscription takes bytes as they are */
   struct origin origin;        /* what follows from this event carries: same correlation id, causation id = this event's id, a child span */

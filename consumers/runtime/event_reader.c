@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "utf8.h"
+#include "uuid.h"
 
 enum {
   PLACE_TIME_SIZE = 22,   /* `@`, a 64-bit number and a zero */
@@ -241,6 +242,14 @@ static enum verdict find_type(struct event_reader *reader, struct span header, s
   return VERDICT_OK;
 }
 
+/* Of topic and id alone, wherever the id came from: a redriven event has the id in a header that a place or a body gave it before. */
+static void make_unique_id(struct event_reader *reader, const char *topic)
+{
+  bool is_unique = uuid_is_sound(reader->id);
+
+  (void)snprintf(reader->unique_id, sizeof(reader->unique_id), "%s%s%s", is_unique ? "" : topic, is_unique ? "" : "/", reader->id);
+}
+
 static bool is_sound(struct span text, size_t most)
 {
   return text.length > 0 && wrong_with(text, most) == NULL;
@@ -314,6 +323,7 @@ enum verdict event_reader_read(struct event_reader *reader, const struct record 
       .value = record->value,
       .record = record,
       .id = reader->id,
+      .unique_id = reader->unique_id,
       .type = reader->type,
       .attempt = 1,
   };
@@ -321,6 +331,7 @@ enum verdict event_reader_read(struct event_reader *reader, const struct record 
   if (reader->id_source == EVENT_ID_OF_PLACE) {
     event_place(record, reader->id);
   }
+  make_unique_id(reader, record->topic);
   make_origin(reader, record);
   if (verdict != VERDICT_OK) {
     reader->event.body = NULL;

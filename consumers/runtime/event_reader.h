@@ -2,6 +2,8 @@
  * event_reader.h - a record becomes an event: who it is, what it tells, and what follows from it carries on. Pure but for the chance in a span's id.
  *
  *   id           header `id`, else the body's `eventId`, else what the subscription's natural_id makes, else its place: event_place()
+ *   unique id    the id where it is a uuid, else `<topic>/<id>`: old publishers may count per topic, and a consumer of two topics would take the second 17 for a
+ *                repetition of the first
  *   type         header `eventType`, else the body's `eventType`, else ""
  *   origin       correlation id: header `correlationId`, else the body's, else the event's id; causation id: the event's id (both cut to what an origin holds);
  *                trace: a child of header `traceparent`
@@ -21,7 +23,8 @@
 
 enum {
   EVENT_ID_MAX_BYTES = 200,
-  EVENT_TYPE_MAX_BYTES = 255, /* what an outbox takes */
+  EVENT_UNIQUE_ID_MAX_BYTES = 249 + 1 + EVENT_ID_MAX_BYTES, /* Kafka's longest topic, a stroke and an id */
+  EVENT_TYPE_MAX_BYTES = 255,                               /* what an outbox takes */
 };
 
 enum event_id_source {
@@ -37,6 +40,7 @@ struct event_reader {
   enum event_id_source id_source;
   json_t *document; /* owned */
   char id[EVENT_ID_MAX_BYTES + 1];
+  char unique_id[EVENT_UNIQUE_ID_MAX_BYTES + 1];
   char type[EVENT_TYPE_MAX_BYTES + 1];
 };
 

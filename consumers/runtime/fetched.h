@@ -13,7 +13,7 @@ struct fetched {
   rd_kafka_message_t *message; /* owned */
   struct record record;        /* points into the message and behind this struct */
   size_t bytes;                /* that it holds in memory, about */
-  char token[UUID_SIZE];       /* of a reservation in Redis; empty until there is one */
+  char token[UUID_SIZE];       /* of a reservation in Redis; empty where there is none, for certain */
 };
 
 /* Takes `message`, which is no error. Never fails: out of memory ends the process, which the group survives. */

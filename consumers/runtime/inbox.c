@@ -75,7 +75,7 @@ static struct parameter number_parameter(int64_t number, struct arena *arena)
 void inbox_parameters_one(const struct inbox *inbox, const struct event *event, struct arena *arena, struct parameter ret_parameters[INBOX_PARAMETERS])
 {
   ret_parameters[0] = parameter_text(inbox->consumer);
-  ret_parameters[1] = parameter_text(event->id);
+  ret_parameters[1] = parameter_text(event->unique_id);
   ret_parameters[2] = parameter_text(event->topic);
   ret_parameters[3] = number_parameter(event->partition, arena);
   ret_parameters[4] = number_parameter(event->offset, arena);
@@ -87,7 +87,7 @@ static size_t member_length(const struct event *event, enum member member)
 {
   switch (member) {
   case MEMBER_ID:
-    return 2 * strlen(event->id) + 3;
+    return 2 * strlen(event->unique_id) + 3;
   case MEMBER_TOPIC:
     return 2 * strlen(event->topic) + 3;
   case MEMBER_PARTITION:
@@ -115,7 +115,7 @@ static char *put_member(char *to, const struct event *event, enum member member)
 {
   switch (member) {
   case MEMBER_ID:
-    return put_quoted(to, event->id);
+    return put_quoted(to, event->unique_id);
   case MEMBER_TOPIC:
     return put_quoted(to, event->topic);
   case MEMBER_PARTITION:
@@ -183,7 +183,7 @@ size_t inbox_mark(const struct event *const *events, size_t count, const char *c
   }
   qsort(claims, claimed_count, sizeof(*claims), claims_compare);
   for (size_t i = 0; i < count; i++) {
-    struct claim wanted = {.id = events[i]->id};
+    struct claim wanted = {.id = events[i]->unique_id};
     struct claim *claim;
 
     assert(wanted.id != NULL); /* an event has an id */

@@ -4,6 +4,8 @@
  *     CREATE TABLE notification.inbox (consumer text, event_id text, topic text, partition integer, "offset" bigint, handled_at timestamptz DEFAULT now(),
  *                                      PRIMARY KEY (consumer, event_id))      sql/inbox.sql makes one
  *
+ * Its event_id is the event's unique_id: the id, and where that is no uuid the topic before it.
+ *
  * A row that does not come in was there: the event is a duplicate. Of two consumers that have the same event in hand at once (one was stopped, its partition
  * given away, and goes on) the second waits for the first one's transaction, and is told the truth afterwards. Rows come in in the order of their ids, so that
  * two batches with the same events do not wait for each other.

@@ -169,7 +169,7 @@ static enum verdict connect_to_redis(struct redis_reservation *reservation, stru
   return log_in(reservation, problem);
 }
 
-/* `<consumer>:<event id>` */
+/* `<consumer>:<unique id>` */
 static enum verdict make_key(const struct redis_reservation *reservation, const char *event_id, char ret_key[REDIS_KEY_MAX_BYTES + 1], struct problem *problem)
 {
   int length = snprintf(ret_key, REDIS_KEY_MAX_BYTES + 1, "%s:%s", reservation->consumer, event_id);

@@ -4,7 +4,7 @@
  *   - whoever dies between take and done leaves the key: the event is skipped as a duplicate until the key expires, and lost if it does not come again then;
  *   - a key that expired, was evicted, or was not yet on the replica that took over lets the event through once more.
  *
- *   key `<consumer>:<event id>`    absent --take--> token --done--> DONE        with a time to live at each step
+ *   key `<consumer>:<unique id>`   absent --take--> token --done--> DONE        with a time to live at each step
  *                                     ^---release---/  (of one's own token only)
  *
  * One connection, blocking, of one thread; opened when it is first needed and again after it broke. What Redis cannot do now is RETRY and never anything else.
@@ -22,7 +22,7 @@
 enum {
   REDIS_CONNECT_TIMEOUT_MS = 2000,
   REDIS_ANSWER_TIMEOUT_MS = 2000,
-  REDIS_KEY_MAX_BYTES = 512, /* consumer, colon and event id */
+  REDIS_KEY_MAX_BYTES = 640, /* consumer, colon and an event's unique id */
 };
 
 struct redis_settings {

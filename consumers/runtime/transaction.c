@@ -7,7 +7,8 @@
  *   COMMIT
  *
  * With IDEMPOTENCY=redis a reservation stands in the inbox's place, around the transaction: take, BEGIN .. COMMIT, done; release when it failed. What lies between
- * COMMIT and done cannot be made one step: that is why it is no guarantee. Such a unit is always of one event.
+ * COMMIT and done cannot be made one step: that is why it is no guarantee. Such a unit is always of one event. Its token lasts from the first question to Redis to the
+ * answer that the key is gone: as long as it is there the key may be ours, and the event may be tried again and not given up.
  *
  * With IDEMPOTENCE_HANDLER the handler's own statements know what was handled, and there is neither.
  */
@@ -158,7 +159,7 @@ static enum verdict claim(struct processing *processing, struct work *work, stru
   claimed = 0;
   for (size_t i = 0; i < count; i++) {
     if (parts[i].handler != NULL) {
-      parts[i].outcome = is_new[claimed++] ? OUTCOME_HANDLED : OUTCOME_DUPLICATE;
+      parts[i].outcome = is_new[claimed++] || MUTANT(KNOWN_EVENT_HANDLED) ? OUTCOME_HANDLED : OUTCOME_DUPLICATE;
     }
   }
   return VERDICT_OK;
@@ -272,11 +273,28 @@ static void warn_of_redis(const struct processing *processing, const struct even
             log_int("offset", event->offset), log_text("event_id", event->id), log_text("error", problem->text));
 }
 
+enum verdict transaction_release(struct processing *processing, struct fetched *fetched, struct failure *ret_failure)
+{
+  const struct event *event = processing_event(processing, 0);
+
+  *ret_failure = (struct failure){0};
+  if (fetched->token[0] == '\0') {
+    return VERDICT_OK;
+  }
+  if (redis_reservation_release(processing->redis, event->unique_id, fetched->token, &ret_failure->problem) == VERDICT_RETRY) {
+    warn_of_redis(processing, event, "release", &ret_failure->problem);
+    return fail(ret_failure, VERDICT_RETRY, NULL, NULL);
+  }
+  fetched->token[0] = '\0'; /* also where the key is too long for Redis, which has none then */
+  return VERDICT_OK;
+}
+
 /* One event, under a reservation. */
 static enum verdict run_reserved(struct processing *processing, struct fetched *fetched, struct part *part, struct consumption *consumption,
                                  struct failure *failure)
 {
   enum reservation reservation = RESERVATION_RESERVED;
+  struct failure unreleased;
   struct problem problem;
   enum verdict verdict;
 
@@ -284,7 +302,7 @@ static enum verdict run_reserved(struct processing *processing, struct fetched *
     uuid_new(fetched->token);
   }
   CRASH_POINT(BEFORE_RESERVATION);
-  verdict = redis_reservation_take(processing->redis, part->event->id, fetched->token, &reservation, &failure->problem);
+  verdict = redis_reservation_take(processing->redis, part->event->unique_id, fetched->token, &reservation, &failure->problem);
   if (verdict != VERDICT_OK) {
     return fail(failure, verdict, NULL, NULL);
   }
@@ -295,12 +313,12 @@ static enum verdict run_reserved(struct processing *processing, struct fetched *
   CRASH_POINT(AFTER_RESERVATION);
   verdict = run_in_database(processing, part, 1, consumption, failure);
   if (verdict == VERDICT_OK) {
-    if (redis_reservation_done(processing->redis, part->event->id, fetched->token, &problem) != VERDICT_OK) {
+    if (redis_reservation_done(processing->redis, part->event->unique_id, fetched->token, &problem) != VERDICT_OK) {
       warn_of_redis(processing, part->event, "done", &problem);
     }
     CRASH_POINT(AFTER_DONE);
-  } else if (redis_reservation_release(processing->redis, part->event->id, fetched->token, &problem) != VERDICT_OK) {
-    warn_of_redis(processing, part->event, "release", &problem);
+  } else {
+    (void)!transaction_release(processing, fetched, &unreleased); /* the next attempt knows its token again, and a burial asks once more */
   }
   return verdict;
 }

@@ -19,6 +19,12 @@ enum {
 enum verdict MUST_CHECK transaction_run(struct processing *processing, struct fetched *const *fetched, size_t count, uint32_t attempt,
                                         struct failure *ret_failure);
 
+/*
+ * Gives back the reservation in Redis that the event of the last unit, of `fetched` alone, may still have; nothing without one. RETRY: Redis does not do it now, and
+ * *ret_failure says why. An event is given up only behind OK: with its key left there its redrive would pass for a repetition, and be lost. Blocks as Redis may.
+ */
+enum verdict MUST_CHECK transaction_release(struct processing *processing, struct fetched *fetched, struct failure *ret_failure);
+
 /* What the type of the event at `index` of the last unit is called in the figures. Static. */
 const char *transaction_type_label(const struct processing *processing, size_t index);
 

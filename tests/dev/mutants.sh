@@ -46,6 +46,7 @@ MUTANT_TABLE='
     NULL_IS_TOMBSTONE             router_connector                -     -
     ESCAPES_LITERAL               json_scanner,json_differential  -     e2e/byte_exact_payloads/wal2json
     INBOX_SKIPPED                 -                               -     services/consumer_killed_at_each_step/pgoutput,services/members_survive_each_party/pgoutput
+    KNOWN_EVENT_HANDLED           -                               -     services/consumer_killed_at_each_step/pgoutput,services/orders_survive_each_party/pgoutput
     OFFSET_BEFORE_COMMIT          -                               -     services/consumer_killed_at_each_step/pgoutput,services/members_survive_each_party/pgoutput
     LOCKED_COUNTS_AS_DONE         -                               -     services/consumer_rebalance_storm/pgoutput
 '

@@ -58,6 +58,7 @@ static void expect_event(const struct event_reader *reader, enum verdict verdict
   FUZZ_EXPECT(verdict == VERDICT_OK || reader->event.body == NULL);
   FUZZ_EXPECT(reader->event.id[0] != '\0');
   expect_clean(reader->event.id, EVENT_ID_MAX_BYTES);
+  expect_clean(reader->event.unique_id, EVENT_UNIQUE_ID_MAX_BYTES);
   expect_clean(reader->event.type, EVENT_TYPE_MAX_BYTES);
   expect_clean(reader->event.origin.correlation_id, OUTBOX_CORRELATION_MAX_BYTES);
   expect_clean(reader->event.origin.causation_id, OUTBOX_CORRELATION_MAX_BYTES);

@@ -123,7 +123,7 @@ assert_eq 'events that were counted twice' 0 "$(pg 'SELECT count(*) - count(DIST
 lost=$((with_redis_died[AFTER_RESERVATION] + with_redis_died[AFTER_EFFECT]))
 unknown=${with_redis_died[COMMIT_SENT]}
 mapfile -t keys < <(redis --scan)
-redis MGET "${keys[@]}" | paste -d ' ' <(printf '%s\n' "${keys[@]#counting-consumer:}") - | sed -n '/ DONE$/!s/ .*//p' | LC_ALL=C sort >"$RUN/undone"
+redis MGET "${keys[@]}" | paste -d ' ' <(printf '%s\n' "${keys[@]#"counting-consumer:$T/"}") - | sed -n '/ DONE$/!s/ .*//p' | LC_ALL=C sort >"$RUN/undone"
 pg "SELECT 'e-' || n FROM generate_series(1, $sent) n EXCEPT SELECT event_id FROM counted" | LC_ALL=C sort >"$RUN/lost"
 assert_eq 'keys that are not DONE' $((lost + unknown + with_redis_died[AFTER_COMMIT])) "$(wc -l <"$RUN/undone")"
 assert_eq 'events that are lost and whose key is DONE' '' "$(LC_ALL=C comm -23 "$RUN/lost" "$RUN/undone")"

@@ -14,7 +14,7 @@
 #include "dead_letter.h"
 #include "event_reader.h"
 
-enum { PATIENCE_S = 60, CROSSING_EVENTS = 200, CROSSING_ROUNDS = 20, ID_SIZE = 201 };
+enum { PATIENCE_S = 60, CROSSING_EVENTS = 200, CROSSING_ROUNDS = 20, ID_SIZE = EVENT_UNIQUE_ID_MAX_BYTES + 1 };
 
 static const char table[] = "notification.inbox";
 static char conninfo[512];
@@ -88,7 +88,7 @@ static void claim(struct taker *taker, const struct event *const *events, size_t
 
 static bool claim_one(struct taker *taker, const char *id)
 {
-  struct event event = {.id = id, .topic = "order.created.v1", .partition = 2, .offset = INT64_C(9007199254740993)};
+  struct event event = {.unique_id = id, .topic = "order.created.v1", .partition = 2, .offset = INT64_C(9007199254740993)};
   const struct event *batch[] = {&event};
   bool is_new = false;
 
@@ -143,7 +143,7 @@ static void check_batch(void)
   CHECK(claim_one(&taker, "9"), "handled before");
   commit(&taker);
   for (size_t i = 0; i < COUNT; i++) {
-    events[i] = (struct event){.id = ids[i], .topic = "orders", .partition = (int32_t)i, .offset = (int64_t)i * 10};
+    events[i] = (struct event){.unique_id = ids[i], .topic = "orders", .partition = (int32_t)i, .offset = (int64_t)i * 10};
     batch[i] = &events[i];
   }
   begin(&taker);
@@ -175,7 +175,7 @@ static void check_largest_batch(void)
     memset(ids[i], '"', ID_SIZE - 1);
     (void)snprintf(ids[i], 8, "%03d", i);
     ids[i][3] = '\\';
-    events[i] = (struct event){.id = ids[i], .topic = "orders", .partition = INT32_MAX, .offset = INT64_MAX};
+    events[i] = (struct event){.unique_id = ids[i], .topic = "orders", .partition = INT32_MAX, .offset = INT64_MAX};
     batch[i] = &events[i];
   }
   taker_init(&taker, "first");
@@ -185,7 +185,7 @@ static void check_largest_batch(void)
   for (int i = 0; i < CONSUMER_BATCH_MAX; i++) {
     CHECK(is_new[i], "number %d", i);
   }
-  expect("SELECT count(*) || ' ' || min(length(event_id)) FROM notification.inbox", "500 200");
+  expect("SELECT count(*) || ' ' || min(length(event_id)) FROM notification.inbox", "500 450");
   taker_done(&taker);
 }
 
@@ -267,7 +267,7 @@ static void *crosser_run(void *context)
   for (int round = 0; round < CROSSING_ROUNDS; round++) {
     for (int i = 0; i < CROSSING_EVENTS; i++) {
       (void)snprintf(ids[i], sizeof(ids[i]), "%d-%d", round, crosser->is_backward ? CROSSING_EVENTS - 1 - i : i);
-      events[i] = (struct event){.id = ids[i], .topic = "orders"};
+      events[i] = (struct event){.unique_id = ids[i], .topic = "orders"};
       batch[i] = &events[i];
     }
     begin(&taker);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Dead letters of member events become rows for people, and alerts by webhook and e-mail, each once. Whoever takes alerts may be away for as long as he likes: the
-# consumer goes on, and the alerts arrive afterwards. A person lists, retries and closes; what fails again is the same row, and new.
+# consumer goes on, and the alerts arrive afterwards. A person lists, retries and closes; what fails again is the same row, and new; a letter that merely comes twice
+# is no second failure.
 # tags: slow
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
@@ -45,7 +46,7 @@ has_received() { # WAY EVENT-ID COUNT
 
 # of_failed EVENT-ID COLUMNS
 of_failed() {
-  pg "SELECT $2 FROM dday.failed_event WHERE event_id = '$1'"
+  pg "SELECT $2 FROM dday.failed_event f WHERE event_id = '$1'"
 }
 
 # people ARGUMENT...: the commands, as a person with the service's rights.
@@ -164,6 +165,20 @@ done
 code=0
 people retry 999999999 || code=$?
 assert_eq 'exit code of a row that is not there' 1 $code
+
+echo '--- a letter that comes again tells nothing new; an event that fails again does'
+before=$(of_failed "$second" 'f')
+pg "INSERT INTO public.outbox_binary (aggregatetype, aggregateid, type, payload, headers, partition, event_id)
+      SELECT aggregatetype, aggregateid, type, payload, headers, partition, event_id FROM public.outbox_binary WHERE event_id = '$second'"
+await 'the letter, twice in its topic' 20 has_with_id member-events.DLT "$second" 2
+broken $((stranger + 4))
+await 'the letter behind it' 60 sql_is NEW "SELECT status FROM dday.failed_event WHERE event_id = '$ID'"
+await 'the alert of that one' 20 has_received webhook "$ID" 1
+assert_eq 'the row that was closed' "$before" "$(of_failed "$second" 'f')"
+assert_eq 'alerts of it' '1 1' "$(received webhook "$second" | grep -c .) $(received email "$second" | grep -c .)"
+people retry "$(of_failed "$second" id)" || fail "retry: $(cat "$RUN/people.err")"
+await 'the row of the event that failed again' 60 sql_is 'NEW 2' "SELECT status || ' ' || attempts FROM dday.failed_event WHERE event_id = '$second'"
+await 'a second webhook' 20 has_received webhook "$second" 2
 
 echo '--- a letter that is no event of ours'
 printf '\xff\x00garbage' >"$RUN/garbage"

@@ -71,6 +71,15 @@ old=$(cat /proc/sys/kernel/random/uuid)
 give order.created.v1 "$old" "{\"eventId\": \"$old\", \"orderId\": \"$old\", \"customerId\": \"user-1\", \"customerEmail\": \"someone@example.com\"}"
 await 'its notification' 20 sql_is SENT "SELECT status FROM notification.notification WHERE event_id = '$old'"
 
+echo '--- ids of an old publisher that counts per topic'
+old=17-$MINE
+give order.created.v1 "$old" "{\"eventId\": \"$old\", \"orderId\": \"$old\", \"customerId\": \"user-1\", \"customerEmail\": \"someone@example.com\"}"
+give order.shipped.v1 "$old" "{\"eventId\": \"$old\", \"orderId\": \"$old\", \"customerId\": \"user-1\", \"customerEmail\": \"someone@example.com\", \"previousStatus\": 20, \"currentStatus\": 25}"
+await 'a notification of each' 20 sql_is 'ORDER_CREATED ORDER_SHIPPED' "SELECT string_agg(kind, ' ' ORDER BY kind) FROM notification.notification WHERE order_id = '$old' AND status = 'SENT'"
+for topic in order.created.v1 order.shipped.v1; do
+  assert_eq "notices of $topic/$old" 1 "$(sent "$topic/$old")"
+done
+
 # dead_lettered TOPIC EVENT-ID: four attempts, two seconds apart, then one dead letter, no notice, and a row that says so.
 dead_lettered() {
   local topic=$1 id=$2 letter line

@@ -12,6 +12,10 @@
 #
 #   committed   what the service's outbox holds: event_id, topic, key, place in the key's order, correlation_id. Nothing ever deletes from it
 #   effect      each change that the consumer made to its table, noted by a trigger in the consumer's own transaction: event_id and key, numbered as they came
+#   handled     each transaction in which its handler wrote to that table, whether or not a row changed: an upsert that finds its row as it would make it hides a
+#               repetition from `effect`, and not from this. event_id is that of the inbox row which the same transaction wrote; NULL: it wrote none
+#
+# And before it is made all that is in Kafka comes once more, to a group that begins anew.
 
 # parties_of SYSTEM: who they are, and where to look.
 parties_of() {
@@ -47,7 +51,20 @@ parties_start() {
          INSERT INTO public.effect (event_id, key) VALUES (to_jsonb(NEW) ->> TG_ARGV[0], to_jsonb(NEW) ->> TG_ARGV[1]);
          RETURN NULL;
        END \$\$" \
-    "CREATE TRIGGER effect_is_noted AFTER $EFFECT_WHEN ON $EFFECT_TABLE FOR EACH ROW EXECUTE FUNCTION public.effect_is_noted($EFFECT_COLUMNS)"
+    "CREATE TRIGGER effect_is_noted AFTER $EFFECT_WHEN ON $EFFECT_TABLE FOR EACH ROW EXECUTE FUNCTION public.effect_is_noted($EFFECT_COLUMNS)" \
+    "CREATE TABLE public.handled (transaction xid8 PRIMARY KEY, event_id text)" \
+    "CREATE FUNCTION public.event_is_taken() RETURNS trigger LANGUAGE plpgsql AS \$\$
+       BEGIN
+         PERFORM set_config('handled.event_id', NEW.event_id, true);
+         RETURN NULL;
+       END \$\$" \
+    "CREATE FUNCTION public.handling_is_noted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \$\$
+       BEGIN
+         INSERT INTO public.handled VALUES (pg_current_xact_id(), nullif(current_setting('handled.event_id', true), '')) ON CONFLICT DO NOTHING;
+         RETURN NULL;
+       END \$\$" \
+    "CREATE TRIGGER event_is_taken AFTER INSERT ON $INBOX FOR EACH ROW EXECUTE FUNCTION public.event_is_taken()" \
+    "CREATE TRIGGER handling_is_noted AFTER INSERT OR UPDATE ON $EFFECT_TABLE FOR EACH STATEMENT EXECUTE FUNCTION public.handling_is_noted()"
   relay_init
   relay_start
   service_start "$SERVICE"
@@ -55,9 +72,9 @@ parties_start() {
   await "$CONSUMER" 30 consumer_is_ready "$CONSUMER"
 }
 
-# A static member gets its partitions back at once. d-day-service may have to ask the other service.
+# consumer_goes [VARIABLE=VALUE...]: a static member gets its partitions back at once. d-day-service may have to ask the other service.
 consumer_goes() {
-  local settings=(GROUP_INSTANCE_ID=one)
+  local settings=(GROUP_INSTANCE_ID=one "$@")
   [ "$CONSUMER" != d-day-service ] || settings+=(AUTH_SERVICE_URL="http://127.0.0.1:${SERVICE_PORT[$SERVICE]}")
   consumer_launch "$CONSUMER" "${settings[@]}"
 }
@@ -86,24 +103,39 @@ kill_database() {
   some_time 0 1000
   postgres_run own || fail 'PostgreSQL did not start again'
 }
-# With an event in its hands, every second time: it waits to write its inbox row when it is killed, and what it had begun is undone. A new event: what the relay has
-# repeated behind another kill is to be through.
+# With an event in its hands, every second time.
 kill_consumer() {
-  local holder
   CONSUMER_KILLS=$((${CONSUMER_KILLS:-0} + 1))
   if [ $((CONSUMER_KILLS % 2)) = 1 ]; then
-    wait_until 20 effects_are_close 2>/dev/null || true
-    pg "SET application_name = 'holder'" "BEGIN; LOCK TABLE $INBOX IN SHARE MODE; SELECT pg_sleep(60)" >"$RUN/holder.log" 2>&1 &
-    holder=$!
-    wait_until 20 consumer_waits 2>/dev/null || echo "$CONSUMER took no event into its hands"
-    consumer_kill "$CONSUMER"
-    pg "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'" >/dev/null
-    wait "$holder" || true
+    kill_consumer_in_the_act
   else
     consumer_kill "$CONSUMER"
   fi
   some_time 0 1000
   consumer_goes
+}
+
+# It waits to write its inbox row when it is killed, and what it had begun is undone. Whether it did is asked when it is dead: its session at the server waits on, and a kill
+# that met it between two attempts is made again. A new event: what the relay has repeated behind another kill is to be through.
+kill_consumer_in_the_act() {
+  local holder try is_met
+  for try in {1..5}; do
+    wait_until 20 effects_are_close 2>/dev/null || true
+    pg "SET application_name = 'holder'" "BEGIN; LOCK TABLE $INBOX IN SHARE MODE; SELECT pg_sleep(60)" >"$RUN/holder.log" 2>&1 &
+    holder=$!
+    wait_until 30 consumer_waits 2>/dev/null || echo "$CONSUMER took no event into its hands"
+    consumer_kill "$CONSUMER"
+    is_met=''
+    ! consumer_waits || is_met=yes
+    pg "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'" >/dev/null
+    wait "$holder" || true
+    if [ -n "$is_met" ]; then
+      KILLED_IN_THE_ACT=$((${KILLED_IN_THE_ACT:-0} + 1))
+      return 0
+    fi
+    consumer_goes
+  done
+  fail "$CONSUMER could not be killed with an event in its hands in $try tries"
 }
 
 consumer_waits() {
@@ -147,12 +179,26 @@ effects_are_complete() {
   sql_is t 'SELECT count(*) >= (SELECT count(*) FROM public.committed) FROM public.effect'
 }
 
-# ids_in_kafka: the ids of all events of the topics, each once.
+# ids_in_kafka: the id of each record of the topics.
 ids_in_kafka() {
   local topic
   for topic in "${TOPICS[@]}"; do
     KCAT_FORMAT='%h\n' read_topic "$topic"
-  done | LC_ALL=C sed -nE 's/^(.*,)?id=([^,]*).*/\2/p' | LC_ALL=C sort -u
+  done | LC_ALL=C sed -nE 's/^(.*,)?id=([^,]*).*/\2/p'
+}
+
+# Every record once more, to the same consumer in a group that begins anew: none may take effect.
+all_comes_again() {
+  local records
+  records=$(ids_in_kafka | wc -l)
+  consumer_stop "$CONSUMER"
+  consumer_goes GROUP_ID="$MINE-again"
+  await "$records records, once more" "$(times 60 300)" has_consumed "$records"
+  figure 'records that came once more' "$records"
+}
+
+has_consumed() {
+  [ "$(curl -sS --max-time 5 "http://127.0.0.1:${CONSUMER_PORT[$CONSUMER]}/metrics" | awk '/^events_consumed_total\{/ { sum += $2 } END { print sum + 0 }')" -ge "$1" ]
 }
 
 parties_account() {
@@ -161,11 +207,16 @@ parties_account() {
   wait_until "$(times 60 120)" effects_are_complete 2>/dev/null || echo 'effects are missing'
   events=$(pg 'SELECT count(*) FROM public.committed')
   assert_number 'events' "$events" '>' 100
+  assert_number 'kills of the consumer with an event in its hands' "${KILLED_IN_THE_ACT:-0}" '>=' 1
+  all_comes_again
 
   # Each committed event, its effect once; no other; in the order of its key, which is kept within a topic.
   nothing_in 'committed events without effect' 'SELECT event_id, key FROM public.committed EXCEPT SELECT event_id, key FROM public.effect'
   nothing_in 'effects of nothing' 'SELECT event_id, key FROM public.effect EXCEPT SELECT event_id, key FROM public.committed'
   nothing_in 'repeated effects' 'SELECT event_id, count(*) FROM public.effect GROUP BY event_id HAVING count(*) > 1'
+  nothing_in 'transactions of the handler without an inbox row' 'SELECT transaction FROM public.handled WHERE event_id IS NULL'
+  nothing_in 'events that were handled in two transactions' 'SELECT event_id, count(*) FROM public.handled GROUP BY event_id HAVING count(*) > 1'
+  nothing_in 'committed events that no handler has written for' 'SELECT event_id FROM public.committed EXCEPT SELECT event_id FROM public.handled'
   nothing_in 'effects behind those of later events of their key' 'SELECT event_id, key FROM (SELECT event_id, key, place, lag(place) OVER (PARTITION BY topic, key ORDER BY number) AS before
     FROM public.effect JOIN public.committed USING (event_id, key)) e WHERE before >= place'
   nothing_in 'committed events that the inbox does not know' "SELECT event_id FROM public.committed EXCEPT SELECT event_id FROM $INBOX"
@@ -175,7 +226,7 @@ parties_account() {
 
   # Kafka has them all and nothing else; nothing was given up.
   pg 'SELECT event_id FROM public.committed' | LC_ALL=C sort >"$RUN/committed.ids"
-  ids_in_kafka >"$RUN/kafka.ids"
+  ids_in_kafka | LC_ALL=C sort -u >"$RUN/kafka.ids"
   assert_same_file 'events of the outbox and of Kafka' "$RUN/committed.ids" "$RUN/kafka.ids"
   while read -r topic _; do
     case $topic in
@@ -191,6 +242,7 @@ parties_account() {
   assert_eq 'answers that should not be' '' "$(statuses_but '200|201|204|403|404|409|503|000' "$RUN"/answers.*)"
   consumer_stop "$CONSUMER"
   figure 'events committed, each with its effect once' "$events"
+  figure 'kills of the consumer with an event in its hands' "$KILLED_IN_THE_ACT"
   figure 'calls that were answered with success' "$(wc -l <"$RUN/answered.calls")"
   figure 'calls without an answer, or 503' "$(wc -l <"$RUN/unanswered.calls")"
   figure 'calls without an answer that the database had committed' "$(LC_ALL=C comm -12 "$RUN/unanswered.calls" "$RUN/committed.calls" | wc -l)"

@@ -15,8 +15,8 @@ assert_eq 'the first time' e1 "$(as "$consumer" "INSERT $ROW VALUES ('c', 'e1', 
 assert_eq 'the second time, by a redrive' '' "$(as "$consumer" "INSERT $ROW VALUES ('c', 'e1', 't', 2, 900) ON CONFLICT DO NOTHING RETURNING event_id")"
 assert_eq 'another consumer' e1 "$(as "$consumer" "INSERT $ROW VALUES ('d', 'e1', 't', 0, 7) ON CONFLICT DO NOTHING RETURNING event_id")"
 cannot 'an empty id' "$consumer" "INSERT $ROW VALUES ('c', '', 't', 0, 7)" 23514
-cannot 'an id of 201 characters' "$consumer" "INSERT $ROW VALUES ('c', repeat('e', 201), 't', 0, 7)" 23514
-can 'an id of 200 characters' "$consumer" "INSERT $ROW VALUES ('c', repeat('é', 200), 't', 0, 7)"
+cannot 'an id of 451 characters' "$consumer" "INSERT $ROW VALUES ('c', repeat('e', 451), 't', 0, 7)" 23514
+can 'an id of 450 characters' "$consumer" "INSERT $ROW VALUES ('c', repeat('é', 450), 't', 0, 7)"
 
 # A second transaction waits for the first, and is told the truth: here the first one's effect fails, so that the second handles the event.
 mkfifo "$RUN/first.sql"

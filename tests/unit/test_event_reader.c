@@ -137,6 +137,49 @@ Test(event_reader, a_natural_id_is_better_than_a_place)
   cr_assert_str_eq(problem.cause, "bad_id");
 }
 
+static const char sample_uuid[] = "3F2504E0-4f89-41d3-9a0c-0305e82c3301";
+
+Test(event_reader, an_id_that_is_no_uuid_is_unique_within_its_topic)
+{
+  cr_assert_eq(READ("{}", header("id", "17")), VERDICT_OK);
+  cr_assert_str_eq(reader.event.id, "17", "as it came: dead letters and what follows carry it on");
+  cr_assert_str_eq(reader.event.unique_id, "orders/17");
+  cr_assert_eq(READ_BARE("{\"eventId\":17}"), VERDICT_OK);
+  cr_assert_str_eq(reader.event.unique_id, "orders/17", "wherever it stands");
+  cr_assert_eq(READ("{}", header("id", sample_uuid)), VERDICT_OK);
+  cr_assert_str_eq(reader.event.unique_id, sample_uuid, "one event, in whatever topic");
+  cr_assert_eq(READ("secret", header("id", "17")), VERDICT_POISON);
+  cr_assert_str_eq(reader.event.unique_id, "orders/17", "given up or not");
+}
+
+Test(event_reader, a_redriven_event_is_the_one_that_died)
+{
+  char unique_id[EVENT_UNIQUE_ID_MAX_BYTES + 1];
+
+  cr_assert_eq(READ_BARE("{}"), VERDICT_OK);
+  (void)snprintf(unique_id, sizeof(unique_id), "%s", reader.event.unique_id);
+  cr_assert_eq(READ("{}", header("id", PLACE)), VERDICT_OK);
+  cr_assert_str_eq(reader.event.unique_id, unique_id, "its letter has the id in a header");
+}
+
+Test(event_reader, the_longest_topic_and_id_are_unique_as_a_whole)
+{
+  char topic[250];
+  char id[EVENT_ID_MAX_BYTES + 1];
+  struct record_header headers[] = {{.name = "id"}};
+  struct record record = record_of("{}", 1, headers);
+
+  memset(topic, 't', sizeof(topic) - 1);
+  topic[sizeof(topic) - 1] = '\0';
+  memset(id, 'i', sizeof(id) - 1);
+  id[sizeof(id) - 1] = '\0';
+  headers[0].value = span_of_text(id);
+  record.topic = topic;
+  cr_assert_eq(event_reader_read(&reader, &record, &json_subscription, &problem), VERDICT_OK);
+  cr_assert_eq(strlen(reader.event.unique_id), EVENT_UNIQUE_ID_MAX_BYTES);
+  cr_assert_str_eq(reader.event.unique_id + sizeof(topic), id);
+}
+
 Test(event_reader, a_place_that_is_given_again_is_another_place)
 {
   struct record record = record_of("{}", 0, NULL);

@@ -69,6 +69,41 @@ Test(failed_event, a_letter_that_says_nothing_is_known_by_its_place)
   arena_done(&bench.arena);
 }
 
+/* The letter of a failure: event e-1, which lay in partition 2 of member-events. */
+#define FAILURE(bench, offset, last_failure)                                                                                                                   \
+  BENCH((bench), span_of_text("{}"), "id", "e-1", "__connect.errors.topic", "member-events", "__connect.errors.partition", "2", "__connect.errors.offset",     \
+        (offset), "dlt.consumer", "d-day-service", "dlt.last-failure", (last_failure))
+
+static void expect_identity(struct bench *one, struct bench *other, bool is_same, const char *what)
+{
+  cr_assert_eq(strcmp(one->failed.identity, other->failed.identity) == 0, is_same, "%s: %s and %s", what, one->failed.identity, other->failed.identity);
+  arena_done(&other->arena);
+}
+
+Test(failed_event, a_letter_that_comes_again_tells_of_the_same_failure_and_a_second_failure_is_another)
+{
+  static const char first_time[] = "2026-01-25T10:15:37.000001Z";
+  struct bench first;
+  struct bench other;
+
+  FAILURE(&first, "41", first_time);
+  FAILURE(&other, "41", first_time);
+  other.record.offset = 10;
+  failed_event_read(&other.failed, &other.event, &other.arena);
+  expect_identity(&first, &other, true, "the same letter, published again");
+  FAILURE(&other, "57", first_time);
+  expect_identity(&first, &other, false, "redriven, and failed again");
+  FAILURE(&other, "41", "2026-01-26T08:00:00.000000Z");
+  expect_identity(&first, &other, false, "failed again where it lay, in a rewound group");
+  BENCH(&other, span_of_text("{}"), "id", "e-2", "__connect.errors.topic", "member-events", "__connect.errors.partition", "2", "__connect.errors.offset", "41",
+        "dlt.consumer", "d-day-service", "dlt.last-failure", first_time);
+  expect_identity(&first, &other, false, "another event at that place, in a topic made anew");
+  BENCH(&other, span_of_text("{}"), "id", "e-1", "__connect.errors.topic", "member-events", "dlt.last-failure", first_time);
+  cr_assert_str_eq(other.failed.identity, "member-events.DLT/0/9", "it does not say where: its own place has to do");
+  arena_done(&other.arena);
+  arena_done(&first.arena);
+}
+
 Test(failed_event, what_no_column_can_hold_is_changed_and_not_refused)
 {
   struct bench bench;

@@ -60,7 +60,7 @@ static void is_text(struct parameter parameter, const char *text)
 
 Test(inbox_statement, one_event_is_five_parameters)
 {
-  struct event event = {.id = "e \"1\"", .topic = "orders", .partition = INT32_MAX, .offset = INT64_MAX};
+  struct event event = {.unique_id = "e \"1\"", .topic = "orders", .partition = INT32_MAX, .offset = INT64_MAX};
   struct parameter parameters[INBOX_PARAMETERS];
 
   inbox_parameters_one(&inbox, &event, &arena, parameters);
@@ -73,9 +73,9 @@ Test(inbox_statement, one_event_is_five_parameters)
 
 Test(inbox_statement, a_batch_is_four_arrays)
 {
-  struct event events[] = {{.id = "e \"1\"", .topic = "a.b", .partition = 0, .offset = 0},
-                           {.id = "back\\slash,{}", .topic = "c", .partition = INT32_MAX, .offset = INT64_MAX},
-                           {.id = "NULL", .topic = "d", .partition = 2, .offset = 3}};
+  struct event events[] = {{.unique_id = "e \"1\"", .topic = "a.b", .partition = 0, .offset = 0},
+                           {.unique_id = "back\\slash,{}", .topic = "c", .partition = INT32_MAX, .offset = INT64_MAX},
+                           {.unique_id = "NULL", .topic = "d", .partition = 2, .offset = 3}};
   const struct event *batch[] = {&events[0], &events[1], &events[2]};
   struct parameter parameters[INBOX_PARAMETERS];
 
@@ -92,16 +92,16 @@ Test(inbox_statement, a_batch_of_the_most_and_longest_fits_its_arrays)
 {
   static struct event events[CONSUMER_BATCH_MAX];
   static const struct event *batch[CONSUMER_BATCH_MAX];
-  static char id[201];
+  static char id[451];
   struct parameter parameters[INBOX_PARAMETERS];
 
-  memset(id, '"', 200);
+  memset(id, '"', 450);
   for (size_t i = 0; i < CONSUMER_BATCH_MAX; i++) {
-    events[i] = (struct event){.id = id, .topic = "orders", .partition = INT32_MAX, .offset = INT64_MAX};
+    events[i] = (struct event){.unique_id = id, .topic = "orders", .partition = INT32_MAX, .offset = INT64_MAX};
     batch[i] = &events[i];
   }
   inbox_parameters_batch(&inbox, batch, CONSUMER_BATCH_MAX, &arena, parameters);
-  cr_assert_eq(parameters[1].value.length, 2 + CONSUMER_BATCH_MAX * 403 - 1);
+  cr_assert_eq(parameters[1].value.length, 2 + CONSUMER_BATCH_MAX * 903 - 1);
   cr_assert_eq(parameters[4].value.length, 2 + CONSUMER_BATCH_MAX * 20 - 1);
 }
 
@@ -111,7 +111,7 @@ static size_t mark(const char *const *ids, size_t count, const char *const *clai
   static const struct event *batch[16];
 
   for (size_t i = 0; i < count; i++) {
-    events[i] = (struct event){.id = ids[i]};
+    events[i] = (struct event){.unique_id = ids[i]};
     batch[i] = &events[i];
   }
   return inbox_mark(batch, count, claimed, claimed_count, &arena, ret_is_new);
