@@ -140,7 +140,7 @@ static void split(const struct processing *processing, struct slot *slot, size_t
 
   log_event(processing->log, LOG_INFO, "batch_split", log_text("topic", first->record.topic), log_int("partition", first->record.partition),
             log_int("offset", first->record.offset), log_int("events", (int64_t)count), log_text("class", failure_class_name(failure->class)),
-            log_text("cause", failure->problem.cause));
+            log_text("cause", failure->problem.cause), log_text("sqlstate", failure->sqlstate[0] != '\0' ? failure->sqlstate : NULL));
   lane_split(&slot->lane, count);
 }
 
