@@ -57,7 +57,7 @@ static void fetch_all(const char *brokers, struct fetched *fetched[RECORDS])
 {
   rd_kafka_t *consumer = client(RD_KAFKA_CONSUMER, brokers);
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-  int64_t deadline_us = moment_now().mono_us + TIMEOUT_MS * US_PER_MS;
+  int64_t deadline_us = moment_now().mono_us + TIMEOUT_MS * INT64_C(1000);
 
   rd_kafka_topic_partition_list_add(list, "t", 0)->offset = 0;
   cr_assert_eq(rd_kafka_assign(consumer, list), RD_KAFKA_RESP_ERR_NO_ERROR);
