@@ -131,17 +131,33 @@ void assignment_ran(struct assignment *assignment, const struct slot *slot)
   }
 }
 
-rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_all)
+rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_last)
 {
   rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new((int)assignment->count);
 
   for (size_t i = 0; i < assignment->count; i++) {
     const struct slot *slot = assignment->slots[i];
-    int64_t offset = is_all ? slot->lane.done_offset : lane_untold_offset(&slot->lane);
+    int64_t offset = is_last ? lane_unkept_offset(&slot->lane) : lane_untold_offset(&slot->lane);
 
     if (offset >= 0) {
       rd_kafka_topic_partition_list_add(offsets, slot->topic, slot->partition)->offset = offset;
     }
   }
   return offsets;
+}
+
+void assignment_note_commit(const struct assignment *assignment, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error)
+{
+  struct slot *slot = assignment_find(assignment, offset->topic, offset->partition);
+
+  if (slot == NULL) {
+    return;
+  }
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    lane_keep_offset(&slot->lane, offset->offset);
+  } else if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+    lane_forget_log(&slot->lane);
+  } else {
+    lane_refuse_offset(&slot->lane);
+  }
 }

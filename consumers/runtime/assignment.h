@@ -12,7 +12,8 @@ struct slot {
   struct lane lane; /* its messages are struct fetched, owned */
   char *topic;
   int32_t partition;
-  bool is_waiting_for_database;
+  bool is_waiting_for_database; /* its head could not even begin, since there was no session to be had */
+  bool has_lost_session;        /* its last batch did, and none was done as one since */
 };
 
 struct assignment {
@@ -41,7 +42,9 @@ void assignment_remove(struct assignment *assignment, const char *topic, int32_t
 struct slot *assignment_next(struct assignment *assignment, int64_t now_us, struct lane_action *ret_action);
 void assignment_ran(struct assignment *assignment, const struct slot *slot);
 
-/* Offsets to commit: of slots where something is untold, or (`is_all`) where anything is done. The caller's, to destroy. */
-rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_all);
+/* Offsets to commit: those that were not told, or (`is_last`) that Kafka has not said it has. The caller's, to destroy. */
+rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_last);
+/* What Kafka said to one of them. Nothing where the partition is not ours. */
+void assignment_note_commit(const struct assignment *assignment, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error);
 
 #endif

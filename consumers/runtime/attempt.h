@@ -13,7 +13,31 @@ enum {
   ATTEMPT_STUCK_S = 300,        /* an event that has waited so long is told as an error, with what a person can do */
 };
 
-enum attempt_database { ATTEMPT_DATABASE_UNKNOWN, ATTEMPT_DATABASE_THERE, ATTEMPT_DATABASE_AWAY };
+enum attempt_database {
+  ATTEMPT_DATABASE_UNKNOWN,
+  ATTEMPT_DATABASE_THERE,
+  ATTEMPT_DATABASE_DOUBTFUL, /* a session broke: the database is away, or the event did that */
+  ATTEMPT_DATABASE_AWAY,     /* there was no session to be had */
+};
+
+/* What becomes of a unit of work that failed. */
+enum attempt_end {
+  ATTEMPT_SPLIT,   /* the batch comes again at once, one by one */
+  ATTEMPT_AGAIN,   /* its head comes again, later, without end */
+  ATTEMPT_COUNTED, /* as often as the retry policy says, then BURIED */
+  ATTEMPT_BURIED,  /* a dead letter */
+};
+
+struct attempted {
+  const struct failure *failure;
+  size_t count;          /* of events, all of the unit */
+  bool has_lost_session; /* so has the batch before, and none was done as one since */
+  bool is_given_up;      /* GIVE_UP names its one event */
+  bool has_dead_letters; /* there is a place for them */
+};
+
+/* The table of attempt.c. Pure. */
+enum attempt_end attempt_judge(const struct attempted *attempted);
 
 /*
  * Runs the first `count` records of the slot, as lane_next() said. `chance`: state of chance_next(). Says what was learned of the database. Blocks as a transaction and a

@@ -84,7 +84,7 @@ static enum verdict write_down(struct burial *burial, const char *why, const str
   struct work *work = NULL;
   enum verdict verdict = work_begin(processing->database, &work, &outcome);
 
-  *failure = (struct failure){0};
+  *failure = (struct failure){.has_no_session = verdict != VERDICT_OK};
   if (verdict == VERDICT_OK) {
     if (why != NULL) {
       processing->consumer->given_up(processing->consumer->state, processing_event(processing, 0), work, why);

@@ -5,6 +5,7 @@
  *   range, no cooperative-sticky           that one loses assignments; static membership (GROUP_INSTANCE_ID) makes restarts cheap instead
  *   revoked partitions are resumed first   a pause outlives the assignment, and a partition that came back would stay silent for ever
  *   close has a limit                      it can wait for ever for a partition that was lost
+ *   so has the end behind it               it can wait for ever for a partition whose topic was made anew
  *   its queue is consumed, not served      records that were fetched lie in it, and the call that only serves callbacks aborts at the first
  *   a lost assignment commits nothing      others work on it already
  *
@@ -13,8 +14,11 @@
  */
 #include "client.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fault_point.h"
 #include "moment.h"
@@ -34,7 +38,7 @@ struct client {
   struct problem fatal; /* its text is empty: nothing is */
   char trouble[PROBLEM_TEXT_MAX];
   struct told told[CLIENT_ERRORS_REMEMBERED];
-  bool has_commit_failed;
+  atomic_bool has_ended;
 };
 
 /* On any of librdkafka's threads. */
@@ -102,14 +106,21 @@ static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_kafka_top
 {
   struct client *client = opaque;
 
+  bool is_by_partition = false;
+
   (void)kafka;
-  (void)offsets;
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
     CRASH_POINT(AFTER_OFFSET);
   }
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
-    client->has_commit_failed = true;
     log_event(client->log, LOG_WARN, "offset_commit_failed", log_text("error", rd_kafka_err2name(error)));
+  }
+  for (int i = 0; offsets != NULL && i < offsets->cnt; i++) {
+    is_by_partition = is_by_partition || offsets->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR;
+  }
+  for (int i = 0; offsets != NULL && i < offsets->cnt; i++) {
+    /* `error` is that of one partition, or of the request, about which partitions know nothing. */
+    client->hooks.committed(client->hooks.context, &offsets->elems[i], is_by_partition ? offsets->elems[i].err : error);
   }
 }
 
@@ -319,14 +330,6 @@ enum verdict client_commit(struct client *client, const rd_kafka_topic_partition
   return VERDICT_OK;
 }
 
-bool client_take_commit_failure(struct client *client)
-{
-  bool has_failed = client->has_commit_failed;
-
-  client->has_commit_failed = false;
-  return has_failed;
-}
-
 int64_t client_end_offset(struct client *client, const char *topic, int32_t partition)
 {
   int64_t low = -1, high = -1;
@@ -347,7 +350,36 @@ const char *client_trouble(const struct client *client)
   return client->trouble;
 }
 
-bool client_close(struct client *client)
+/* librdkafka's end, on a thread of its own. */
+static void *end(void *context)
+{
+  struct client *client = context;
+
+  rd_kafka_destroy_flags(client->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  atomic_store(&client->has_ended, true);
+  return NULL;
+}
+
+static bool end_in_time(struct client *client)
+{
+  int64_t deadline_us = moment_now().mono_us + CLIENT_END_TIMEOUT_MS * INT64_C(1000);
+  pthread_t thread;
+
+  if (pthread_create(&thread, NULL, end, client) != 0) {
+    return false;
+  }
+  while (!atomic_load(&client->has_ended) && moment_now().mono_us < deadline_us) {
+    (void)usleep(1000);
+  }
+  if (!atomic_load(&client->has_ended)) {
+    (void)pthread_detach(thread);
+    return false;
+  }
+  (void)pthread_join(thread, NULL);
+  return true;
+}
+
+enum client_end client_close(struct client *client)
 {
   int64_t deadline_us = moment_now().mono_us + CLIENT_CLOSE_TIMEOUT_MS * INT64_C(1000);
   rd_kafka_queue_t *queue = rd_kafka_queue_new(client->kafka);
@@ -355,7 +387,7 @@ bool client_close(struct client *client)
 
   if (error != NULL) {
     rd_kafka_error_destroy(error); /* after a fatal error there is nothing to leave */
-    return false;
+    return CLIENT_NOT_LEFT;
   }
   while (rd_kafka_consumer_closed(client->kafka) == 0 && moment_now().mono_us < deadline_us) {
     rd_kafka_message_t *message = rd_kafka_consume_queue(queue, 50);
@@ -365,10 +397,12 @@ bool client_close(struct client *client)
     }
   }
   if (rd_kafka_consumer_closed(client->kafka) == 0) {
-    return false;
+    return CLIENT_NOT_LEFT;
   }
   rd_kafka_queue_destroy(queue);
-  rd_kafka_destroy_flags(client->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  if (!end_in_time(client)) {
+    return CLIENT_NOT_ENDED;
+  }
   free(client);
-  return true;
+  return CLIENT_ENDED;
 }

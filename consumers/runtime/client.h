@@ -16,18 +16,23 @@
 
 enum {
   CLIENT_SESSION_TIMEOUT_MS = 45000,
-  CLIENT_QUEUED_KBYTES = 16384,     /* fetched in advance, all partitions together */
+  CLIENT_QUEUED_KBYTES = 16384,     /* fetched in advance, all partitions together; and the largest answer of a broker, which librdkafka takes from it */
   CLIENT_COMMIT_TIMEOUT_MS = 5000,  /* of a synchronous commit; then what was done may come again, as a duplicate */
   CLIENT_CLOSE_TIMEOUT_MS = 10000,  /* then the group finds out by itself */
+  CLIENT_END_TIMEOUT_MS = 3000,     /* of librdkafka's threads, once the group is left */
   CLIENT_COMPLAINT_INTERVAL_S = 60, /* between two log lines for the same error */
   CLIENT_ERRORS_REMEMBERED = 8,
   CLIENT_PARTITIONS_MAX = 4096,
 };
 
-/* Of the loop. `is_lost`: the group has given them to others already; nothing of them may be committed. */
+/*
+ * Of the loop. `is_lost`: the group has given them to others already; nothing of them may be committed. `committed`: what Kafka said to an offset that it was given, of
+ * whatever assignment that was.
+ */
 struct client_hooks {
   void (*assigned)(void *context, const rd_kafka_topic_partition_list_t *partitions);
   void (*revoked)(void *context, const rd_kafka_topic_partition_list_t *partitions, bool is_lost);
+  void (*committed)(void *context, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error);
   void *context;
 };
 
@@ -49,11 +54,8 @@ enum verdict MUST_CHECK client_poll(struct client *client, int timeout_ms, struc
 /* Stops or goes on fetching a partition. Goes on where it was: behind the last record that client_poll() gave out. Waits for librdkafka's own thread, not for a broker. */
 void client_pause(struct client *client, const char *topic, int32_t partition, bool is_paused);
 
-/* Offsets, each one behind the last record that is done. Asynchronous ones are told to librdkafka, and what becomes of them is logged where they fail. */
+/* Offsets, each one behind the last record that is done. Asynchronous ones are told to librdkafka: the hook `committed` hears what becomes of them, the log where they fail. */
 enum verdict client_commit(struct client *client, const rd_kafka_topic_partition_list_t *offsets, bool is_synchronous, struct problem *problem);
-
-/* Whether an asynchronous commit failed since this was asked last. */
-bool client_take_commit_failure(struct client *client);
 
 /* The end of the partition, as of the last fetch: the offset that its next record will have; -1: not known. */
 int64_t client_end_offset(struct client *client, const char *topic, int32_t partition);
@@ -64,10 +66,13 @@ struct topic_facts client_topic_facts(struct client *client, const char *topic, 
 /* The reason why no broker or no topic is there, as of late; "" when nothing is wrong. Borrowed until the next poll. */
 const char *client_trouble(const struct client *client);
 
-/*
- * Leaves the group (a static member keeps its place): `revoked` is called. False: it did not end in CLIENT_CLOSE_TIMEOUT_MS, or cannot after a fatal error; the process
- * must end by _exit(). Else frees.
- */
-bool client_close(struct client *client);
+enum client_end {
+  CLIENT_ENDED,     /* and is freed */
+  CLIENT_NOT_ENDED, /* the group is left, and librdkafka's threads do not end: the process must, by _exit() */
+  CLIENT_NOT_LEFT,  /* neither: not in CLIENT_CLOSE_TIMEOUT_MS, or there is nothing to leave after a fatal error */
+};
+
+/* Leaves the group (a static member keeps its place): `revoked` is called. */
+enum client_end client_close(struct client *client);
 
 #endif

@@ -1,5 +1,8 @@
 /*
- * fetched.h - a record that Kafka gave us, in the form that the parts of the runtime read: one allocation with its headers, which keeps librdkafka's message until the end.
+ * fetched.h - a record that Kafka gave us, in the form that the parts of the runtime read: a copy, one allocation with all that belongs to it.
+ *
+ * librdkafka's own message is a view into the answer of a broker, and holds all of it: one record of 1 kB that waits for its retry held up to 16 MiB. A copy holds what
+ * `bytes` says, so that who counts these bounds the memory.
  */
 #ifndef FETCHED_H
 #define FETCHED_H
@@ -10,13 +13,12 @@
 #include "uuid.h"
 
 struct fetched {
-  rd_kafka_message_t *message; /* owned */
-  struct record record;        /* points into the message and behind this struct */
-  size_t bytes;                /* that it holds in memory, about */
-  char token[UUID_SIZE];       /* of a reservation in Redis; empty where there is none, for certain */
+  struct record record;  /* points behind this struct */
+  size_t bytes;          /* of the allocation */
+  char token[UUID_SIZE]; /* of a reservation in Redis; empty where there is none, for certain */
 };
 
-/* Takes `message`, which is no error. Never fails: out of memory ends the process, which the group survives. */
+/* Copies `message`, which is no error, and destroys it. Never fails: out of memory ends the process, which the group survives. */
 struct fetched *fetched_new(rd_kafka_message_t *message);
 void fetched_free(struct fetched *fetched); /* takes NULL */
 

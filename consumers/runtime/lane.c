@@ -23,7 +23,8 @@ void lane_init(struct lane *lane, size_t batch, int64_t wait_us)
   size_t capacity = 2 * batch > LANE_RECORDS_LEAST ? 2 * batch : LANE_RECORDS_LEAST;
 
   assert(batch >= 1);
-  *lane = (struct lane){.capacity = capacity, .share = SIZE_MAX, .batch = batch, .wait_us = wait_us, .next_offset = -1, .done_offset = -1, .told_offset = -1};
+  *lane = (struct lane){.capacity = capacity, .share = SIZE_MAX, .batch = batch, .wait_us = wait_us, .next_offset = -1};
+  lane_forget_log(lane);
   lane->records = calloc(capacity, sizeof(*lane->records));
   if (lane->records == NULL) {
     abort();
@@ -43,10 +44,7 @@ bool lane_take(struct lane *lane, const struct lane_record *record)
     if (lane->count > 0 && record->offset >= lane_at(lane, 0)->offset) {
       return false;
     }
-    /* The log begins again: a topic made anew, or an end that was cut away. What was done of the one before says nothing of this one. */
-    lane->done_offset = -1;
-    lane->told_offset = -1;
-    lane->has_two_logs = lane->count > 0;
+    lane_forget_log(lane); /* it begins again: a topic made anew, or an end that was cut away */
   }
   assert(lane->count < lane->capacity);
   lane->records[(lane->first + lane->count) % lane->capacity] = *record;
@@ -77,6 +75,9 @@ void *lane_drop(struct lane *lane)
   lane->due_us = 0;
   if (lane->singles > 0) {
     lane->singles--;
+  }
+  if (lane->former > 0) {
+    lane->former--;
   }
   return message;
 }
@@ -137,20 +138,9 @@ struct lane_action lane_next(struct lane *lane, int64_t now_us)
   return action;
 }
 
-static bool head_is_of_the_log_before(struct lane *lane)
-{
-  for (size_t i = 1; lane->has_two_logs && i < lane->count; i++) {
-    if (lane_at(lane, i)->offset <= lane_at(lane, i - 1)->offset) {
-      return true;
-    }
-  }
-  lane->has_two_logs = false;
-  return false;
-}
-
 void *lane_done(struct lane *lane)
 {
-  if (!head_is_of_the_log_before(lane)) {
+  if (lane->former == 0) {
     lane->done_offset = lane_at(lane, 0)->offset + 1;
   }
   return lane_drop(lane);
@@ -187,5 +177,28 @@ void lane_hurry(struct lane *lane, int64_t now_us)
 
 int64_t lane_untold_offset(const struct lane *lane)
 {
-  return lane->done_offset > lane->told_offset ? lane->done_offset : -1;
+  return lane->done_offset != lane->told_offset ? lane->done_offset : -1;
+}
+
+int64_t lane_unkept_offset(const struct lane *lane)
+{
+  return lane->done_offset != lane->kept_offset ? lane->done_offset : -1;
+}
+
+void lane_keep_offset(struct lane *lane, int64_t offset)
+{
+  lane->kept_offset = offset;
+}
+
+void lane_refuse_offset(struct lane *lane)
+{
+  lane->told_offset = lane->kept_offset;
+}
+
+void lane_forget_log(struct lane *lane)
+{
+  lane->done_offset = -1;
+  lane->told_offset = -1;
+  lane->kept_offset = -1;
+  lane->former = lane->count;
 }

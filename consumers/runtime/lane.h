@@ -44,9 +44,10 @@ struct lane {
   struct lane_head head;
   bool is_paused;      /* as lane_next() asked for */
   int64_t next_offset; /* records below were taken already; -1: none was */
-  bool has_two_logs;   /* records of a log that has begun again may lie behind those of the one before */
+  size_t former;       /* records at the head that are of a log which is no more: they are handled, and their offsets told to nobody */
   int64_t done_offset; /* to be committed to Kafka: one behind the last that is done; -1: none is */
-  int64_t told_offset; /* that was; -1: none */
+  int64_t told_offset; /* that Kafka was given; -1: none. The caller's to set */
+  int64_t kept_offset; /* that Kafka said it has; -1: none */
 };
 
 enum lane_step {
@@ -95,5 +96,13 @@ void lane_hurry(struct lane *lane, int64_t now_us);
 
 /* The offset to commit, or -1 where that was told already. */
 int64_t lane_untold_offset(const struct lane *lane);
+/* The same, or -1 where Kafka has said that it has it. What it has is never told again: the topic may have been made anew since, and it would lose as many events. */
+int64_t lane_unkept_offset(const struct lane *lane);
+
+/* What Kafka said to an offset that was told: it has it; or it has not, and it is to be told again. */
+void lane_keep_offset(struct lane *lane, int64_t offset);
+void lane_refuse_offset(struct lane *lane);
+/* The log is no more: what was and will be done of the records that are here says nothing of the one that may come. */
+void lane_forget_log(struct lane *lane);
 
 #endif

@@ -70,6 +70,13 @@ static void on_assigned(void *context, const rd_kafka_topic_partition_list_t *pa
   tell_partitions(loop, "assigned", partitions, false);
 }
 
+static void on_committed(void *context, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error)
+{
+  struct loop *loop = context;
+
+  assignment_note_commit(&loop->assignment, offset, error);
+}
+
 static void commit(struct loop *loop, bool is_last)
 {
   rd_kafka_topic_partition_list_t *offsets = assignment_offsets(&loop->assignment, is_last);
@@ -163,6 +170,10 @@ static void learn(struct loop *loop, enum attempt_database database, const struc
   if (database == ATTEMPT_DATABASE_UNKNOWN) {
     return;
   }
+  if (database == ATTEMPT_DATABASE_DOUBTFUL) {
+    loop->probed_us = 0; /* the next look at the clock asks it */
+    return;
+  }
   if (loop->is_database_away != (database == ATTEMPT_DATABASE_AWAY)) {
     loop->is_database_away = database == ATTEMPT_DATABASE_AWAY;
     log_event(loop->log, loop->is_database_away ? LOG_WARN : LOG_INFO, loop->is_database_away ? "database_away" : "database_there",
@@ -214,11 +225,6 @@ static void look_at_the_clock(struct loop *loop)
 {
   int64_t now_us = moment_now().mono_us;
 
-  if (client_take_commit_failure(loop->client)) {
-    for (size_t i = 0; i < loop->assignment.count; i++) {
-      loop->assignment.slots[i]->lane.told_offset = -1;
-    }
-  }
   if (now_us - loop->committed_us >= LOOP_COMMIT_INTERVAL_MS * INT64_C(1000)) {
     commit(loop, false);
   }
@@ -262,8 +268,9 @@ static enum verdict turn(struct loop *loop, struct problem *problem)
 int loop_run(struct processing *processing, struct vitals *vitals)
 {
   struct loop loop = {.processing = processing, .vitals = vitals, .log = processing->log};
-  const struct client_hooks hooks = {.assigned = on_assigned, .revoked = on_revoked, .context = &loop};
+  const struct client_hooks hooks = {.assigned = on_assigned, .revoked = on_revoked, .committed = on_committed, .context = &loop};
   struct problem problem;
+  enum client_end end;
   enum verdict verdict = client_open(processing->consumer, processing->settings, processing->log, &hooks, &loop.client, &problem);
 
   if (verdict != VERDICT_OK) {
@@ -280,10 +287,15 @@ int loop_run(struct processing *processing, struct vitals *vitals)
   if (verdict != VERDICT_OK) {
     log_event(loop.log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
   }
-  if (!client_close(loop.client)) {
-    if (verdict == VERDICT_OK) {
-      log_event(loop.log, LOG_WARN, "group_not_left", log_text("error", "the client did not close in time: the group waits for the session's end"));
-    }
+  end = client_close(loop.client);
+  if (end == CLIENT_NOT_LEFT && verdict == VERDICT_OK) {
+    log_event(loop.log, LOG_WARN, "group_not_left", log_text("error", "the client did not close in time: the group waits for the session's end"));
+  }
+  if (end == CLIENT_NOT_ENDED) {
+    log_event(loop.log, LOG_WARN, "client_not_ended",
+              log_text("error", "the group is left, but librdkafka's threads did not end: the process ends without them"));
+  }
+  if (end != CLIENT_ENDED) {
     _exit(verdict == VERDICT_OK ? EXIT_DONE : (int)problem.code);
   }
   burial_free(loop.burial);

@@ -45,7 +45,8 @@ enum verdict MUST_CHECK processing_probe(struct processing *processing, struct p
 struct failure {
   enum failure_class class;
   bool is_unreadable;  /* the record is no event */
-  bool is_of_database; /* it cannot be reached or takes nobody: nothing that this event could do */
+  bool is_of_database; /* the session broke, or there was none to be had: seldom the event's doing */
+  bool has_no_session; /* there was none to be had: never its doing */
   struct problem problem;
   char sqlstate[6];
   char constraint[64];

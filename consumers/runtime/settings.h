@@ -20,7 +20,7 @@ struct settings {
   const char *group_id;
   const char *group_instance_id; /* "" : a dynamic member */
   const char *give_up;           /* TOPIC/PARTITION/OFFSET of an event; "": none */
-  int64_t records_max_bytes;     /* fetched and waiting, all partitions together */
+  int64_t records_max_bytes;     /* taken from Kafka and waiting, all partitions together, but for one record of each */
   struct address listen;
   int idempotence; /* enum idempotence */
   const char *redis_url;

@@ -194,6 +194,7 @@ static enum verdict try_once(struct processing *processing, struct part *parts, 
   *failure = (struct failure){0};
   if (verdict != VERDICT_OK) {
     (void)fail_by_database(failure, VERDICT_RETRY, &outcome);
+    failure->has_no_session = true;
     failure->class = FAILURE_TRANSIENT; /* whatever the server has against us, it has it against every event */
     return VERDICT_RETRY;
   }

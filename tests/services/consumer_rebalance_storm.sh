@@ -129,7 +129,7 @@ order_is_kept
 dead_letters_are 0 || fail 'a rebalance made a dead letter'
 waits=0
 for name in a b c; do
-  waits=$((waits + $(consumer_log $name 'select(.event == "attempt_failed" and .sqlstate == "55P03") | .event' | wc -l)))
+  waits=$((waits + $(consumer_log $name 'select((.event == "attempt_failed" or .event == "batch_split") and .sqlstate == "55P03") | .event' | wc -l)))
   consumer_stop $name
 done
 assert_number "waits for a suspended member's inbox row" $waits '>=' 1

@@ -13,7 +13,7 @@
  *   {"n": 5, "do": "sql", "sql": "..."}         counted, and does that, by the function run_sql(text) of the scenario
  *
  * COUNTING_TOPIC, COUNTING_BATCH, COUNTING_WAIT_MS, COUNTING_SLOW_MS and COUNTING_OWN_IDEMPOTENCE come from the environment before the runtime reads its own, since topics of tests have names of
- * their own. COUNTING_TOPIC.bytes takes bytes that are no JSON.
+ * their own. COUNTING_TOPIC.bytes takes bytes that are no JSON; of `wait FILE` it makes FILE.waits, and has it in hand until FILE is there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,10 +89,30 @@ static enum verdict count_event(const struct event *event, struct work *work, st
   return VERDICT_OK;
 }
 
+static void wait_for_file(const struct span value)
+{
+  char path[512], sign[sizeof(path) + sizeof(".waits")];
+  FILE *file;
+
+  if (value.length <= strlen("wait ") || value.length >= sizeof(path) || strncmp(value.data, "wait ", strlen("wait ")) != 0) {
+    return;
+  }
+  (void)snprintf(path, sizeof(path), "%.*s", (int)(value.length - strlen("wait ")), value.data + strlen("wait "));
+  (void)snprintf(sign, sizeof(sign), "%s.waits", path);
+  file = fopen(sign, "we");
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  for (int i = 0; i < 6000 && access(path, F_OK) != 0; i++) {
+    (void)usleep(10000);
+  }
+}
+
 static enum verdict count_bytes(const struct event *event, struct work *work, struct consumption *consumption, struct problem *problem)
 {
   (void)consumption;
   (void)problem;
+  wait_for_file(event->value);
   work_do(work, &INSERT_COUNTED, event->id, work_text(work, "%zu", event->value.length), event->topic, work_text(work, "%d", (int)event->partition),
           work_text(work, "%lld", (long long)event->offset), NULL, work_text(work, "%u", event->attempt));
   return VERDICT_OK;

@@ -130,6 +130,54 @@ Test(assignment, offsets_are_those_that_were_not_told)
   empty(&assignment);
 }
 
+static void note(const struct assignment *assignment, const char *topic, int32_t partition, int64_t offset, rd_kafka_resp_err_t error)
+{
+  rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_add(list, topic, partition);
+
+  one->offset = offset;
+  assignment_note_commit(assignment, one, error);
+  rd_kafka_topic_partition_list_destroy(list);
+}
+
+static int count_offsets(const struct assignment *assignment, bool is_last)
+{
+  rd_kafka_topic_partition_list_t *offsets = assignment_offsets(assignment, is_last);
+  int count = offsets->cnt;
+
+  rd_kafka_topic_partition_list_destroy(offsets);
+  return count;
+}
+
+/* An idle partition whose offset was committed again at the end of its assignment lost as many events of a topic that had been made anew. */
+Test(assignment, at_the_end_only_what_kafka_has_not_is_told)
+{
+  struct assignment assignment;
+  struct slot *idle, *busy, *gone;
+
+  assignment_init(&assignment, 1, 0, SIZE_MAX);
+  idle = assignment_add(&assignment, "a", 0);
+  busy = assignment_add(&assignment, "a", 1);
+  gone = assignment_add(&assignment, "b", 0);
+  for (size_t i = 0; i < assignment.count; i++) {
+    fill(assignment.slots[i], 2);
+    (void)lane_done(&assignment.slots[i]->lane);
+    assignment.slots[i]->lane.told_offset = 1;
+  }
+  cr_assert_eq(count_offsets(&assignment, false), 0);
+  cr_assert_eq(count_offsets(&assignment, true), 3);
+  note(&assignment, "a", 0, 1, RD_KAFKA_RESP_ERR_NO_ERROR);
+  note(&assignment, "a", 1, 1, RD_KAFKA_RESP_ERR__TRANSPORT);
+  note(&assignment, "b", 0, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  note(&assignment, "c", 0, 1, RD_KAFKA_RESP_ERR_NO_ERROR); /* of an assignment before */
+  cr_assert_eq(count_offsets(&assignment, false), 1);
+  cr_assert_eq(count_offsets(&assignment, true), 1);
+  cr_assert_eq(lane_unkept_offset(&idle->lane), -1);
+  cr_assert_eq(lane_unkept_offset(&busy->lane), 1);
+  cr_assert_eq(lane_unkept_offset(&gone->lane), -1);
+  empty(&assignment);
+}
+
 /* However many partitions there are, their records have the same memory together. */
 Test(assignment, lanes_share_the_bytes)
 {

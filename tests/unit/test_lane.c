@@ -105,6 +105,74 @@ Test(lane, what_is_left_of_the_log_before_is_done_and_not_told)
   empty(&lane);
 }
 
+/* The topic may have been made anew since: told again, it would lose as many events of the new one. */
+Test(lane, what_kafka_has_is_never_told_again)
+{
+  struct lane lane;
+
+  lane_init(&lane, 1, 0);
+  cr_assert_eq(lane_unkept_offset(&lane), -1);
+  cr_assert(take(&lane, 5, 1));
+  cr_assert(take(&lane, 6, 1));
+  (void)lane_done(&lane);
+  lane.told_offset = lane.done_offset;
+  cr_assert_eq(lane_untold_offset(&lane), -1);
+  cr_assert_eq(lane_unkept_offset(&lane), 6, "told, and not answered");
+  lane_keep_offset(&lane, 6);
+  cr_assert_eq(lane_unkept_offset(&lane), -1);
+  lane_refuse_offset(&lane); /* of a request that was sent before that answer */
+  cr_assert_eq(lane_untold_offset(&lane), -1);
+  (void)lane_done(&lane);
+  lane.told_offset = lane.done_offset;
+  lane_refuse_offset(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), 7, "refused, and so told again");
+  cr_assert_eq(lane_unkept_offset(&lane), 7);
+  lane_end(&lane);
+}
+
+Test(lane, an_answer_about_the_log_before_keeps_nothing_of_the_new_one_back)
+{
+  struct lane lane;
+
+  lane_init(&lane, 1, 0);
+  cr_assert(take(&lane, 99, 1));
+  (void)lane_done(&lane);
+  lane.told_offset = 100;
+  cr_assert(take(&lane, 0, 1));
+  lane_keep_offset(&lane, 100);
+  (void)lane_done(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), 1);
+  cr_assert_eq(lane_unkept_offset(&lane), 1);
+  lane.told_offset = 1;
+  cr_assert(take(&lane, 1, 1));
+  lane_refuse_offset(&lane);
+  (void)lane_done(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), 2);
+  lane_end(&lane);
+}
+
+Test(lane, of_a_log_that_is_gone_nothing_is_told)
+{
+  struct lane lane;
+
+  lane_init(&lane, 1, 0);
+  for (int64_t offset = 0; offset < 3; offset++) {
+    cr_assert(take(&lane, offset, 1));
+  }
+  (void)lane_done(&lane);
+  lane.told_offset = 1;
+  lane_forget_log(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), -1);
+  cr_assert_eq(lane_unkept_offset(&lane), -1);
+  cr_assert(take(&lane, 3, 1));
+  (void)lane_done(&lane);
+  (void)lane_done(&lane);
+  cr_assert_eq(lane_unkept_offset(&lane), -1, "they were here when it went");
+  (void)lane_done(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), 4);
+  lane_end(&lane);
+}
+
 Test(lane, a_head_in_retry_pauses_the_partition_and_holds_back_what_is_behind)
 {
   struct lane lane;
