@@ -88,9 +88,9 @@ enum server_state { SERVER_UP, SERVER_STOPPING, SERVER_DOWN };
 struct server {
   enum server_state state;
   int64_t state_since_us;
-  int64_t back_us;    /* DOWN: when it starts again */
-  Lsn confirmed;      /* of the slot */
-  Lsn saved;          /* what a crash leaves of it */
+  int64_t back_us;          /* DOWN: when it starts again */
+  Lsn confirmed;            /* of the slot */
+  Lsn saved;                /* what a crash leaves of it */
   int32_t active_pid;       /* 0: nobody has the slot */
   int64_t foreign_until_us; /* somebody else's relay has it, which confirms nothing; 0: it has not */
   int32_t last_pid;

@@ -82,7 +82,7 @@ struct world {
   bool is_healed;
   bool slot_is_to_move; /* once a relay has looked at it and asks for its start */
   enum slot_taking slot_is_to_be_taken;
-  int64_t progress_us;  /* when something last got further: a row into Kafka, the slot, the mark of isolation */
+  int64_t progress_us; /* when something last got further: a row into Kafka, the slot, the mark of isolation */
   struct position isolated_until;
   bool is_closing; /* content once; now only the end of WAL has to be followed */
   Lsn closing_lsn;

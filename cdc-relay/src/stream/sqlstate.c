@@ -17,13 +17,13 @@ static const struct {
   const char *cause;
 } table[] = {
     /* Single states first. */
-    {"55006", VERDICT_RETRY, EXIT_UNEXPECTED, "slot_active"},            /* object_in_use: another relay has the slot */
-    {"55000", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "prerequisite"},     /* object_not_in_prerequisite_state: wal_level, ... */
-    {"55P03", VERDICT_RETRY, EXIT_UNEXPECTED, "lock_timeout"},           /* lock_not_available */
-    {"57P01", VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown"},        /* admin_shutdown */
-    {"57P02", VERDICT_RETRY, EXIT_UNEXPECTED, "server_crash"},           /* crash_shutdown */
-    {"57P03", VERDICT_RETRY, EXIT_UNEXPECTED, "server_starting"},        /* cannot_connect_now */
-    {"57014", VERDICT_RETRY, EXIT_UNEXPECTED, "canceled"},               /* query_canceled */
+    {"55006", VERDICT_RETRY, EXIT_UNEXPECTED, "slot_active"},        /* object_in_use: another relay has the slot */
+    {"55000", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "prerequisite"}, /* object_not_in_prerequisite_state: wal_level, ... */
+    {"55P03", VERDICT_RETRY, EXIT_UNEXPECTED, "lock_timeout"},       /* lock_not_available */
+    {"57P01", VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown"},    /* admin_shutdown */
+    {"57P02", VERDICT_RETRY, EXIT_UNEXPECTED, "server_crash"},       /* crash_shutdown */
+    {"57P03", VERDICT_RETRY, EXIT_UNEXPECTED, "server_starting"},    /* cannot_connect_now */
+    {"57014", VERDICT_RETRY, EXIT_UNEXPECTED, "canceled"},           /* query_canceled */
     {"53300", VERDICT_RETRY, EXIT_UNEXPECTED, "too_many_connections"},
     {"53400", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "too_many_slots"},   /* configuration_limit_exceeded: all replication slots are in use */
     {"25006", VERDICT_RETRY, EXIT_UNEXPECTED, "read_only"},              /* a standby that may be promoted */
