@@ -93,6 +93,8 @@ static void advance_slot(struct world *world, const struct relay *relay)
 static void move_slot(struct world *world, const struct relay *relay, struct walsender *sender)
 {
   if (sender != NULL) {
+    world->slot_seen_us = world->now_us;
+    world->slot_seen_pid = sender->pid;
     walsender_die(world, sender, DOWN_LOST, true);
     world->slot_is_to_move = dice_percent(&world->dice, 50);
   } else {
@@ -100,7 +102,18 @@ static void move_slot(struct world *world, const struct relay *relay, struct wal
   }
 }
 
-void nemesis_on_start(struct world *world, const struct relay *relay)
+/* What the second connection asked while the walsender was there is answered only now: that process had the slot. */
+static void answer_late(struct world *world, struct relay *relay)
+{
+  if (relay->monitor.asked_us <= world->slot_seen_us) {
+    relay->monitor.asked_us = world->slot_seen_us;
+    relay->monitor.is_active = true;
+    relay->monitor.active_pid = world->slot_seen_pid;
+    relay->monitor.answer_us = world->now_us;
+  }
+}
+
+void nemesis_on_start(struct world *world, struct relay *relay)
 {
   if (world->slot_is_to_be_taken == SLOT_TAKEN_BEFORE_START) {
     world->slot_is_to_be_taken = SLOT_NOT_TAKEN;
@@ -110,6 +123,9 @@ void nemesis_on_start(struct world *world, const struct relay *relay)
     world->slot_is_to_move = false;
     if (active_sender(world) == NULL) {
       advance_slot(world, relay);
+    }
+    if (dice_percent(&world->dice, 50)) {
+      answer_late(world, relay);
     }
   }
 }

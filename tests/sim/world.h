@@ -81,6 +81,8 @@ struct world {
   int64_t heal_us;
   bool is_healed;
   bool slot_is_to_move; /* once a relay has looked at it and asks for its start */
+  int64_t slot_seen_us; /* when the walsender was ended for that, and its number */
+  int32_t slot_seen_pid;
   enum slot_taking slot_is_to_be_taken;
   int64_t progress_us; /* when something last got further: a row into Kafka, the slot, the mark of isolation */
   struct position isolated_until;
@@ -139,7 +141,7 @@ void nemesis_init(struct world *world);
 int64_t nemesis_next_us(const struct world *world);
 void nemesis_run(struct world *world);
 /* A relay has judged the slot, and its START_REPLICATION is on the way. */
-void nemesis_on_start(struct world *world, const struct relay *relay);
+void nemesis_on_start(struct world *world, struct relay *relay);
 /* Its stream has begun, and it is about to look where. */
 void nemesis_on_look(struct world *world, struct walsender *sender);
 /* All that is broken is mended. */
