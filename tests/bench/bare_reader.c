@@ -4,7 +4,8 @@
  *   bare_reader CONNINFO SLOT PLUGIN END-LSN [PAUSE-US [LONG-READ-BYTES]]
  *
  * It reads as the relay may while it is behind: one read of libpq's buffer; when it brought less than LONG-READ-BYTES, a sleep of PAUSE-US on a timer, never at
- * the socket. With PAUSE-US 0 it sleeps at the socket before each read, as pg_recvlogical does.
+ * the socket. With PAUSE-US 0 it sleeps at the socket before each read, as pg_recvlogical does. Over TCP it has the relay's bounded receive buffer, too, and the long
+ * pause that goes with it (stream/pace.h), or it would be no upper limit.
  *
  * Prints NAME=VALUE lines: rows, bytes, the time from the first row to the last one, and its own CPU time meanwhile.
  */
@@ -17,9 +18,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 
-enum { PAUSE_US = 500, LONG_READ_BYTES = 8192, STATUS_US = 1000000, LIMIT_US = 300000000, XLOG_DATA_HEADER_BYTES = 25, KEEPALIVE_BYTES = 18 };
+enum {
+  PAUSE_US = 500,
+  TCP_PAUSE_US = 10000,
+  TCP_RECEIVE_BUFFER_BYTES = 212992,
+  LONG_READ_BYTES = 8192,
+  STATUS_US = 1000000,
+  LIMIT_US = 300000000,
+  XLOG_DATA_HEADER_BYTES = 25,
+  KEEPALIVE_BYTES = 18
+};
 
 struct reading {
   bool is_wal2json;
@@ -151,6 +162,14 @@ static bool read_to(PGconn *connection, uint64_t end, int64_t pause_us, int64_t 
   return true;
 }
 
+static bool is_tcp(int fd)
+{
+  struct sockaddr_storage address = {0};
+  socklen_t length = sizeof(address);
+
+  return getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.ss_family != AF_UNIX;
+}
+
 static bool start(PGconn *connection, const char *slot, bool is_wal2json)
 {
   /* The same that the relay asks for. */
@@ -172,7 +191,8 @@ static bool start(PGconn *connection, const char *slot, bool is_wal2json)
 int main(int argc, char **argv)
 {
   struct reading reading = {0};
-  int64_t pause_us = PAUSE_US, long_read_bytes = LONG_READ_BYTES;
+  const int receive_buffer_bytes = TCP_RECEIVE_BUFFER_BYTES;
+  int64_t pause_us, long_read_bytes = LONG_READ_BYTES;
   unsigned int high, low;
   PGconn *connection;
   bool is_whole;
@@ -182,9 +202,14 @@ int main(int argc, char **argv)
     return 2;
   }
   reading.is_wal2json = strcmp(argv[3], "wal2json") == 0;
-  pause_us = argc > 5 ? strtoll(argv[5], NULL, 10) : pause_us;
   long_read_bytes = argc > 6 ? strtoll(argv[6], NULL, 10) : long_read_bytes;
   connection = PQconnectdb(argv[1]);
+  pause_us = PAUSE_US;
+  if (is_tcp(PQsocket(connection))) {
+    pause_us = TCP_PAUSE_US;
+    (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(receive_buffer_bytes));
+  }
+  pause_us = argc > 5 ? strtoll(argv[5], NULL, 10) : pause_us;
   is_whole = PQstatus(connection) == CONNECTION_OK && start(connection, argv[2], reading.is_wal2json) &&
              read_to(connection, (uint64_t)high << 32 | low, pause_us, long_read_bytes, &reading);
   if (!is_whole) {

@@ -24,7 +24,7 @@ static struct pace behind(int64_t at_us)
   struct pace pace;
   int64_t deadline_us;
 
-  pace_init(&pace);
+  pace_init(&pace, false);
   cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, true, at_us, &deadline_us), PACE_TIMER);
   return pace;
 }
@@ -34,7 +34,7 @@ Test(pace, slow_messages_are_waited_for_at_the_socket)
   struct pace pace;
   int64_t deadline_us = -1;
 
-  pace_init(&pace);
+  pace_init(&pace, false);
   cr_assert_eq(reads(&pace, 1000, PACE_QUICK_US, START_US, &deadline_us), PACE_SOCKET);
   cr_assert_eq(deadline_us, -1);
 }
@@ -44,7 +44,7 @@ Test(pace, quick_wake_ups_in_a_row_mean_behind_and_one_fewer_does_not)
   struct pace pace;
   int64_t deadline_us = -1;
 
-  pace_init(&pace);
+  pace_init(&pace, false);
   cr_assert_eq(reads(&pace, PACE_QUICK_READS, PACE_QUICK_US - 1, START_US, &deadline_us), PACE_SOCKET); /* the first follows nothing */
   cr_assert_eq(deadline_us, -1);
   cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, false, START_US + PACE_QUICK_READS * (PACE_QUICK_US - 1), &deadline_us), PACE_TIMER);
@@ -57,7 +57,7 @@ Test(pace, one_slow_wake_up_breaks_the_row)
   int64_t deadline_us = -1;
   int64_t at_us = START_US;
 
-  pace_init(&pace);
+  pace_init(&pace, false);
   for (int i = 0; i < 20; i++) {
     cr_assert_eq(reads(&pace, PACE_QUICK_READS, 10, at_us, &deadline_us), PACE_SOCKET);
     at_us += PACE_QUICK_READS * 10 + PACE_QUICK_US;
@@ -69,7 +69,7 @@ Test(pace, one_large_transaction_while_idle_does_not_delay_its_successor)
   struct pace pace;
   int64_t deadline_us = -1;
 
-  pace_init(&pace);
+  pace_init(&pace, false);
   cr_assert_eq(pace_on_read(&pace, 16384, false, START_US, &deadline_us), PACE_SOCKET);
 }
 
@@ -78,11 +78,25 @@ Test(pace, known_lag_means_behind_at_once)
   struct pace pace;
   int64_t deadline_us = -1;
 
-  pace_init(&pace);
+  pace_init(&pace, false);
   cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, true, START_US, &deadline_us), PACE_TIMER);
   cr_assert_eq(deadline_us, START_US + PACE_PAUSE_US);
-  pace_init(&pace);
+  pace_init(&pace, false);
   cr_assert_eq(pace_on_read(&pace, 0, true, START_US, &deadline_us), PACE_SOCKET); /* nothing there: there is nothing to hurry for */
+}
+
+Test(pace, a_long_pause_needs_known_lag_and_a_sender_that_joins)
+{
+  struct pace pace;
+  int64_t deadline_us = -1;
+
+  pace_init(&pace, true);
+  cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, true, START_US, &deadline_us), PACE_TIMER);
+  cr_assert_eq(deadline_us, START_US + PACE_LONG_PAUSE_US);
+  cr_assert_eq(pace_on_read(&pace, 0, true, START_US, &deadline_us), PACE_TIMER);
+  cr_assert_eq(deadline_us, START_US + PACE_PAUSE_US); /* nothing came meanwhile: nothing is there to be joined */
+  cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, false, START_US, &deadline_us), PACE_TIMER);
+  cr_assert_eq(deadline_us, START_US + PACE_PAUSE_US);
 }
 
 Test(pace, behind_pauses_for_the_same_time_whatever_came)
@@ -133,7 +147,7 @@ Test(pace, false_alarms_while_idle_count_for_nothing)
   struct pace pace;
   int64_t deadline_us = -1;
 
-  pace_init(&pace);
+  pace_init(&pace, false);
   for (int i = 0; i < 100; i++) {
     cr_assert_eq(pace_on_read(&pace, 0, false, START_US + i, &deadline_us), PACE_SOCKET);
   }
@@ -171,7 +185,7 @@ static struct sim simulate(uint64_t rate, uint64_t seed)
       }
     }
   }
-  pace_init(&pace);
+  pace_init(&pace, false);
   for (int64_t t = 0; t < SIM_US; t++) {
     if (arrivals[t] > 0) {
       sim.messages += arrivals[t];

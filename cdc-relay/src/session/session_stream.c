@@ -21,7 +21,7 @@ void session_stream_begin(struct session *session)
   txn_reset(&session->txn);
   feedback_init(&session->feedback, session->facts.confirmed, session->facts.wal_sender_timeout_us, session->config->delivery.confirm_interval_ms * US_PER_MS,
                 session->now.mono_us);
-  pace_init(&session->pace);
+  pace_init(&session->pace, session->facts.is_joined);
   session->pace_wait = PACE_SOCKET;
   session->paced_bytes = 0;
   session->keepalive_lsn = 0;
@@ -310,7 +310,7 @@ void session_stream_turn(struct session *session, short stream_events)
 
   (void)session_work_hand(session);
   if (session->phase == PHASE_STREAMING && was_stuck && session->hand == HAND_EMPTY) {
-    pace_init(&session->pace);
+    pace_init(&session->pace, session->facts.is_joined);
     session->has_more = true;
   }
   if (session->phase == PHASE_STREAMING && read_is_due(session, (stream_events & ~POLLOUT) != 0)) {

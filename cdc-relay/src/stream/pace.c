@@ -6,7 +6,7 @@
  *   IDLE     something, slowly             IDLE      socket
  *   IDLE     something, the 16th quick     BEHIND    as below
  *            wake-up in a row, or lag
- *   BEHIND   something                     BEHIND    timer, PACE_PAUSE_US
+ *   BEHIND   something                     BEHIND    timer, PACE_PAUSE_US; with lag, where messages are joined, PACE_LONG_PAUSE_US
  *   BEHIND   nothing                       IDLE      socket
  *   BEHIND   nothing, but lag is known     BEHIND    timer; the 20th in a row: IDLE
  *
@@ -16,9 +16,9 @@
  */
 #include "stream/pace.h"
 
-void pace_init(struct pace *pace)
+void pace_init(struct pace *pace, bool is_joined)
 {
-  *pace = (struct pace){.last_read_us = INT64_MIN / 2};
+  *pace = (struct pace){.is_joined = is_joined, .last_read_us = INT64_MIN / 2};
 }
 
 static void note_wake_up(struct pace *pace, bool lag_is_known, int64_t now_us)
@@ -49,6 +49,6 @@ enum pace_wait pace_on_read(struct pace *pace, uint64_t bytes, bool lag_is_known
   if (!pace->is_behind) {
     return PACE_SOCKET;
   }
-  *ret_deadline_us = now_us + PACE_PAUSE_US;
+  *ret_deadline_us = now_us + (pace->is_joined && lag_is_known && bytes > 0 ? PACE_LONG_PAUSE_US : PACE_PAUSE_US);
   return PACE_TIMER;
 }

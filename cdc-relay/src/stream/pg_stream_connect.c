@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "fault_point.h"
+#include "stream/near_peer.h"
 #include "stream/pg_stream_priv.h"
 
 static enum verdict step_attempt(struct pg_stream *stream, struct problem *problem)
@@ -57,6 +58,7 @@ static enum verdict identify_again(struct pg_stream *stream, const struct server
     pg_stream_swap(stream);
   }
   stream->facts.backend_pid = PQbackendPID(stream->connection);
+  stream->facts.is_joined = near_peer_bound_buffer(PQsocket(stream->connection));
   stream->step = STEP_READY;
   return VERDICT_OK;
 }

@@ -26,6 +26,7 @@ struct server_facts {
   bool slot_is_active;             /* held by somebody else: stand by */
   int32_t slot_active_pid;
   int32_t backend_pid; /* of our own walsender, as libpq was told: a pooler makes these up */
+  bool is_joined;      /* the sender joins its messages while we pause: near_peer.h */
   Lsn confirmed;       /* the slot's confirmed_flush_lsn */
 };
 
