@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "exposition_text.h"
+#include "text_out.h"
 
 enum {
   SLOT_COUNT = 2 * INSTRUMENT_SERIES_MAX,
@@ -397,19 +398,14 @@ char *instruments_text(struct instruments *instruments, size_t *ret_length)
 {
   char *text = NULL;
   size_t length = 0;
-  FILE *out = open_memstream(&text, &length);
+  FILE *out = text_open(&text, &length);
 
-  if (out == NULL) {
-    abort();
-  }
   (void)pthread_mutex_lock(&instruments->mutex);
   for (const struct instrument *instrument = instruments->first; instrument != NULL; instrument = instrument->next) {
     write_family(out, instrument);
   }
   (void)pthread_mutex_unlock(&instruments->mutex);
-  if (fclose(out) != 0) { /* out of memory */
-    abort();
-  }
+  text_close(out);
   *ret_length = length;
   return text;
 }

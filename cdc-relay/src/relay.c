@@ -97,7 +97,7 @@ static void take_figures(struct relay *relay, const struct slot_figures *figures
       metrics_count_ignored(relay->metrics, i, IGNORED_DELETE, figures->deleted[i]);
     }
   }
-  session_on_slot_activity(relay->session, figures->slot_is_active, figures->active_pid, relay->now);
+  session_on_slot_activity(relay->session, figures->slot_is_active, figures->active_pid, figures->asked_us, relay->now);
   if (figures->catalog_has_changed) {
     /* A table that is no longer published is missed without a word by a stream that runs: only a new one is judged. */
     news_catalog_changed(relay);

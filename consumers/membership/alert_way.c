@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "text_out.h"
+
 static size_t drop_bytes(char *bytes, size_t size, size_t count, void *context)
 {
   (void)bytes;
@@ -40,12 +42,9 @@ static char *slack_text(const char *subject, const char *text)
 {
   char *escaped = NULL;
   size_t size;
-  FILE *out = open_memstream(&escaped, &size);
+  FILE *out = text_open(&escaped, &size);
   const char *const parts[] = {"*", subject, "*\n", text};
 
-  if (out == NULL) {
-    abort();
-  }
   for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
     for (const char *at = parts[i]; *at != '\0'; at++) {
       if (*at == '&') {
@@ -59,7 +58,7 @@ static char *slack_text(const char *subject, const char *text)
       }
     }
   }
-  (void)fclose(out);
+  text_close(out);
   return escaped;
 }
 

@@ -3,6 +3,8 @@
 #
 # The wrongs are named in cdc-relay/lib/fault_point.h. For each: the unit tests of its place, then the simulator, then a scenario on real servers where there is one
 # in the table below. All that notice are shown; one is enough. A mutant that nobody notices has survived: a test is missing, and the exit code is 1.
+# To notice is to say what is wrong: a case of a unit test that failed, a rule that a history broke, a scenario's FAILED. Who only ran out of time, or ended in another way,
+# has not judged; that is shown apart, and the exit code is 1, too: a mutant that shows in time alone wants a test that asserts the bound.
 # The first line is all of it without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing. Scenarios of tests/services run on a real
 # Kafka, since the embedded one keeps no place for a static member.
 #
@@ -61,27 +63,44 @@ mutant_columns() {
   awk -v n="$1" -v names=" ${*:2} " 'NF && $n != "-" && (names ~ /^ *$/ || index(names, " " $1 " ")) { print $n }' <<<"$MUTANT_TABLE" | tr , '\n' | sort -u
 }
 
-# mutant_unit MUTANT NOUN: prints the first case that failed; nothing when none did. A Criterion case that crashed, or the whole program, counts as failed.
+# Whoever could not judge says so by a line that begins with these words.
+MUTANT_UNJUDGED='not judged by'
+
+# mutant_unit MUTANT NOUN: prints the first case that failed; nothing when none did. A case that crashed counts as failed, one that Criterion ended for its time does not.
 mutant_unit() {
   local log=$MUTANT_LOGS/$1.unit.$2.log rc=0 first
   (cd "$ROOT" && CDC_MUTANT=${1#NONE} timeout 120 "$ROOT/build/faults/tests/unit/test_$2" --jobs 2) >"$log" 2>&1 || rc=$?
-  first=$(sed -nE 's/\x1b\[[0-9;]*m//g; s/^\[FAIL\] [a-z0-9_]+::([a-z0-9_]+).*/\1/p' "$log" | head -n 1)
-  [ $rc = 0 ] || echo "unit/$2::${first:-ended with $rc}"
+  first=$(sed -nE 's/\x1b\[[0-9;]*m//g; /Timed out/d; s/^\[FAIL\] [a-z0-9_]+::([a-z0-9_]+).*/\1/p' "$log" | head -n 1)
+  if [ -n "$first" ]; then
+    echo "unit/$2::$first"
+  elif [ $rc != 0 ]; then
+    echo "$MUTANT_UNJUDGED unit/$2, which $(mutant_end $rc)"
+  fi
+}
+
+# mutant_end CODE: how a program ended, in words.
+mutant_end() {
+  case $1 in
+    124 | 137) echo 'ran out of time' ;;
+    *) echo "ended with $1" ;;
+  esac
 }
 
 # mutant_simulate MUTANT: prints the seed; nothing when no history broke a guarantee.
 mutant_simulate() {
-  local log=$MUTANT_LOGS/$1.sim.log rc=0 mutant=()
+  local log=$MUTANT_LOGS/$1.sim.log rc=0 mutant=() found
   [ "$1" = NONE ] || mutant=(--mutant "$1")
   (cd "$ROOT" && timeout 300 "$MUTANT_SIM" "${mutant[@]}" --first 1 --count "$MUTANT_SIM_HISTORIES" --jobs 1) >"$log" 2>&1 || rc=$?
-  case $rc in
-    0) ;;
-    1) sed -nE 's/^FOUND (seed [0-9]+: .*)/simulator, \1/p' "$log" | head -n 1 | cut -c 1-120 ;;
-    *) echo "the simulator ended with $rc" ;;
-  esac
+  found=$(sed -nE 's/^FOUND (seed [0-9]+: .*)/simulator, \1/p' "$log" | head -n 1 | cut -c 1-120)
+  if [ -n "$found" ]; then
+    echo "$found"
+  elif [ $rc != 0 ]; then
+    echo "$MUTANT_UNJUDGED the simulator, which $(mutant_end $rc)"
+  fi
 }
 
-# mutant_scenario MUTANT FOLDER/NAME/PLUGIN: prints its name when it failed, with the reason that it gave. One that needs what is not here (77) notices nothing.
+# mutant_scenario MUTANT FOLDER/NAME/PLUGIN: prints its name when it failed, with the reason that it gave. One that needs what is not here (77) notices nothing, and a
+# history that could not be judged was not.
 mutant_scenario() {
   local folder name plugin rc=0 log reason broker=embedded
   IFS=/ read -r folder name plugin <<<"$2"
@@ -98,9 +117,13 @@ mutant_scenario() {
   RUN=$MUTANT_RUN/$1.$name SERVERS=$MUTANT_RUN PLUGIN=$plugin BUILD=$ROOT/build/faults BROKER=$broker CDC_MUTANT=${1#NONE} \
     FAULTS_SEED=1 FAULTS_SHORT=1 FAULTS_MINUTES=1 timeout -k 40 240 bash "$ROOT/tests/$folder/$name.sh" >"$log" 2>&1 </dev/null || rc=$?
   RUN=$MUTANT_RUN/$1.$name processes_stop_all >>"$log" 2>&1
-  if [ $rc != 0 ] && [ $rc != 77 ]; then
-    reason=$(sed -n 's/^FAILED: //p' "$log" | head -n 1 | cut -c 1-120)
-    echo "$folder/$name: ${reason:-ended with $rc}"
+  reason=$(sed -n '/could not be judged/d; s/^FAILED: //p' "$log" | head -n 1 | cut -c 1-120)
+  if [ $rc = 0 ] || [ $rc = 77 ]; then
+    return
+  elif [ -n "$reason" ]; then
+    echo "$folder/$name: $reason"
+  else
+    echo "$MUTANT_UNJUDGED $folder/$name, which $(mutant_end $rc)"
   fi
 }
 
@@ -132,7 +155,7 @@ mutants_list() {
 }
 
 dev_mutants() {
-  local name text caught names=() survivors=() began=$SECONDS total=0 report=$ROOT/build/reports/mutants.md
+  local name text seen caught unjudged names=() survivors=() doubts=() began=$SECONDS total=0 report=$ROOT/build/reports/mutants.md
   MUTANT_SERVERS=yes
   while [ $# != 0 ]; do
     case $1 in
@@ -194,7 +217,13 @@ dev_mutants() {
       continue
     fi
     total=$((total + 1))
-    caught=$(mutant_try "$name" "$(mutant_column "$name" 2 | tr , ' ')" "$(mutant_column "$name" 3)" "$(mutant_column "$name" 4 | tr , ' ')")
+    seen=$(mutant_try "$name" "$(mutant_column "$name" 2 | tr , ' ')" "$(mutant_column "$name" 3)" "$(mutant_column "$name" 4 | tr , ' ')")
+    caught=$(grep -v "^$MUTANT_UNJUDGED" <<<"$seen" || true)
+    unjudged=$(grep "^$MUTANT_UNJUDGED" <<<"$seen" || true)
+    if [ -n "$unjudged" ]; then
+      doubts+=("$name")
+      printf 'UNJUDGED  %-28s %s\n' "$name" "$(paste -sd ';' <<<"$unjudged" | sed 's/;/; /g')"
+    fi
     if [ -n "$caught" ]; then
       printf 'caught    %-28s %s\n' "$name" "$(paste -sd ';' <<<"$caught" | sed 's/;/; /g')"
     else
@@ -202,11 +231,12 @@ dev_mutants() {
       printf 'SURVIVED  %-28s %s\n' "$name" "$text"
     fi
     # shellcheck disable=SC2016,SC2001
-    printf '| `%s` | %s | %s |\n' "$name" "$text" "$(sed 's/|/\\|/g' <<<"${caught:-**nobody**}" | paste -sd ';' | sed 's/;/<br>/g')" >>"$report"
+    printf '| `%s` | %s | %s |\n' "$name" "$text" "$(sed 's/|/\\|/g' <<<"${seen:-**nobody**}" | paste -sd ';' | sed 's/;/<br>/g')" >>"$report"
   done < <(mutants_list)
 
   echo
   say "$((SECONDS - began)) s, report in ${report#"$ROOT"/}"
   echo "$((total - ${#survivors[@]})) of $total mutants were caught"
-  [ ${#survivors[@]} = 0 ] && [ $total != 0 ]
+  [ ${#doubts[@]} = 0 ] || echo "not all that were asked have judged ${doubts[*]} (build/test/mutants)"
+  [ ${#survivors[@]} = 0 ] && [ ${#doubts[@]} = 0 ] && [ $total != 0 ]
 }

@@ -118,11 +118,29 @@ static void send_batch(struct model_publisher *publisher, struct lane *lane)
   }
 }
 
+static uint32_t topic_of(const struct world *world, const struct flight *flight)
+{
+  return flight->is_dead_letter ? DEAD_LETTER_TOPIC : world->history.rows[flight->row].topic;
+}
+
+/* A batch with it is refused. */
+static bool is_unwelcome(const struct world *world, const struct flight *flight)
+{
+  const struct row *row = &world->history.rows[flight->row];
+
+  if (flight->is_dead_letter) {
+    return false;
+  }
+  return (row->kind == ROW_REFUSED && !world->cluster.is_mended) ||
+         (world->cluster.topic_shrunk_until_us[row->topic] > world->now_us && row->padding_bytes >= KAFKA_SHRUNK_BYTES);
+}
+
 static void answer(struct world *world, struct flight *flight, enum report_outcome outcome, uint32_t relay)
 {
   flight->state = FLIGHT_ANSWERED;
   flight->outcome = outcome;
   if (outcome == REPORT_DELIVERED) {
+    world->cluster.appended[topic_of(world, flight)]++;
     oracle_on_append(world, relay, flight);
   }
 }
@@ -141,9 +159,7 @@ static enum report_outcome judge_batch(const struct model_publisher *publisher, 
   }
   for (; number != NO_FLIGHT && publisher->flights[number].state == FLIGHT_WIRE && publisher->flights[number].batch == batch;
        number = publisher->flights[number].next) {
-    const struct flight *flight = &publisher->flights[number];
-
-    if (!flight->is_dead_letter && world->history.rows[flight->row].kind == ROW_REFUSED && !world->cluster.is_mended) {
+    if (is_unwelcome(world, &publisher->flights[number])) {
       return REPORT_REFUSED_ROW;
     }
   }
@@ -189,9 +205,7 @@ void producer_settle(struct model_publisher *publisher, bool reports)
       if (flight->state == FLIGHT_ANSWERED) {
         is_heard = is_heard && (flight->report_us <= world->now_us || dice_percent(&world->dice, 50));
       } else {
-        bool is_bad = !flight->is_dead_letter && world->history.rows[flight->row].kind == ROW_REFUSED;
-
-        goes_on = goes_on && flight->state == FLIGHT_WIRE && !is_bad && !lane->is_refused && dice_percent(&world->dice, 70);
+        goes_on = goes_on && flight->state == FLIGHT_WIRE && !is_unwelcome(world, flight) && !lane->is_refused && dice_percent(&world->dice, 70);
         is_heard = is_heard && reports && goes_on && dice_percent(&world->dice, 50);
         answer(world, flight, goes_on ? REPORT_DELIVERED : REPORT_LOST, publisher->relay);
       }

@@ -17,6 +17,7 @@
 
 enum {
   KAFKA_PARTITIONS_MAX = 3,
+  KAFKA_SHRUNK_BYTES = 20, /* of padding */
   DEAD_LETTER_TOPIC = HISTORY_TOPICS_MAX,
   KAFKA_TOPICS = HISTORY_TOPICS_MAX + 1,
   KAFKA_LANES = KAFKA_TOPICS * KAFKA_PARTITIONS_MAX,
@@ -31,7 +32,9 @@ struct cluster {
   int64_t down_until_us;
   int64_t login_refused_until_us;
   int64_t topic_refused_until_us[KAFKA_TOPICS];
+  int64_t topic_shrunk_until_us[KAFKA_TOPICS]; /* it takes no rows with much padding */
   int64_t stalled_until_us[KAFKA_LANES];
+  uint32_t appended[KAFKA_TOPICS];
   uint32_t late_reports; /* so many of the next batches lose their acknowledgement */
   bool is_mended;        /* rows that were refused are taken now */
 };

@@ -24,6 +24,7 @@ void server_init(struct world *world)
   server->confirmed = world->history.end;
   server->saved = server->confirmed;
   server->active_pid = 0;
+  server->foreign_until_us = 0;
   server->last_pid = 100;
   server->back_us = 0;
   server->save_us = world->now_us + dice_between(&world->dice, 1000, CHECKPOINT_MAX_US);
@@ -31,6 +32,14 @@ void server_init(struct world *world)
   server->refused_until_us = 0;
   for (size_t i = 0; i < SERVER_WALSENDERS_MAX; i++) {
     server->senders[i].is_used = false;
+  }
+}
+
+static void take_slot_back(struct server *server)
+{
+  if (server->foreign_until_us != 0) {
+    server->foreign_until_us = 0;
+    server->active_pid = 0;
   }
 }
 
@@ -50,7 +59,7 @@ int64_t server_next_us(const struct world *world)
 
   switch (server->state) {
   case SERVER_UP:
-    next_us = server->save_us;
+    next_us = server->foreign_until_us != 0 && server->foreign_until_us < server->save_us ? server->foreign_until_us : server->save_us;
     break;
   case SERVER_STOPPING:
     next_us = world->now_us + US_PER_S;
@@ -149,6 +158,9 @@ void server_run(struct world *world)
       server->saved = server->confirmed;
       server->save_us = world->now_us + dice_between(&world->dice, 1000, CHECKPOINT_MAX_US);
     }
+    if (world->now_us >= server->foreign_until_us) {
+      take_slot_back(server);
+    }
     break;
   case SERVER_STOPPING:
     turn_stopping(world);
@@ -179,6 +191,7 @@ void server_crash(struct world *world, int64_t back_us)
       walsender_die(world, &server->senders[i], DOWN_LOST, true);
     }
   }
+  take_slot_back(server);
   server->active_pid = 0;
   server->confirmed = server->saved;
   history_crash(&world->history, back_us);
@@ -191,6 +204,7 @@ void server_stop(struct world *world, int64_t back_us)
   TRACE(world, "postgres", "begins to stop, in order");
   enter(world, SERVER_STOPPING);
   world->server.back_us = back_us;
+  take_slot_back(&world->server); /* it goes at once */
   history_stop(&world->history, back_us);
   for (size_t i = 0; i < world->plan.relays; i++) {
     relay_on_server_stops(&world->relays[i]);
@@ -199,6 +213,38 @@ void server_stop(struct world *world, int64_t back_us)
     if (world->server.senders[i].is_used) {
       walsender_run(world, &world->server.senders[i]);
     }
+  }
+}
+
+const char *server_why_closed(const struct world *world)
+{
+  if (world->server.state == SERVER_DOWN) {
+    return "connection refused";
+  }
+  if (world->server.state == SERVER_STOPPING) {
+    return "the database system is shutting down";
+  }
+  return world->server.full_until_us > world->now_us ? "sorry, too many clients already" : NULL;
+}
+
+int32_t server_new_pid(struct world *world, uint32_t owner)
+{
+  return ++world->server.last_pid * SERVER_PID_OWNERS + (int32_t)owner;
+}
+
+uint32_t server_pid_owner(int32_t pid)
+{
+  return (uint32_t)pid % SERVER_PID_OWNERS;
+}
+
+void server_lend_slot(struct world *world, int64_t until_us)
+{
+  struct server *server = &world->server;
+
+  if (server->state == SERVER_UP && server->active_pid == 0) {
+    server->active_pid = server_new_pid(world, SERVER_FOREIGN_OWNER);
+    server->foreign_until_us = until_us;
+    TRACE(world, "postgres", "gives the slot to somebody else's relay");
   }
 }
 

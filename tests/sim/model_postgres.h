@@ -13,6 +13,7 @@
 #include "plugin_bytes.h"
 #include "stream/stream_priv.h"
 
+enum { SERVER_PID_OWNERS = 4, SERVER_FOREIGN_OWNER = 3 }; /* the relays have their own numbers */
 enum { SERVER_WALSENDERS_MAX = 6, WALSENDER_DOWN_MAX = 512, WALSENDER_UP_MAX = 64 };
 
 struct world;
@@ -87,10 +88,11 @@ enum server_state { SERVER_UP, SERVER_STOPPING, SERVER_DOWN };
 struct server {
   enum server_state state;
   int64_t state_since_us;
-  int64_t back_us;    /* DOWN: when it starts again */
-  Lsn confirmed;      /* of the slot */
-  Lsn saved;          /* what a crash leaves of it */
-  int32_t active_pid; /* 0: nobody has the slot */
+  int64_t back_us;          /* DOWN: when it starts again */
+  Lsn confirmed;            /* of the slot */
+  Lsn saved;                /* what a crash leaves of it */
+  int32_t active_pid;       /* 0: nobody has the slot */
+  int64_t foreign_until_us; /* somebody else's relay has it, which confirms nothing; 0: it has not */
   int32_t last_pid;
   int64_t save_us;          /* the next checkpoint */
   int64_t full_until_us;    /* no more connections */
@@ -133,6 +135,7 @@ struct model_stream {
   enum stream_step step;
   int64_t due_us; /* when the step before STREAMING is through */
   struct server_facts facts;
+  int64_t looked_us; /* when the relay had the facts */
   Lsn start;
   struct walsender *sender;
   bool is_cut;      /* connecting, and cut off: the next call says so */
@@ -150,6 +153,13 @@ int64_t server_next_us(const struct world *world);
 void server_run(struct world *world);
 void server_crash(struct world *world, int64_t back_us);
 void server_stop(struct world *world, int64_t back_us);
+/* NULL: it takes a connection. */
+const char *server_why_closed(const struct world *world);
+/* A process of its own for each connection; of whom it is can be told by its number. */
+int32_t server_new_pid(struct world *world, uint32_t owner);
+uint32_t server_pid_owner(int32_t pid);
+/* Somebody else's relay takes the slot, if it is free. */
+void server_lend_slot(struct world *world, int64_t until_us);
 /* A relay asks for the slot; false: another one has it. */
 bool server_take_slot(struct world *world, struct model_stream *stream);
 void server_confirm(struct world *world, Lsn flush);

@@ -126,18 +126,6 @@ static void wait_for(struct model_stream *stream, enum stream_step step, int64_t
   stream->due_us = stream->world->now_us + 2 * round_trips * link_latency_us(stream->world) + 1;
 }
 
-/* NULL: the server takes a connection. */
-static const char *why_closed(const struct world *world)
-{
-  if (world->server.state == SERVER_DOWN) {
-    return "connection refused";
-  }
-  if (world->server.state == SERVER_STOPPING) {
-    return "the database system is shutting down";
-  }
-  return world->server.full_until_us > world->now_us ? "sorry, too many clients already" : NULL;
-}
-
 static void read_catalog(struct model_stream *stream)
 {
   const struct server *server = &stream->world->server;
@@ -157,7 +145,7 @@ static void read_catalog(struct model_stream *stream)
 static enum verdict step_connect(struct model_stream *stream, struct problem *problem)
 {
   struct world *world = stream->world;
-  const char *why = why_closed(world);
+  const char *why = server_why_closed(world);
 
   if (why != NULL) {
     return fail(stream, problem, "connect", why);
@@ -173,9 +161,10 @@ static enum verdict step_connect(struct model_stream *stream, struct problem *pr
       return VERDICT_WAIT;
     }
   } else {
-    stream->facts.backend_pid = ++world->server.last_pid;
+    stream->facts.backend_pid = server_new_pid(world, stream->relay);
   }
   stream->step = STEP_READY;
+  stream->looked_us = world->now_us;
   return VERDICT_OK;
 }
 
@@ -202,16 +191,22 @@ static enum verdict ms_connect(struct stream *base, struct moment now, struct se
   return verdict;
 }
 
+/* What that one confirmed is its own affair. */
+static enum verdict refuse_slot_of_another(struct model_stream *stream, struct problem *problem)
+{
+  stream->record.knows_position = false;
+  return fail(stream, problem, "slot_active", "replication slot is active");
+}
+
 static enum verdict step_starting(struct model_stream *stream, struct problem *problem)
 {
-  const char *why = why_closed(stream->world);
+  const char *why = server_why_closed(stream->world);
 
   if (why != NULL) {
     return fail(stream, problem, "connect", why);
   }
   if (!server_take_slot(stream->world, stream)) {
-    stream->record.knows_position = false;
-    return fail(stream, problem, "slot_active", "replication slot is active");
+    return refuse_slot_of_another(stream, problem);
   }
   walsender_run(stream->world, stream->sender);
   wait_for(stream, STEP_LOOKING, 1);
@@ -236,15 +231,22 @@ static enum verdict step_looking(struct model_stream *stream, struct stream_begi
 {
   struct world *world = stream->world;
 
+  nemesis_on_look(world, stream->sender);
+  if (world->server.state == SERVER_DOWN || (world->server.state == SERVER_STOPPING && dice_percent(&world->dice, 50))) {
+    return lost(stream, problem);
+  }
+  if (world->server.active_pid != 0 && world->server.active_pid != stream->facts.backend_pid) {
+    return refuse_slot_of_another(stream, problem);
+  }
   if (stream->sender->is_over && newest_of(stream) != NULL && newest_of(stream)->kind == DOWN_REFUSED) {
     return refused(stream, problem); /* it has said why before it let the slot go */
   }
-  if (stream->sender->is_over || (world->server.state == SERVER_STOPPING && dice_percent(&world->dice, 50))) {
+  if (stream->sender->is_over) {
     return lost(stream, problem);
   }
   stream->step = STEP_STREAMING;
   stream->base.bytes_read = 0;
-  *ret_beginning = (struct stream_beginning){.confirmed = world->server.confirmed, .wal_end = world->history.flushed};
+  *ret_beginning = (struct stream_beginning){.confirmed = world->server.confirmed, .wal_end = world->history.flushed, .active_pid = world->server.active_pid};
   oracle_on_start(world, stream);
   return VERDICT_OK;
 }
@@ -491,6 +493,7 @@ void model_stream_init(struct model_stream *stream, struct world *world, uint32_
   stream->world = world;
   stream->relay = relay;
   stream->facts = (struct server_facts){0};
+  stream->looked_us = 0;
   stream->record = (struct session_record){0};
   forget(stream);
 }

@@ -41,6 +41,7 @@ void nemesis_init(struct world *world)
   world->mend_us = world->plan.dead_letters ? INT64_MAX : world->now_us + dice_between(&world->dice, 0, world->plan.active_us);
   world->is_healed = false;
   world->slot_is_to_move = false;
+  world->slot_is_to_be_taken = SLOT_NOT_TAKEN;
 }
 
 int64_t nemesis_next_us(const struct world *world)
@@ -73,8 +74,8 @@ static void advance_slot(struct world *world, const struct relay *relay)
   const struct history *history = &world->history;
   uint32_t first = history_first_from(history, world->server.confirmed);
 
-  if (world->plan.relays == 1 && relay->publisher.count == 0 && relay->stream.step < STEP_STREAMING && world->server.state == SERVER_UP &&
-      first < history->transaction_count) {
+  if (world->plan.relays == 1 && world->server.active_pid == 0 && relay->publisher.count == 0 && relay->stream.step < STEP_STREAMING &&
+      world->server.state == SERVER_UP && first < history->transaction_count) {
     const struct transaction *last = &history->transactions[first + dice_below(&world->dice, history->transaction_count - first)];
 
     if (last->end_lsn <= history->flushed) {
@@ -92,6 +93,8 @@ static void advance_slot(struct world *world, const struct relay *relay)
 static void move_slot(struct world *world, const struct relay *relay, struct walsender *sender)
 {
   if (sender != NULL) {
+    world->slot_seen_us = world->now_us;
+    world->slot_seen_pid = sender->pid;
     walsender_die(world, sender, DOWN_LOST, true);
     world->slot_is_to_move = dice_percent(&world->dice, 50);
   } else {
@@ -99,12 +102,55 @@ static void move_slot(struct world *world, const struct relay *relay, struct wal
   }
 }
 
-void nemesis_on_start(struct world *world, const struct relay *relay)
+/* What the second connection asked while the walsender was there is answered only now: that process had the slot. */
+static void answer_late(struct world *world, struct relay *relay)
 {
+  if (relay->monitor.asked_us <= world->slot_seen_us) {
+    relay->monitor.asked_us = world->slot_seen_us;
+    relay->monitor.is_active = true;
+    relay->monitor.active_pid = world->slot_seen_pid;
+    relay->monitor.answer_us = world->now_us;
+  }
+}
+
+void nemesis_on_start(struct world *world, struct relay *relay)
+{
+  if (world->slot_is_to_be_taken == SLOT_TAKEN_BEFORE_START) {
+    world->slot_is_to_be_taken = SLOT_NOT_TAKEN;
+    server_lend_slot(world, until(world, 20));
+  }
   if (world->slot_is_to_move) {
     world->slot_is_to_move = false;
     if (active_sender(world) == NULL) {
       advance_slot(world, relay);
+    }
+    if (dice_percent(&world->dice, 50)) {
+      answer_late(world, relay);
+    }
+  }
+}
+
+/* At once, or in a moment that a draw would seldom meet: between a relay's look at the slot and its start, or between that start and the look that follows. */
+static void take_slot(struct world *world, struct walsender *sender)
+{
+  world->slot_is_to_be_taken = (enum slot_taking)dice_below(&world->dice, 3);
+  if (sender != NULL) {
+    walsender_die(world, sender, DOWN_LOST, true);
+  }
+  if (world->slot_is_to_be_taken == SLOT_NOT_TAKEN) {
+    server_lend_slot(world, until(world, 20));
+  }
+}
+
+void nemesis_on_look(struct world *world, struct walsender *sender)
+{
+  if (world->slot_is_to_be_taken == SLOT_TAKEN_BEFORE_LOOK) {
+    world->slot_is_to_be_taken = SLOT_NOT_TAKEN;
+    if (!sender->is_over) {
+      walsender_die(world, sender, dice_percent(&world->dice, 30) ? DOWN_REFUSED : DOWN_LOST, true);
+    }
+    if (dice_percent(&world->dice, 80)) {
+      server_lend_slot(world, until(world, 20));
     }
   }
 }
@@ -150,6 +196,9 @@ static void strike_postgres(struct world *world, enum sim_fault kind, struct rel
   case FAULT_SLOT_MOVED:
     move_slot(world, relay, sender);
     break;
+  case FAULT_SLOT_TAKEN:
+    take_slot(world, sender);
+    break;
   case FAULT_DATABASE_REFUSES:
     world->server.refused_until_us = until(world, 40);
     if (sender != NULL && dice_percent(&world->dice, 50)) {
@@ -161,10 +210,32 @@ static void strike_postgres(struct world *world, enum sim_fault kind, struct rel
   }
 }
 
-/* A topic that gets records, now and then that of dead letters: what hits another one shows nothing. */
+/*
+ * A topic that gets records, now and then that of dead letters: what hits another one shows nothing. Mostly one that holds some already: a producer that is known there,
+ * and rows that were published before, behave in another way than first ones.
+ */
 static uint32_t draw_topic(struct world *world)
 {
-  return dice_percent(&world->dice, 15) ? DEAD_LETTER_TOPIC : dice_below(&world->dice, world->plan.topics);
+  uint32_t topic = dice_percent(&world->dice, 15) ? DEAD_LETTER_TOPIC : dice_below(&world->dice, world->plan.topics);
+
+  if (dice_percent(&world->dice, 75)) {
+    for (uint32_t i = 0; i < 4 && world->cluster.appended[topic] == 0; i++) {
+      topic = dice_below(&world->dice, world->plan.topics);
+    }
+  }
+  return topic;
+}
+
+/* With dead letters a row that is sound but too large for now would be buried for good, and rightly: so this is for those who wait. */
+static void refuse_topic(struct world *world, bool only_large)
+{
+  struct cluster *cluster = &world->cluster;
+
+  if (only_large && !world->plan.dead_letters) {
+    cluster->topic_shrunk_until_us[draw_topic(world)] = until(world, 60);
+  } else {
+    cluster->topic_refused_until_us[draw_topic(world)] = until(world, 60);
+  }
 }
 
 static uint32_t draw_lane(struct world *world)
@@ -193,7 +264,8 @@ static void strike_kafka(struct world *world, enum sim_fault kind, struct relay 
     relay->publisher.full_until_us = until(world, 20);
     break;
   case FAULT_TOPIC_REFUSED:
-    cluster->topic_refused_until_us[draw_topic(world)] = until(world, 60);
+  case FAULT_TOPIC_SHRINKS:
+    refuse_topic(world, kind == FAULT_TOPIC_SHRINKS);
     break;
   case FAULT_LOGIN_REFUSED:
     cluster->login_refused_until_us = until(world, 40);
@@ -249,10 +321,12 @@ void nemesis_heal(struct world *world)
   TRACE(world, "world", "all is mended");
   world->is_healed = true;
   world->slot_is_to_move = false;
+  world->slot_is_to_be_taken = SLOT_NOT_TAKEN;
   world->history.is_over = true;
   server->back_us = server->back_us < world->now_us + US_PER_S ? server->back_us : world->now_us + US_PER_S;
   server->full_until_us = 0;
   server->refused_until_us = 0;
+  server->foreign_until_us = server->foreign_until_us != 0 ? world->now_us : 0;
   cluster_init(&world->cluster);
   world->cluster.is_mended = !world->plan.dead_letters;
   for (size_t i = 0; i < SERVER_WALSENDERS_MAX; i++) {

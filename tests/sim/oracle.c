@@ -130,6 +130,9 @@ void oracle_on_status(struct world *world, struct model_stream *stream, Lsn writ
 
   TRACE(world, who, "status: write %s flush %s", lsn_text(write).text, lsn_text(flush).text);
   mix(world, flush);
+  if (stream->step != STEP_STREAMING) {
+    world_finds(world, "I5", "%s sends a status, and no stream has begun: the slot may be another relay's", who);
+  }
   stream->record.status_us = world->now_us;
   advance_unappended(world);
   unappended = world->oracle.first_unappended;

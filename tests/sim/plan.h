@@ -21,6 +21,7 @@
   X(SILENCE, "the walsender decodes a large transaction of others, and says nothing meanwhile")                                                                \
   X(SERVER_FULL, "PostgreSQL takes no more connections for a while")                                                                                           \
   X(SLOT_MOVED, "somebody advances the slot: what lies between is given away, and the relay must not go on as if nothing were")                                \
+  X(SLOT_TAKEN, "somebody else's relay has the slot for a while: it gets it when it is free, before a start or before the look that follows one")              \
   X(DATABASE_REFUSES, "the catalog is not as it should be, until somebody mends it")                                                                           \
   X(BROKERS_DOWN, "no broker answers for a while")                                                                                                             \
   X(PARTITION_STALLS, "one partition has no leader for a while")                                                                                               \
@@ -28,6 +29,7 @@
   X(CLIENT_BREAKS, "the producer has a fatal error, with or without reports")                                                                                  \
   X(QUEUE_FULL, "the producer's queue is full for a while")                                                                                                    \
   X(TOPIC_REFUSED, "a topic is refused, until somebody mends it")                                                                                              \
+  X(TOPIC_SHRINKS, "a topic takes no large records for a while, until somebody mends it")                                                                      \
   X(LOGIN_REFUSED, "Kafka lets nobody in, until somebody mends it")                                                                                            \
   X(RELAY_KILLED, "the relay is killed, and another process started")                                                                                          \
   X(RELAY_STOPPED, "the relay is told to stop (SIGTERM), and another process started")                                                                         \

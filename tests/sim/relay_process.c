@@ -14,6 +14,9 @@ enum {
   TICK_US = 1000000, /* LOOP_MAX_US of relay.c */
   MONITOR_US = 5000000,
   MONITOR_STANDBY_US = 500000,
+  ANSWER_LATE_MAX_US = 10000000,
+  KNOCK_MIN_US = 200000, /* SLOT_MONITOR's pauses */
+  KNOCK_MAX_US = 800000,
   IDLE_TURNS_MAX = 5000, /* in a second, and nothing had happened */
   TURNS_MAX = 250000,    /* in a second, whatever happened */
   DRAIN_TIMEOUT_MS = 10000,
@@ -61,7 +64,7 @@ static void on_state(void *context, enum relay_state from, enum relay_state to, 
   struct relay *relay = context;
 
   relay->state = to;
-  if (to == RELAY_STANDBY) {
+  if (to == RELAY_STANDBY) { /* also behind a walsender of its own that is dead: who comes between the two is not seen */
     relay->stream.record.knows_position = false;
   }
   TRACE(relay->world, relay_name(relay), "%s -> %s%s%s", relay_state_name(from), relay_state_name(to), why != NULL ? ": " : "", why != NULL ? why->text : "");
@@ -187,7 +190,7 @@ void relay_begin(struct relay *relay)
   relay->turns_of_second = 0;
   relay->idle_turns_of_second = 0;
   relay->second_us = world->now_us;
-  relay->monitor = (struct monitor){.ask_us = world->now_us, .answer_us = INT64_MAX, .shutdown_us = INT64_MAX};
+  relay->monitor = (struct monitor){.ask_us = world->now_us, .answer_us = INT64_MAX, .shutdown_us = INT64_MAX, .refused_us = INT64_MAX};
   relay->config.delivery.poison_once_count = world->poison_once_count;
   memcpy(relay->config.delivery.poison_once, world->poison_once, sizeof(world->poison_once));
   relay->session = session_new(&relay->config, &ports, &relay->observer, chance_next(&world->dice.state));
@@ -250,6 +253,41 @@ void relay_on_server_stops(struct relay *relay)
 
 /* ---- the second connection ---- */
 
+/* It is closed by that, and knocks again: who stops lets nobody in, and says why. */
+static void tell_shutdown(struct relay *relay)
+{
+  relay->monitor.shutdown_us = INT64_MAX;
+  relay->monitor.answer_us = INT64_MAX;
+  relay->monitor.refused_us = relay->world->now_us + dice_between(&relay->world->dice, KNOCK_MIN_US, KNOCK_MAX_US);
+  session_on_server_shutdown(relay->session, now_of(relay));
+}
+
+static void tell_answer(struct relay *relay)
+{
+  struct monitor *monitor = &relay->monitor;
+
+  monitor->answer_us = INT64_MAX;
+  if (monitor->is_active && monitor->asked_us >= relay->stream.looked_us && server_pid_owner(monitor->active_pid) != relay->number) {
+    relay->stream.record.knows_position = false; /* another relay may have confirmed */
+  }
+  session_on_slot_activity(relay->session, monitor->is_active, monitor->active_pid, monitor->asked_us, now_of(relay));
+}
+
+/* What the server says is as old as the way back is long; now and then it takes its time. */
+static void ask_server(struct relay *relay)
+{
+  struct world *world = relay->world;
+  struct monitor *monitor = &relay->monitor;
+
+  monitor->asked_us = world->now_us;
+  monitor->is_active = world->server.active_pid != 0;
+  monitor->active_pid = world->server.active_pid;
+  monitor->answer_us = world->now_us + 2 * link_latency_us(world);
+  if (dice_below(&world->dice, 8) == 0) {
+    monitor->answer_us += dice_magnitude(&world->dice, 1000, ANSWER_LATE_MAX_US);
+  }
+}
+
 static void turn_monitor(struct relay *relay)
 {
   struct world *world = relay->world;
@@ -257,24 +295,21 @@ static void turn_monitor(struct relay *relay)
   bool is_reached = relay->link.frozen_until_us <= world->now_us;
 
   if (monitor->shutdown_us <= world->now_us && is_reached) {
-    monitor->shutdown_us = INT64_MAX;
-    monitor->answer_us = INT64_MAX;
-    session_on_server_shutdown(relay->session, now_of(relay));
+    tell_shutdown(relay);
+  }
+  if (monitor->refused_us <= world->now_us && is_reached) {
+    monitor->refused_us = INT64_MAX;
+    if (world->server.state == SERVER_STOPPING) {
+      tell_shutdown(relay);
+    }
   }
   if (monitor->answer_us <= world->now_us && is_reached) {
-    monitor->answer_us = INT64_MAX;
-    if (monitor->is_active && monitor->active_pid != relay->stream.facts.backend_pid) {
-      relay->stream.record.knows_position = false; /* the session believes that another relay may have confirmed */
-    }
-    session_on_slot_activity(relay->session, monitor->is_active, monitor->active_pid, now_of(relay));
+    tell_answer(relay);
   }
   if (monitor->ask_us <= world->now_us) {
     monitor->ask_us = world->now_us + (relay->state == RELAY_STANDBY ? MONITOR_STANDBY_US : MONITOR_US);
-    if (is_reached && world->server.state == SERVER_UP) {
-      /* What the server says is as old as the way back is long. */
-      monitor->is_active = world->server.active_pid != 0;
-      monitor->active_pid = world->server.active_pid;
-      monitor->answer_us = world->now_us + 2 * link_latency_us(world);
+    if (is_reached && world->server.state == SERVER_UP && monitor->answer_us == INT64_MAX) {
+      ask_server(relay);
     }
   }
 }
@@ -284,6 +319,7 @@ static int64_t monitor_next_us(const struct relay *relay)
   const struct monitor *monitor = &relay->monitor;
   int64_t news_us = monitor->answer_us < monitor->shutdown_us ? monitor->answer_us : monitor->shutdown_us;
 
+  news_us = monitor->refused_us < news_us ? monitor->refused_us : news_us;
   if (news_us < INT64_MAX && news_us < relay->link.frozen_until_us) {
     news_us = relay->link.frozen_until_us;
   }

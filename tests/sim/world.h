@@ -21,10 +21,12 @@ enum { WORLD_RELAYS_MAX = HISTORY_RELAYS_MAX, WORLD_FINDING_MAX = 512 };
 /* The second connection, as far as the session hears of it. */
 struct monitor {
   int64_t ask_us;    /* when the slot is asked for next */
+  int64_t asked_us;  /* when it was */
   int64_t answer_us; /* when the answer is there; INT64_MAX: none was asked */
   bool is_active;    /* the answer */
   int32_t active_pid;
   int64_t shutdown_us; /* when the server's goodbye is there */
+  int64_t refused_us;  /* when it knocks again after that */
 };
 
 enum { SIGNAL_STOP = 1, SIGNAL_RELOAD = 2 };
@@ -59,6 +61,9 @@ struct relay {
   int64_t second_us;
 };
 
+/* When somebody else's relay takes the slot. */
+enum slot_taking { SLOT_NOT_TAKEN, SLOT_TAKEN_BEFORE_START, SLOT_TAKEN_BEFORE_LOOK };
+
 struct world {
   struct plan plan;
   struct dice dice;
@@ -76,7 +81,10 @@ struct world {
   int64_t heal_us;
   bool is_healed;
   bool slot_is_to_move; /* once a relay has looked at it and asks for its start */
-  int64_t progress_us;  /* when something last got further: a row into Kafka, the slot, the mark of isolation */
+  int64_t slot_seen_us; /* when the walsender was ended for that, and its number */
+  int32_t slot_seen_pid;
+  enum slot_taking slot_is_to_be_taken;
+  int64_t progress_us; /* when something last got further: a row into Kafka, the slot, the mark of isolation */
   struct position isolated_until;
   bool is_closing; /* content once; now only the end of WAL has to be followed */
   Lsn closing_lsn;
@@ -133,7 +141,9 @@ void nemesis_init(struct world *world);
 int64_t nemesis_next_us(const struct world *world);
 void nemesis_run(struct world *world);
 /* A relay has judged the slot, and its START_REPLICATION is on the way. */
-void nemesis_on_start(struct world *world, const struct relay *relay);
+void nemesis_on_start(struct world *world, struct relay *relay);
+/* Its stream has begun, and it is about to look where. */
+void nemesis_on_look(struct world *world, struct walsender *sender);
 /* All that is broken is mended. */
 void nemesis_heal(struct world *world);
 

@@ -64,9 +64,10 @@ static enum verdict fs_start(struct stream *base, Lsn start, struct stream_begin
   if (fake->start_verdict == VERDICT_OK) {
     fake->starts++;
     fake->last_start = start;
-    *ret_beginning = (struct stream_beginning){.confirmed = fake->facts.confirmed, .wal_end = fake->facts.wal_end};
+    *ret_beginning = (struct stream_beginning){.confirmed = fake->facts.confirmed, .wal_end = fake->facts.wal_end, .active_pid = fake->facts.backend_pid};
     if (fake->moved.confirmed != 0) {
       *ret_beginning = fake->moved;
+      ret_beginning->active_pid = fake->facts.backend_pid;
     }
     base->bytes_read = 0;
   } else if (fake->start_verdict != VERDICT_WAIT) {

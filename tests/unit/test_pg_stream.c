@@ -294,6 +294,7 @@ Test(pg_stream, behind_a_pooler_process_numbers_mean_nothing)
   peer_begin(&peer);
   say_slot(&peer, "812", "0/1000", "0/2000");
   cr_expect_eq(peer_start_on(&peer), VERDICT_OK, "%s", peer.problem.text);
+  cr_expect_eq(peer.beginning.active_pid, 812, "the second connection will tell the server's own number");
   peer_done(&peer);
 }
 

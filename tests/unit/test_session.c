@@ -334,12 +334,12 @@ Test(session, an_active_slot_means_standby_and_its_release_means_start)
   cr_assert_eq(state_of(&bench), RELAY_STANDBY);
   cr_assert_eq(fake_stream_starts(bench.stream), 0);
   cr_assert_not(fake_stream_is_open(bench.stream), "a standby keeps a walsender");
-  session_on_slot_activity(bench.session, true, 4711, bench.now);
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
   turn(&bench, 1000);
   cr_assert_eq(state_of(&bench), RELAY_STANDBY);
   bench.facts.slot_is_active = false;
   fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
-  session_on_slot_activity(bench.session, false, 4711, bench.now);
+  session_on_slot_activity(bench.session, false, 4711, bench.now.mono_us, bench.now);
   turn(&bench, 1000);
   cr_assert_eq(state_of(&bench), RELAY_STREAMING);
   bench_done(&bench);
@@ -355,7 +355,7 @@ Test(session, a_standby_that_hears_of_the_slot_does_not_knock_itself)
   turn(&bench, 1000);
   fake_stream_on_connect(bench.stream, VERDICT_WAIT, NULL, NULL);
   for (int i = 0; i < 60; i++) {
-    session_on_slot_activity(bench.session, true, 4711, bench.now);
+    session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
     turn(&bench, 500000);
     cr_assert_eq(state_of(&bench), RELAY_STANDBY);
   }

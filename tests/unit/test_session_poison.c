@@ -296,7 +296,7 @@ Test(session_poison, a_kept_record_that_another_relay_has_got_past_is_not_sent_a
 
   bench_init(&bench);
   hold_on_topic(&bench);
-  session_on_slot_activity(bench.session, true, 4711, bench.now);
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
   bench.facts.confirmed = 0x240;
   fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
   fake_stream_clear(bench.stream);

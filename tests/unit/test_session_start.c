@@ -1,12 +1,16 @@
 /* test_session_start.c - where a stream really begins: what the slot and the server do between the look at them and the start. */
 #include "session_bench.h"
 
+enum { OUR_PID = 101, OLDER_PID = 100 };
+
 /* A session that had confirmed 0x240, was cut off, and has asked for a start that is not answered yet. */
 static void begin_again(struct bench *bench)
 {
   struct problem lost;
 
   bench_init(bench);
+  bench->facts.backend_pid = OLDER_PID;
+  fake_stream_on_connect(bench->stream, VERDICT_OK, &bench->facts, NULL);
   (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
   transaction(bench, 0x200, 0x240, KEYS("a"));
   turn(bench, 10000);
@@ -14,6 +18,7 @@ static void begin_again(struct bench *bench)
   turn(bench, US_PER_S);
   cr_assert_eq(highest_flush(bench), 0x240);
   bench->facts.confirmed = 0x240;
+  bench->facts.backend_pid = OUR_PID;
   fake_stream_on_connect(bench->stream, VERDICT_OK, &bench->facts, NULL);
   fake_stream_on_start(bench->stream, VERDICT_WAIT, NULL);
   fake_stream_breaks(bench->stream, &lost);
@@ -59,6 +64,87 @@ Test(session_start, the_end_of_wal_is_looked_at_again_with_the_slot)
   bench_done(&bench);
 }
 
+/* The second connection's answer may have been on its way for long: it shows the walsender that the session had before. */
+Test(session_start, an_answer_to_an_older_question_makes_no_other_relay_of_our_former_walsender)
+{
+  struct bench bench;
+  struct session_figures figures;
+
+  begin_again(&bench);
+  session_on_slot_activity(bench.session, true, OLDER_PID, bench.now.mono_us - 2 * US_PER_S, bench.now);
+  fake_stream_moves_before_start(bench.stream, 0x340, 0x1000);
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 10000);
+  session_figures(bench.session, bench.now, &figures);
+  cr_assert_eq(figures.state, RELAY_HELD, "it has forgotten what it confirmed, and goes on behind a gap");
+  cr_assert_str_eq(figures.problem.cause, "slot_moved");
+  bench_done(&bench);
+}
+
+Test(session_start, a_relay_that_was_seen_with_the_slot_since_the_look_may_have_moved_it)
+{
+  struct bench bench;
+
+  begin_again(&bench);
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
+  fake_stream_moves_before_start(bench.stream, 0x340, 0x1000);
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 10000);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  bench_done(&bench);
+}
+
+/* A session with a record in hand that waits for room: what a server that stops would wait for. */
+static void wait_for_room(struct bench *bench)
+{
+  fake_publisher_limit(bench->publisher, 1);
+  bench->facts.backend_pid = OUR_PID;
+  fake_stream_on_connect(bench->stream, VERDICT_OK, &bench->facts, NULL);
+  transaction(bench, 0x200, 0x240, KEYS("a", "b"));
+  turn(bench, 10000);
+}
+
+Test(session_start, a_server_that_lets_us_in_is_not_the_one_that_was_about_to_stop)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  fake_stream_on_connect(bench.stream, VERDICT_WAIT, NULL, NULL);
+  turn(&bench, 1000);
+  session_on_server_shutdown(bench.session, bench.now); /* of the former one, while the next one is being reached */
+  wait_for_room(&bench);
+  cr_assert_eq(bench.failures, 0, "%s", bench.last_failure.text);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 1);
+  bench_done(&bench);
+}
+
+Test(session_start, a_server_that_stops_is_left_although_another_one_answers)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  wait_for_room(&bench);
+  session_on_server_shutdown(bench.session, bench.now);
+  session_on_slot_activity(bench.session, false, 0, bench.now.mono_us, bench.now); /* of a standby, say, that the second connection got to */
+  turn(&bench, 10000);
+  cr_assert_eq(bench.failures, 1, "a server that stops waits for whoever reads nothing");
+  cr_assert_str_eq(bench.last_failure.cause, "server_shutdown");
+  bench_done(&bench);
+}
+
+Test(session_start, a_server_that_ended_the_second_connection_alone_is_not_left)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  wait_for_room(&bench);
+  session_on_server_shutdown(bench.session, bench.now);
+  session_on_slot_activity(bench.session, true, OUR_PID, bench.now.mono_us, bench.now);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(bench.failures, 0, "%s", bench.last_failure.text);
+  bench_done(&bench);
+}
+
 Test(session_start, a_server_that_begins_to_stop_before_the_stream_has_begun_is_left)
 {
   struct bench bench;
@@ -101,7 +187,7 @@ Test(session_start, a_kept_record_that_another_relay_has_got_past_meanwhile_is_l
 
   bench_init(&bench);
   hold_on_topic(&bench);
-  session_on_slot_activity(bench.session, true, 4711, bench.now);
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
   fake_stream_clear(bench.stream);
   fake_stream_moves_before_start(bench.stream, 0x240, 0x1000);
   turn(&bench, 61 * US_PER_S);

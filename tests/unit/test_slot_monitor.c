@@ -17,6 +17,7 @@ Test(slot_monitor, asks_as_soon_as_it_is_connected_and_gives_the_figures_once)
   say_rows(&peer, &usual);
   expect(&peer, SLOT_MONITOR_FIGURES);
   cr_assert_eq(peer.figures.confirmed, 0x2000000);
+  cr_assert_eq(peer.figures.asked_us, peer.now.mono_us);
   cr_assert_eq(peer.figures.updated[0], 0, "the first answer is the baseline");
   expect(&peer, SLOT_MONITOR_NOTHING);
   peer_done(&peer);

@@ -10,7 +10,7 @@ static struct server_facts facts_at(const char *system_id, uint32_t timeline, Ls
   return facts;
 }
 
-/* Streamed from server "1000" at 0x100 of timeline 2, and confirmed up to 0x500. */
+/* Streamed from server "1000" at 0x100 of timeline 2, and confirmed up to 0x500, the end of a transaction with events. */
 static struct witness seasoned(void)
 {
   const struct server_facts facts = facts_at("1000", 2, 0x100, 0x1000);
@@ -18,6 +18,7 @@ static struct witness seasoned(void)
 
   witness_init(&witness);
   witness_started(&witness, &facts);
+  witness_published(&witness, 0x4FF);
   witness_confirmed(&witness, 0x500);
   return witness;
 }
@@ -172,6 +173,64 @@ Test(witness, a_promoted_server_must_come_from_our_timeline_at_or_behind_what_we
     cr_expect_eq(witness_judge(&witness, &facts, &problem),
                  cases[i].cause != NULL && strcmp(cases[i].cause, "other_timeline") == 0 ? VERDICT_FATAL : VERDICT_OK, "%s, without a position", cases[i].what);
   }
+}
+
+/* An idle relay confirms what others write; a standby that lost some of that has lost nothing of ours. */
+Test(witness, a_promoted_server_that_lost_only_log_without_events_is_gone_on_with)
+{
+  struct witness witness = seasoned();
+  struct server_facts facts = facts_at("1000", 3, 0x480, 0x620);
+  struct problem problem = {0};
+
+  witness_confirmed(&witness, 0x900);
+  facts.history.count = 2;
+  memcpy(facts.history.ends, ((struct timeline_end[]){{1, 0x50}, {2, 0x600}}), 2 * sizeof(struct timeline_end));
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK, "%s", problem.text);
+  witness_started(&witness, &facts);
+  /* From now on its own positions count. */
+  facts.confirmed = 0x481;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "slot_moved");
+  facts.confirmed = 0x480;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK, "%s", problem.text);
+  facts.wal_end = 0x47F;
+  facts.confirmed = 0x47F;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "server_behind");
+}
+
+Test(witness, an_event_that_was_published_and_not_confirmed_counts_as_well)
+{
+  struct witness witness = seasoned();
+  struct server_facts facts = facts_at("1000", 3, 0x480, 0x2000);
+  struct problem problem = {0};
+
+  witness_published(&witness, 0x700);
+  facts.history.count = 2;
+  memcpy(facts.history.ends, ((struct timeline_end[]){{1, 0x50}, {2, 0x700}}), 2 * sizeof(struct timeline_end));
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "server_behind");
+  facts.history.ends[1].end = 0x701;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK, "%s", problem.text);
+}
+
+/* A process that has just begun does not know which of what was confirmed before were events. */
+Test(witness, what_was_confirmed_before_the_first_start_counts_as_published)
+{
+  struct witness witness;
+  struct server_facts facts = facts_at("1000", 2, 0x500, 0x1000);
+  struct problem problem = {0};
+
+  witness_init(&witness);
+  witness_started(&witness, &facts);
+  facts.timeline = 3;
+  facts.confirmed = 0x400;
+  facts.history.count = 1;
+  facts.history.ends[0] = (struct timeline_end){2, 0x4FF};
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "server_behind");
+  facts.history.ends[0].end = 0x500;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK, "%s", problem.text);
 }
 
 Test(witness, a_missing_slot_is_told_with_the_position_that_was_confirmed)

@@ -20,6 +20,7 @@
 #include "ops/metrics_priv.h"
 #include "ops/process_figures.h"
 #include "span.h"
+#include "text_out.h"
 
 struct exposition {
   FILE *out;
@@ -190,19 +191,14 @@ char *metrics_render(const struct metrics *metrics, const struct metric_gauges *
   char *text = NULL;
 
   process_figures_read(&exposition.process);
-  exposition.out = open_memstream(&text, ret_length);
-  if (exposition.out == NULL) {
-    abort();
-  }
+  exposition.out = text_open(&text, ret_length);
   for (size_t id = 0; id < METRIC_COUNT; id++) {
     write_family(&exposition, &metric_table[id]);
   }
   if (format == METRICS_OPENMETRICS) {
     (void)fputs("# EOF\n", exposition.out);
   }
-  if (fclose(exposition.out) != 0) { /* out of memory */
-    abort();
-  }
+  text_close(exposition.out);
   return text;
 }
 

@@ -304,6 +304,7 @@ static enum slot_monitor_event step_asked(struct slot_monitor *monitor, struct m
     backoff_reset(&monitor->backoff);
     slot_baseline_advance(&monitor->baseline, &monitor->answer);
     *ret_figures = monitor->answer.figures;
+    ret_figures->asked_us = monitor->asked_us;
     return SLOT_MONITOR_FIGURES;
   }
   if (!is_open) {

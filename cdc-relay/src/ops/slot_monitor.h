@@ -19,6 +19,7 @@ enum { SLOT_MONITOR_INTERVAL_US = 5000000 };
 enum { SLOT_MONITOR_ANSWER_LIMIT_US = 30000000, SLOT_MONITOR_STATEMENT_TIMEOUT_MS = 20000 };
 
 struct slot_figures {
+  int64_t asked_us; /* monotonic; what follows was true then or later */
   bool slot_exists;
   bool slot_is_active;
   int32_t active_pid;

@@ -20,7 +20,7 @@ struct table_counts {
 };
 
 struct slot_answer {
-  struct slot_figures figures; /* all but updated, deleted and catalog_has_changed, which are 0 */
+  struct slot_figures figures; /* all but asked_us, updated, deleted and catalog_has_changed, which are 0 */
   char server_start[SLOT_SERVER_START_SIZE];
   int64_t publication; /* stands for what the catalog says of it; to be compared only */
   struct table_counts tables[CONFIG_OUTBOX_MAX];

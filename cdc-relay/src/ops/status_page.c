@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "text_out.h"
 #include "utf8.h"
 
 enum { REASONS_MAX = 3, REASON_TEXT_MAX = PROBLEM_TEXT_MAX + PROBLEM_HINT_MAX + 64, PRINTABLE_MAX = 3 * REASON_TEXT_MAX };
@@ -81,37 +82,20 @@ static void text_page(unsigned int status, char *body, size_t length, struct adm
   *ret_page = (struct admin_page){.status = status, .content_type = "text/plain; charset=utf-8", .body = body, .length = length};
 }
 
-static FILE *open_body(char **ret_body, size_t *ret_length)
-{
-  FILE *out = open_memstream(ret_body, ret_length);
-
-  if (out == NULL) {
-    abort();
-  }
-  return out;
-}
-
-static void close_body(FILE *out)
-{
-  if (fclose(out) != 0) { /* out of memory */
-    abort();
-  }
-}
-
 void status_page_livez(const struct status_view *view, struct admin_page *ret_page)
 {
   int64_t age_us = view->now.mono_us - view->turned_us;
   bool is_live = age_us <= STATUS_LOOP_LIMIT_US;
   char *body = NULL;
   size_t length = 0;
-  FILE *out = open_body(&body, &length);
+  FILE *out = text_open(&body, &length);
 
   if (is_live) {
     (void)fputs("live\n", out);
   } else {
     (void)fprintf(out, "not live\nloop: no turn for %" PRId64 " s\n", age_us / US_PER_S);
   }
-  close_body(out);
+  text_close(out);
   text_page(is_live ? 200 : 503, body, length, ret_page);
 }
 
@@ -120,7 +104,7 @@ void status_page_readyz(const struct status_view *view, struct admin_page *ret_p
   struct reasons reasons;
   char *body = NULL;
   size_t length = 0;
-  FILE *out = open_body(&body, &length);
+  FILE *out = text_open(&body, &length);
 
   find_reasons(view, &reasons);
   if (reasons.count == 0) {
@@ -134,7 +118,7 @@ void status_page_readyz(const struct status_view *view, struct admin_page *ret_p
     make_printable(reasons.texts[i], printable);
     (void)fprintf(out, "%s\n", printable);
   }
-  close_body(out);
+  text_close(out);
   text_page(reasons.count == 0 ? 200 : 503, body, length, ret_page);
 }
 

@@ -38,7 +38,6 @@ static const struct kafka_error errors[] = {
     {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, REPORT_REFUSED_ROW, "too_large", "the record or its batch is larger than the limit", HINT_SIZE},
     {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, REPORT_REFUSED_ROW, "too_large", "the batch is larger than a segment of the topic", HINT_SIZE},
     {RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, REPORT_REFUSED_ROW, "invalid_record", "the size of the record is invalid", HINT_NONE},
-    {RD_KAFKA_RESP_ERR_INVALID_MSG, REPORT_REFUSED_ROW, "invalid_record", "the record is invalid", HINT_NONE},
     {RD_KAFKA_RESP_ERR_INVALID_RECORD, REPORT_REFUSED_ROW, "invalid_record", "the broker found a record invalid", HINT_KEY},
     {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, REPORT_REFUSED_ROW, "invalid_timestamp", "a timestamp is outside of what the topic allows", HINT_TIMESTAMP},
     {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, REPORT_REFUSED_ROW, "policy", "a policy of the cluster refused the record", HINT_NONE},
@@ -59,6 +58,8 @@ static const struct kafka_error errors[] = {
     {RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION, REPORT_REFUSED_TOPIC, "broker_too_old", "the broker does not support what the relay needs", HINT_CLUSTER_VERSION},
     {RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, REPORT_REFUSED_TOPIC, "broker_too_old", "the broker does not support what the relay needs", HINT_CLUSTER_VERSION},
 
+    /* Kafka's CORRUPT_MESSAGE: the checksum is wrong, by the way or the broker's disk. librdkafka sends such a batch again; one that does not leaves it to us. */
+    {RD_KAFKA_RESP_ERR_INVALID_MSG, REPORT_LOST, "fatal_corrupt", "the broker found the batch corrupt", HINT_NONE},
     {RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, REPORT_LOST, "fatal_batch_refused", NULL, HINT_NONE},
     {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, REPORT_LOST, "fatal_out_of_order", NULL, HINT_NONE},
     {RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER, REPORT_LOST, "fatal_duplicate_sequence", NULL, HINT_NONE},

@@ -87,7 +87,6 @@ void session_drop_publisher(struct session *session)
 
 void session_connect(struct session *session)
 {
-  session->server_is_stopping = false; /* one that stops lets nobody in */
   session_enter(session, PHASE_OPENING, session->now.mono_us + SESSION_CONNECT_TIMEOUT_US);
 }
 
@@ -200,6 +199,8 @@ static void turn_connecting(struct session *session)
     return;
   }
   if (verdict == VERDICT_OK) {
+    session->server_is_stopping = false; /* one that stops lets nobody in: what was told before was told of another, or of its life before */
+    session->looked_us = session->now.mono_us;
     verdict = witness_judge(&session->witness, &session->facts, &problem);
   } else if (verdict == VERDICT_FATAL) {
     witness_complete(&session->witness, &problem);
@@ -229,6 +230,7 @@ static void turn_connecting(struct session *session)
 /* Somebody may have moved the slot after it was judged and before it was ours. From now on nobody can, so the facts are corrected, and judged for good. */
 static enum verdict judge_beginning(struct session *session, const struct stream_beginning *beginning, struct problem *problem)
 {
+  session->facts.backend_pid = beginning->active_pid;
   if (MUTANT(START_NOT_JUDGED)) {
     return VERDICT_OK;
   }
@@ -386,12 +388,15 @@ void session_free(struct session *session)
   free(session);
 }
 
-void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, struct moment now)
+void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, int64_t asked_us, struct moment now)
 {
   session->now = now;
-  session->server_is_stopping = false; /* the second connection is up again, and answers */
-  if (is_active && active_pid != session->facts.backend_pid) {
-    witness_forget_position(&session->witness); /* another relay has it, and may confirm */
+  if (is_active && asked_us >= session->looked_us) { /* older news may still show a walsender that we had before; a start has judged by better ones since */
+    if (active_pid != session->facts.backend_pid) {
+      witness_forget_position(&session->witness); /* another relay has it, and may confirm */
+    } else {
+      session->server_is_stopping = false; /* the server that we stream from has let the second connection in again: that alone was ended */
+    }
   }
   if (session->phase == PHASE_STANDBY && is_active) {
     session->deadline_us = now.mono_us + SESSION_STANDBY_US; /* no need to look ourselves */

@@ -67,8 +67,9 @@ short session_poll_events(const struct session *session);
 /* Whether to poll for the publisher's reports as well. Not while much is read on a timer: they are taken at each turn anyway, and one wake-up for each is dear. */
 bool session_wants_reports(const struct session *session);
 
-/* The second connection's news. */
-void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, struct moment now);
+/* The second connection's news: who had the slot when it was asked for, at `asked_us` (monotonic) or later. */
+void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, int64_t asked_us, struct moment now);
+/* A server is shutting down: the one that we stream from, unless it let us in later than that. */
 void session_on_server_shutdown(struct session *session, struct moment now);
 /* Secrets were read anew, or the catalog has changed: reconnect both sides, which judges anew; a hold is looked at again at once. */
 void session_reload(struct session *session, struct moment now);

@@ -270,6 +270,7 @@ static bool publish_hand(struct session *session)
     verdict = VERDICT_WAIT;
   } else {
     CRASH_POINT(BEFORE_PUBLISH);
+    witness_published(&session->witness, session->record.position.commit_lsn);
     verdict = publisher_publish(session->ports.publisher, &session->record, token_of(slot, session->hand_is_dead_letter), &problem);
   }
   switch (verdict) {

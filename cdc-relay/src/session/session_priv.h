@@ -80,6 +80,7 @@ struct session {
 
   /* one stream */
   struct server_facts facts;
+  int64_t looked_us; /* when the facts were told */
   struct ledger *ledger;
   struct txn txn;
   struct feedback feedback;
@@ -89,7 +90,7 @@ struct session {
   uint64_t paced_bytes;    /* stream_bytes_read() when pace was last asked */
   Lsn keepalive_lsn;       /* the last end of WAL that a keepalive told outside of a transaction */
   bool has_more;           /* the turn ended with unread messages in the buffer */
-  bool server_is_stopping; /* the second connection was told */
+  bool server_is_stopping; /* the second connection was told, since this stream's server let us in */
   int64_t sent_us;         /* the server's clock when it sent the last message; 0: not known */
   bool has_published;      /* since publisher_hurry() */
   int64_t full_since_us;   /* since when the record in hand waits for room; 0: it does not */

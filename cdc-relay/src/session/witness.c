@@ -12,7 +12,7 @@
  *   timeline 2                    \===ours======>         Positions of the two do not compare
  *
  *   timeline 1   ----------.=ours===|                      server_behind, too, however far timeline 2 has got meanwhile
- *   timeline 2             \----------------->
+ *   timeline 2             \----------------->              (`ours` ends with the newest event: log without any may be lost, and is told as confirmed, too)
  *
  * Asked twice for each stream: before START_REPLICATION, so that nothing is begun on a server that is not what it was, and behind it, when nobody else can move the
  * slot any more. Only the highest confirmed position is kept: below it everything is in Kafka, so a slot anywhere below is safe, however it came there.
@@ -70,18 +70,26 @@ static enum verdict judge_timeline(const struct witness *witness, const struct s
   if (facts->timeline < witness->timeline || (facts->timeline > witness->timeline && facts->history.count > 0 && left == NULL)) {
     return refuse_timeline(witness, facts, problem);
   }
-  if (facts->timeline > witness->timeline && left != NULL && witness->knows_position && left->end < witness->confirmed) {
+  if (facts->timeline > witness->timeline && left != NULL && witness->knows_position && left->end <= witness->published) {
+    const Lsn end = witness->confirmed > witness->published ? witness->confirmed : witness->published;
+
     (void)problem_set(
         problem, VERDICT_FATAL, EXIT_POSITION, "server_behind",
-        "the server was promoted at %s, behind which it has nothing of what its predecessor wrote, but this relay had confirmed up to %s: events from "
+        "the server was promoted at %s, behind which it has nothing of what its predecessor wrote, but this relay had published up to %s: events from "
         "%s to %s may be in Kafka and not in the database",
-        lsn_text(left->end).text, lsn_text(witness->confirmed).text, lsn_text(left->end).text, lsn_text(witness->confirmed).text);
+        lsn_text(left->end).text, lsn_text(end).text, lsn_text(left->end).text, lsn_text(end).text);
     problem_hint(problem,
                  "a standby that lagged was promoted: compare that range of the former primary, as far as it can be read, with Kafka, then restart the relay "
                  "to go on from the server's position; synchronized_standby_slots prevents it");
     return VERDICT_FATAL;
   }
   return VERDICT_OK;
+}
+
+/* Promoted, and known to come from where we were: what counts is where it parted. Its log may well end before what we confirmed. */
+static bool is_successor(const struct witness *witness, const struct server_facts *facts)
+{
+  return witness->has_streamed && facts->timeline > witness->timeline && timeline_history_find(&facts->history, witness->timeline) != NULL;
 }
 
 enum verdict witness_judge(const struct witness *witness, const struct server_facts *facts, struct problem *problem)
@@ -110,7 +118,7 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
   if (!witness->knows_position) {
     return VERDICT_OK;
   }
-  if (facts->wal_end < witness->confirmed) {
+  if (facts->wal_end < witness->confirmed && !is_successor(witness, facts)) {
     verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "server_behind",
                           "position ahead of the server: confirmed up to %s, but the server's WAL ends at %s: events from %s to %s may be in Kafka and not in "
                           "the database",
@@ -143,12 +151,22 @@ void witness_complete(const struct witness *witness, struct problem *problem)
 
 void witness_started(struct witness *witness, const struct server_facts *facts)
 {
+  if (!witness->knows_position) {
+    witness->published = facts->confirmed > 0 ? facts->confirmed - 1 : 0;
+  }
+  if (!witness->knows_position || facts->confirmed > witness->confirmed || facts->timeline != witness->timeline) {
+    witness->knows_position = true;
+    witness->confirmed = facts->confirmed;
+  }
   witness->has_streamed = true;
   memcpy(witness->system_id, facts->system_id, sizeof(witness->system_id));
   witness->timeline = facts->timeline;
-  if (!witness->knows_position || facts->confirmed > witness->confirmed) {
-    witness->knows_position = true;
-    witness->confirmed = facts->confirmed;
+}
+
+void witness_published(struct witness *witness, Lsn commit_lsn)
+{
+  if (commit_lsn > witness->published) {
+    witness->published = commit_lsn;
   }
 }
 
@@ -163,4 +181,5 @@ void witness_forget_position(struct witness *witness)
 {
   witness->knows_position = false;
   witness->confirmed = 0;
+  witness->published = 0;
 }

@@ -10,7 +10,8 @@
  *       recreated, or advanced behind our back        confirmed > what we confirmed                    FATAL 4 `slot_moved`
  *       a crash took back the latest confirmations    confirmed < what we confirmed                    OK: rows come again
  *       promotion                                     a later timeline, all else in order              OK
- *       a standby that lagged was promoted            it left our timeline before what we confirmed    FATAL 4 `server_behind`
+ *       a standby that lagged was promoted            it left our timeline before what we published    FATAL 4 `server_behind`
+ *       the same, and only idle log was lost          behind that, and before what we confirmed        OK
  *       a former primary is back, or a cousin         an earlier timeline, or one not from ours        FATAL 4 `other_timeline`
  */
 #ifndef SESSION_WITNESS_H
@@ -27,7 +28,8 @@ struct witness {
   char system_id[24]; /* as in struct server_facts */
   uint32_t timeline;  /* likewise: the latest */
   bool knows_position;
-  Lsn confirmed; /* the highest position that this process told the server, or found there when it started to stream */
+  Lsn confirmed; /* the highest position that this process told the server, or found there when it started to stream; on the latest timeline */
+  Lsn published; /* the highest commit record with an event that may be in Kafka; before our first start: all that was confirmed then */
 };
 
 void witness_init(struct witness *witness);
@@ -47,6 +49,9 @@ void witness_started(struct witness *witness, const struct server_facts *facts);
 
 /* A status with this flush position is about to be sent. Before, not after: one whose sending failed may have arrived. 0 confirms nothing and is ignored. */
 void witness_confirmed(struct witness *witness, Lsn lsn);
+
+/* An event of the transaction whose commit record stands there is about to go to Kafka. */
+void witness_published(struct witness *witness, Lsn commit_lsn);
 
 /* Another relay held the slot: it may have confirmed more than we did. The server stays known. */
 void witness_forget_position(struct witness *witness);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/text_out.h"
+#include "text_out.h"
 
 /* Session settings that decoders rely on, a search path that nobody can put functions in, and the warning that the stream listens for. */
 #define FORCED_OPTIONS                                                                                                                                         \

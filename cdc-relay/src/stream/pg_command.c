@@ -20,7 +20,7 @@
 #include "fault_point.h"
 #include "stream/pg_stream.h"
 #include "stream/sql_text.h"
-#include "stream/text_out.h"
+#include "text_out.h"
 
 static void put_literal(FILE *out, const char *text)
 {

@@ -291,7 +291,7 @@ static enum verdict step_looking(struct pg_stream *stream, struct stream_beginni
   stream->aside = NULL;
   stream->base.bytes_read = 0;
   stream->step = STEP_STREAMING;
-  *ret_beginning = (struct stream_beginning){.confirmed = slot.confirmed, .wal_end = slot.wal_end};
+  *ret_beginning = (struct stream_beginning){.confirmed = slot.confirmed, .wal_end = slot.wal_end, .active_pid = slot.active_pid};
   return VERDICT_OK;
 }
 

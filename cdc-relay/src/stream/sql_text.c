@@ -6,8 +6,9 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "text_out.h"
 
 static void put_quoted(FILE *out, const char *text, char quote, bool doubles_backslash)
 {
@@ -23,17 +24,12 @@ static void put_quoted(FILE *out, const char *text, char quote, bool doubles_bac
 
 void sql_text_open(struct sql_text *sql)
 {
-  sql->out = open_memstream(&sql->text, &sql->size);
-  if (sql->out == NULL) {
-    abort();
-  }
+  sql->out = text_open(&sql->text, &sql->size);
 }
 
 char *sql_text_close(struct sql_text *sql)
 {
-  if (fclose(sql->out) != 0) { /* out of memory */
-    abort();
-  }
+  text_close(sql->out);
   return sql->text;
 }
 

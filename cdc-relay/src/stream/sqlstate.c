@@ -17,14 +17,14 @@ static const struct {
   const char *cause;
 } table[] = {
     /* Single states first. */
-    {"55006", VERDICT_RETRY, EXIT_UNEXPECTED, "slot_active"},            /* object_in_use: another relay has the slot */
-    {"55000", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "prerequisite"},     /* object_not_in_prerequisite_state: wal_level, ... */
-    {"55P03", VERDICT_RETRY, EXIT_UNEXPECTED, "lock_timeout"},           /* lock_not_available */
-    {"57P01", VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown"},        /* admin_shutdown */
-    {"57P02", VERDICT_RETRY, EXIT_UNEXPECTED, "server_crash"},           /* crash_shutdown */
-    {"57P03", VERDICT_RETRY, EXIT_UNEXPECTED, "server_starting"},        /* cannot_connect_now */
-    {"57014", VERDICT_RETRY, EXIT_UNEXPECTED, "canceled"},               /* query_canceled */
-    {"53300", VERDICT_RETRY, EXIT_UNEXPECTED, "too_many_connections"},   /* also: no walsender free */
+    {"55006", VERDICT_RETRY, EXIT_UNEXPECTED, "slot_active"},        /* object_in_use: another relay has the slot */
+    {"55000", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "prerequisite"}, /* object_not_in_prerequisite_state: wal_level, ... */
+    {"55P03", VERDICT_RETRY, EXIT_UNEXPECTED, "lock_timeout"},       /* lock_not_available */
+    {"57P01", VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown"},    /* admin_shutdown */
+    {"57P02", VERDICT_RETRY, EXIT_UNEXPECTED, "server_crash"},       /* crash_shutdown */
+    {"57P03", VERDICT_RETRY, EXIT_UNEXPECTED, "server_starting"},    /* cannot_connect_now */
+    {"57014", VERDICT_RETRY, EXIT_UNEXPECTED, "canceled"},           /* query_canceled */
+    {"53300", VERDICT_RETRY, EXIT_UNEXPECTED, "too_many_connections"},
     {"53400", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "too_many_slots"},   /* configuration_limit_exceeded: all replication slots are in use */
     {"25006", VERDICT_RETRY, EXIT_UNEXPECTED, "read_only"},              /* a standby that may be promoted */
     {"42704", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "undefined_object"}, /* publication, ... */
@@ -84,6 +84,9 @@ static const struct {
     {"55000", "can no longer access replication slot", VERDICT_FATAL, EXIT_POSITION, "slot_lost", HINT_NEW_SLOT}, /* PostgreSQL 18 */
     /* A server that stops while a standby is away does not wait for it, and ends the stream with this error in place of a shutdown's. */
     {"55000", "synchronized_standby_slots", VERDICT_RETRY, EXIT_UNEXPECTED, "server_shutdown", NULL},
+    /* Relays that begin together have one each while they ask for their second; who fails lets the first one go, so that others get on. */
+    {"53300", "number of requested standby connections exceeds", VERDICT_RETRY, EXIT_UNEXPECTED, "too_many_walsenders",
+     "a start needs two of max_wal_senders at the same time: raise it to what is in use and two for each relay, then restart the server"},
     {"42704", "publication", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "publication_missing",
      "a publication made now is not seen by a slot at an older position: cdc-relay drop --yes, then: cdc-relay init --accept-gap"},
 };

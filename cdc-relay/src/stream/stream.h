@@ -25,7 +25,7 @@ struct server_facts {
   int64_t wal_sender_timeout_us;   /* of this connection; 0: none */
   bool slot_is_active;             /* held by somebody else: stand by */
   int32_t slot_active_pid;
-  int32_t backend_pid; /* of our own walsender */
+  int32_t backend_pid; /* of our own walsender, as libpq was told: a pooler makes these up */
   bool is_joined;      /* the sender joins its messages while we pause: near_peer.h */
   Lsn confirmed;       /* the slot's confirmed_flush_lsn */
 };
@@ -34,6 +34,7 @@ struct server_facts {
 struct stream_beginning {
   Lsn confirmed; /* the slot's confirmed_flush_lsn, from where the server sends: not before it, wherever the start was asked for */
   Lsn wal_end;
+  int32_t active_pid; /* of our own walsender, as the server itself counts */
 };
 
 enum stream_message_kind {
