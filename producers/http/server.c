@@ -23,7 +23,7 @@
  * - It takes an answer at the head (and closes the connection behind it) or at the end, never in between. What is refused is therefore remembered and its body
  *   dropped, so that a client that sends without listening gets the answer and keeps its connection; only a head that others may read in another way, a body
  *   that is announced as too large, or one that waits for `100 Continue`, is answered at once.
- * - Connections that are suspended when it is stopped end the process. There are none when nothing is in hand.
+ * - Connections that are suspended when it is stopped end the process. There are none when everybody has gone.
  */
 #include "server.h"
 
@@ -44,7 +44,7 @@
 #include "request.h"
 #include "workers.h"
 
-enum { LOOK_EVERY_MS = 1000, RUNS_MAX = 8 };
+enum { LOOK_EVERY_MS = 1000, DRAIN_LOOK_EVERY_MS = 20, RUNS_MAX = 8 };
 
 struct server {
   struct site *site;
@@ -78,6 +78,7 @@ static enum MHD_Result send_reply(struct request *request)
   if (response == NULL) {
     return MHD_NO; /* closes the connection */
   }
+  crowd_begin_answer(request->member, moment_now().mono_us);
   if (site->is_draining || crowd_count(site->crowd) > HTTP_CONNECTIONS_KEPT) {
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
   }
@@ -161,6 +162,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
       return MHD_NO;
     }
     *request_of_connection = request;
+    crowd_begin_request(request->member);
     if (request->priv.answer.status != 0 && (request->is_at_once || request_header(request, MHD_HTTP_HEADER_EXPECT) != NULL)) {
       return answer(request);
     }
@@ -199,7 +201,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     log_event(&server->site->log, LOG_DEBUG, "request_given_up", log_text("method", figures_method(request->priv.method)),
               log_text("route", exchange_route(&request->exchange)), log_text("correlation_id", request->exchange.origin.correlation_id));
   }
-  crowd_end_work(request->member, moment_now().mono_us);
+  crowd_end_request(request->member, moment_now().mono_us);
   request_free(request);
   *request_of_connection = NULL;
 }
@@ -214,7 +216,9 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     crowd_leave(crowd, *member_of_connection);
     *member_of_connection = NULL;
   } else {
-    *member_of_connection = crowd_enter(crowd, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
+    *member_of_connection = crowd_enter(crowd, fd, moment_now().mono_us);
   }
 }
 
@@ -303,13 +307,14 @@ static void resume_answered(struct server *server, int64_t now_us)
   }
 }
 
+/* Those whom the end lets go are counted, too: nobody asks any more. */
 static void look_for_slow_clients(struct server *server, int64_t now_us)
 {
   if (now_us >= server->look_us) {
     size_t shut = crowd_shut_overdue(server->site->crowd, now_us);
 
     instrument_add(server->site->figures.overdue, (double)shut);
-    server->look_us = now_us + (int64_t)LOOK_EVERY_MS * US_PER_MS;
+    server->look_us = now_us + (int64_t)(server->site->is_draining ? DRAIN_LOOK_EVERY_MS : LOOK_EVERY_MS) * US_PER_MS;
   }
 }
 
@@ -403,12 +408,16 @@ static void let_nobody_connect(int listen_fd)
 
 void server_drain(struct server *server)
 {
+  int64_t now_us = moment_now().mono_us;
+
   server->site->is_draining = true;
-  server->door_us = moment_now().mono_us + (int64_t)SERVER_DOOR_MS * US_PER_MS;
+  server->look_us = now_us;
+  server->door_us = now_us + (int64_t)SERVER_DOOR_MS * US_PER_MS;
+  crowd_stop(server->site->crowd, now_us);
   let_nobody_connect(server->listen_fd);
 }
 
 bool server_is_idle(const struct server *server)
 {
-  return server->listen_fd < 0 && server->site->in_hand == 0 && !crowd_expects_request(server->site->crowd, moment_now().mono_us);
+  return server->listen_fd < 0 && crowd_count(server->site->crowd) == 0;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Clients that take their time get HTTP_IDLE_TIMEOUT_S for a whole request and no more, however busy they look meanwhile; nobody else waits for them, and an
-# answer that takes long does not count as theirs. Nor does the end of the service wait for ever: a database that neither answers nor goes away holds a
+# Clients that take their time get HTTP_IDLE_TIMEOUT_S for a whole request and no more, however busy they look meanwhile, and HTTP_ANSWER_TIMEOUT_S to take a whole
+# answer; nobody else waits for them, and an answer that takes long does not count as theirs. Nor does the end of the service wait for ever: a database that neither answers nor goes away holds a
 # request, not the process.
 # tags: asan slow
 POSTGRES=own
@@ -38,8 +38,11 @@ slow_client 'GET /livez HTTP/1.1\r\nHost: slow\r\nX-Slow: ' >"$RUN/head.seconds"
 clients+=($!)
 slow_client 'POST /nowhere HTTP/1.1\r\nHost: slow\r\nContent-Length: 1000\r\n\r\n' >"$RUN/refused.seconds" &
 clients+=($!)
+# One that takes what it gets, so slowly that it would take minutes, and never so slowly that libmicrohttpd takes it for silent.
+curl -sS --max-time 120 --limit-rate 150000 -o "$RUN/much" "http://127.0.0.1:$PORT/much" 2>"$RUN/much.err" &
+taker=$!
 connected() {
-  [ "$(metric http_connections)" -ge 4 ]
+  [ "$(metric http_connections)" -ge 5 ]
 }
 await 'all are connected' 10 connected
 for i in {1..20}; do
@@ -56,7 +59,15 @@ for which in body head refused; do
   assert_number "seconds for a slow $which" "$(cat "$RUN/$which.seconds")" '>=' 29
   assert_number "seconds for a slow $which" "$(cat "$RUN/$which.seconds")" '<=' 36
 done
-assert_eq 'connections closed for their slowness' 3 "$(metric http_connections_overdue_total)"
+taker_is_shut() {
+  [ "$(metric http_connections_overdue_total)" = 4 ]
+}
+await 'all slow clients are shut' 8 taker_is_shut
+assert_number 'seconds for one that takes its answer slowly' $((SECONDS - began)) '>=' 29
+kill $taker
+wait $taker 2>/dev/null || true
+assert_eq 'one that takes its answer at once' 200 "$(ask GET /much)"
+assert_eq 'all of it' 16777218 "$(wc -c <"$RUN/body")"
 assert_eq 'notes' 21 "$(pg 'SELECT count(*) FROM echo.note')"
 
 # The backend is stopped as by a debugger: its socket is open, and nothing comes.
