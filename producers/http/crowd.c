@@ -1,13 +1,13 @@
 /*
  * crowd.c - a doubly linked list. A member leaves before its descriptor is closed, so that a descriptor in the list is never somebody else's.
  *
- * Nobody here sees a request before its head is whole: until then its bytes are libmicrohttpd's, or the kernel's. What is known of them at the end of the service is
- * when the last one came (TCP_INFO) and whether one lies unread (FIONREAD).
+ * Nobody here sees a request before its head is whole: until then its bytes are libmicrohttpd's, or the kernel's. What is known of them is how many there were and when
+ * the last one came (TCP_INFO), and how many lie unread (FIONREAD).
  */
 #include "crowd.h"
 
+#include <linux/tcp.h> /* knows more than <netinet/tcp.h> */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -31,6 +31,8 @@ struct crowd_member {
   int fd;
   enum crowd_step step;
   int64_t since_us; /* opened, or answered last; of one that takes an answer: got it */
+  int64_t stuck_us; /* when it was first seen that nothing was read beyond `read_bytes`, though more was there, or the line's end; 0: it was not */
+  uint64_t read_bytes;
 };
 
 struct crowd {
@@ -125,20 +127,51 @@ void crowd_stop(struct crowd *crowd, int64_t now_us)
   crowd->stop_us = now_us;
 }
 
-static bool has_unread(const struct crowd_member *member)
+/* Bytes that nobody has read. */
+static unsigned int unread(const struct crowd_member *member)
 {
   int waiting = 0;
 
-  return ioctl(member->fd, FIONREAD, &waiting) == 0 && waiting > 0;
+  return ioctl(member->fd, FIONREAD, &waiting) == 0 && waiting > 0 ? (unsigned int)waiting : 0;
+}
+
+/* False: no TCP. */
+static bool look_at_line(const struct crowd_member *member, struct tcp_info *ret_info)
+{
+  socklen_t size = sizeof(*ret_info);
+
+  *ret_info = (struct tcp_info){0};
+  return getsockopt(member->fd, IPPROTO_TCP, TCP_INFO, ret_info, &size) == 0;
 }
 
 /* Since the last byte of it, or its coming; where the kernel does not say: for ever. */
 static int64_t silence_us(const struct crowd_member *member)
 {
-  struct tcp_info info = {0};
-  socklen_t size = sizeof(info);
+  struct tcp_info info;
 
-  return getsockopt(member->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? (int64_t)info.tcpi_last_data_recv * US_PER_MS : INT64_MAX;
+  return look_at_line(member, &info) ? (int64_t)info.tcpi_last_data_recv * US_PER_MS : INT64_MAX;
+}
+
+/*
+ * libmicrohttpd reads whatever comes, at once, unless its memory for the connection is full of something that has no end; then it tries for ever. And it does not see the
+ * end of a line that came together with the last bytes.
+ */
+static bool is_stuck(struct crowd_member *member, int64_t now_us)
+{
+  struct tcp_info info;
+  uint64_t read_bytes;
+  char byte;
+
+  if (recv(member->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 || !look_at_line(member, &info)) {
+    member->stuck_us = 0;
+    return false;
+  }
+  read_bytes = info.tcpi_bytes_received - unread(member);
+  if (member->stuck_us == 0 || read_bytes != member->read_bytes) {
+    member->stuck_us = now_us;
+    member->read_bytes = read_bytes;
+  }
+  return now_us - member->stuck_us >= (int64_t)HTTP_STUCK_MS * US_PER_MS;
 }
 
 /* Of a member that is waited for, the time that it has had since the stop, or since it may ask again. */
@@ -151,7 +184,7 @@ static bool has_nothing_here(const struct crowd *crowd, const struct crowd_membe
 {
   const int64_t patience_us = (int64_t)HTTP_DRAIN_SILENCE_MS * US_PER_MS;
 
-  return crowd->stop_us != 0 && drained_us(crowd, member, now_us) >= patience_us && silence_us(member) >= patience_us && !has_unread(member);
+  return crowd->stop_us != 0 && drained_us(crowd, member, now_us) >= patience_us && silence_us(member) >= patience_us && unread(member) == 0;
 }
 
 static bool is_too_slow(const struct crowd *crowd, const struct crowd_member *member, int64_t now_us)
@@ -160,13 +193,13 @@ static bool is_too_slow(const struct crowd *crowd, const struct crowd_member *me
          (crowd->stop_us != 0 && drained_us(crowd, member, now_us) >= (int64_t)HTTP_DRAIN_ARRIVAL_MS * US_PER_MS);
 }
 
-static bool is_overdue(const struct crowd *crowd, const struct crowd_member *member, int64_t now_us)
+static bool is_overdue(const struct crowd *crowd, struct crowd_member *member, int64_t now_us)
 {
   switch (member->step) {
   case CROWD_ASKING:
-    return is_too_slow(crowd, member, now_us) || has_nothing_here(crowd, member, now_us);
+    return is_too_slow(crowd, member, now_us) || is_stuck(member, now_us) || has_nothing_here(crowd, member, now_us);
   case CROWD_ARRIVING:
-    return is_too_slow(crowd, member, now_us);
+    return is_too_slow(crowd, member, now_us) || is_stuck(member, now_us);
   case CROWD_TAKING:
     return now_us - member->since_us >= (int64_t)HTTP_ANSWER_TIMEOUT_S * US_PER_S;
   case CROWD_WORKING:
@@ -176,14 +209,19 @@ static bool is_overdue(const struct crowd *crowd, const struct crowd_member *mem
   return false;
 }
 
+void crowd_shut(struct crowd_member *member)
+{
+  (void)shutdown(member->fd, SHUT_RDWR);
+  member->step = CROWD_SHUT;
+}
+
 size_t crowd_shut_overdue(struct crowd *crowd, int64_t now_us)
 {
   size_t shut = 0;
 
   for (struct crowd_member *member = crowd->first; member != NULL; member = member->next) {
     if (is_overdue(crowd, member, now_us)) {
-      (void)shutdown(member->fd, SHUT_RDWR);
-      member->step = CROWD_SHUT;
+      crowd_shut(member);
       shut++;
     }
   }

@@ -5,7 +5,8 @@
  *
  * libmicrohttpd's own timeout counts silence: a client that sends or takes a byte now and then would stay for ever. Here a connection has HTTP_IDLE_TIMEOUT_S for
  * a whole request, counted from its opening or from its last answer, and HTTP_ANSWER_TIMEOUT_S to take an answer; then its socket is shut down, and libmicrohttpd
- * clears it away.
+ * clears it away. So it is where libmicrohttpd has not read what is there for HTTP_STUCK_MS, be it the end
+ * of the line: it never will.
  *
  * At the end of the service (crowd_stop()) each is let go as soon as it has nothing here: who has said nothing for HTTP_DRAIN_SILENCE_MS and has no request, and who
  * has begun one and does not get on with it within HTTP_DRAIN_ARRIVAL_MS.
@@ -40,6 +41,8 @@ void crowd_end_request(struct crowd_member *member, int64_t now_us);
 
 /* The service ends. To be called once. */
 void crowd_stop(struct crowd *crowd, int64_t now_us);
+/* At once. */
+void crowd_shut(struct crowd_member *member);
 /* Shuts who has had its time; returns how many. */
 size_t crowd_shut_overdue(struct crowd *crowd, int64_t now_us);
 

@@ -48,6 +48,41 @@ static size_t header_count(const struct request *request, const char *name)
   return wanted.count;
 }
 
+struct footers {
+  const char *last_header; /* the value of it */
+  size_t count;
+};
+
+static enum MHD_Result keep_value(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+  struct footers *footers = context;
+
+  (void)kind;
+  (void)name;
+  footers->last_header = value;
+  return MHD_YES;
+}
+
+static enum MHD_Result count_footer(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+  struct footers *footers = context;
+
+  (void)kind;
+  (void)name;
+  footers->count += value != footers->last_header;
+  return MHD_YES;
+}
+
+/* Where the last byte of a request comes alone, libmicrohttpd 0.9.75 takes the last header for a footer, too. */
+bool request_has_footers(const struct request *request)
+{
+  struct footers footers = {0};
+
+  (void)MHD_get_connection_values(request->priv.connection, MHD_HEADER_KIND, keep_value, &footers);
+  (void)MHD_get_connection_values(request->priv.connection, MHD_FOOTER_KIND, count_footer, &footers);
+  return footers.count > 0;
+}
+
 /*
  * Where the library would refuse with a page of its own, or without a word. A head may be larger than what is allowed, and no larger than its memory: there each field has
  * a note beside its bytes, and what is left must do for the body's buffer and the answer's head. A connection without room would neither get on nor end.

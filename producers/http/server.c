@@ -119,7 +119,7 @@ static enum MHD_Result take(struct server *server, struct request *request)
   if (!crowd_begin_work(request->member)) {
     return MHD_NO; /* an effect whose answer is lost for certain is one that the client may ask for twice */
   }
-  if (request->priv.answer.status == 0 && MHD_get_connection_values(request->priv.connection, MHD_FOOTER_KIND, NULL, NULL) > 0) {
+  if (request->priv.answer.status == 0 && request_has_footers(request)) {
     /* They take memory that the answer needs: what was committed could not be told. */
     http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, "fields behind the body are not taken");
   }
@@ -230,6 +230,26 @@ static size_t leave_escapes(void *context, struct MHD_Connection *connection, ch
   return strlen(text);
 }
 
+/* A target, before libmicrohttpd takes it apart: the only time to answer to one that it cannot. */
+static void *look_at_target(void *context, const char *target, struct MHD_Connection *connection)
+{
+  static const char refusal[] = "HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+  struct server *server = context;
+  size_t parameters = 1;
+
+  for (const char *at = strchr(target, '&'); at != NULL; at = strchr(at + 1, '&')) {
+    parameters++;
+  }
+  if (parameters > SERVER_PARAMETERS_MAX) {
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
+    (void)send(fd, refusal, sizeof(refusal) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    crowd_shut(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+    server->has_closed = true;
+  }
+  return NULL; /* of the request, which is made behind its head */
+}
+
 static struct MHD_Daemon *start_daemon(struct server *server)
 {
   return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, server,    /**/
@@ -239,6 +259,7 @@ static struct MHD_Daemon *start_daemon(struct server *server)
                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY_BYTES, /**/
                           MHD_OPTION_STRICT_FOR_CLIENT, 0,                                            /* request.c is, in words of ours */
                           MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,                          /**/
+                          MHD_OPTION_URI_LOG_CALLBACK, look_at_target, server,                        /**/
                           MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,                        /**/
                           MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
 }

@@ -52,6 +52,7 @@ enum {
   HTTP_QUEUE_WAIT_MAX_MS = 5000, /* for a worker; then refused */
   HTTP_IDLE_TIMEOUT_S = 30,      /* for a whole request, from the connection's opening or its last answer on */
   HTTP_ANSWER_TIMEOUT_S = 30,    /* for a client to take a whole answer */
+  HTTP_STUCK_MS = 1000,          /* for bytes, or the line's end, that libmicrohttpd does not read */
   HTTP_DRAIN_TIMEOUT_MS = 10000,
   HTTP_DRAIN_ARRIVAL_MS = 5000, /* of these, for requests to become whole: what is left is for those who wait to be let in, and for handlers */
   HTTP_DRAIN_SILENCE_MS = 1000, /* and who has said nothing for so long, and has no request here, is let go */

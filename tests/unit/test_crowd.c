@@ -187,3 +187,46 @@ Test(crowd, at_the_end_who_is_worked_for_or_takes_its_answer_stays)
   cr_expect_eq(shut_after(&bench, HTTP_DRAIN_TIMEOUT_MS), 0);
   bench_close(&bench);
 }
+
+Test(crowd, bytes_that_are_never_read_end_the_connection)
+{
+  struct bench bench = bench_open_tcp();
+  struct pollfd polled = {.fd = bench.server_fd, .events = POLLIN};
+  char bytes[2];
+
+  cr_assert_eq(write(bench.client_fd, "GET ", 4), 4);
+  cr_assert_eq(poll(&polled, 1, 5000), 1);
+  cr_expect_eq(shut_after(&bench, 0), 0);
+  cr_assert_eq(read(bench.server_fd, bytes, sizeof(bytes)), sizeof(bytes));
+  cr_expect_eq(shut_after(&bench, HTTP_STUCK_MS), 0, "some were read since");
+  cr_expect_eq(shut_after(&bench, 2 * HTTP_STUCK_MS - 1), 0);
+  cr_expect_eq(shut_after(&bench, 2 * HTTP_STUCK_MS), 1);
+  bench_close(&bench);
+}
+
+Test(crowd, a_line_that_has_ended_is_not_kept)
+{
+  struct bench bench = bench_open_tcp();
+  struct pollfd polled = {.fd = bench.server_fd, .events = POLLIN};
+
+  cr_assert_eq(shutdown(bench.client_fd, SHUT_WR), 0);
+  cr_assert_eq(poll(&polled, 1, 5000), 1);
+  cr_expect_eq(shut_after(&bench, 0), 0);
+  cr_expect_eq(shut_after(&bench, HTTP_STUCK_MS - 1), 0);
+  cr_expect_eq(shut_after(&bench, HTTP_STUCK_MS), 1);
+  bench_close(&bench);
+}
+
+Test(crowd, who_is_worked_for_may_send_more)
+{
+  struct bench bench = bench_open_tcp();
+  struct pollfd polled = {.fd = bench.server_fd, .events = POLLIN};
+
+  crowd_begin_request(bench.member);
+  cr_expect(crowd_begin_work(bench.member));
+  cr_assert_eq(write(bench.client_fd, "GET ", 4), 4);
+  cr_assert_eq(poll(&polled, 1, 5000), 1);
+  cr_expect_eq(shut_after(&bench, 0), 0);
+  cr_expect_eq(shut_after(&bench, 10 * HTTP_STUCK_MS), 0);
+  bench_close(&bench);
+}
