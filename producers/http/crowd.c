@@ -193,13 +193,12 @@ static bool is_too_slow(const struct crowd *crowd, const struct crowd_member *me
          (crowd->stop_us != 0 && drained_us(crowd, member, now_us) >= (int64_t)HTTP_DRAIN_ARRIVAL_MS * US_PER_MS);
 }
 
-static bool is_overdue(const struct crowd *crowd, struct crowd_member *member, int64_t now_us)
+static bool is_overdue(const struct crowd *crowd, const struct crowd_member *member, int64_t now_us)
 {
   switch (member->step) {
   case CROWD_ASKING:
-    return is_too_slow(crowd, member, now_us) || is_stuck(member, now_us) || has_nothing_here(crowd, member, now_us);
   case CROWD_ARRIVING:
-    return is_too_slow(crowd, member, now_us) || is_stuck(member, now_us);
+    return is_too_slow(crowd, member, now_us);
   case CROWD_TAKING:
     return now_us - member->since_us >= (int64_t)HTTP_ANSWER_TIMEOUT_S * US_PER_S;
   case CROWD_WORKING:
@@ -207,6 +206,13 @@ static bool is_overdue(const struct crowd *crowd, struct crowd_member *member, i
     break;
   }
   return false;
+}
+
+static bool is_done(const struct crowd *crowd, struct crowd_member *member, int64_t now_us)
+{
+  bool is_asking = member->step == CROWD_ASKING;
+
+  return ((is_asking || member->step == CROWD_ARRIVING) && is_stuck(member, now_us)) || (is_asking && has_nothing_here(crowd, member, now_us));
 }
 
 void crowd_shut(struct crowd_member *member)
@@ -223,6 +229,8 @@ size_t crowd_shut_overdue(struct crowd *crowd, int64_t now_us)
     if (is_overdue(crowd, member, now_us)) {
       crowd_shut(member);
       shut++;
+    } else if (is_done(crowd, member, now_us)) {
+      crowd_shut(member);
     }
   }
   return shut;

@@ -43,7 +43,7 @@ void crowd_end_request(struct crowd_member *member, int64_t now_us);
 void crowd_stop(struct crowd *crowd, int64_t now_us);
 /* At once. */
 void crowd_shut(struct crowd_member *member);
-/* Shuts who has had its time; returns how many. */
+/* Shuts who has had its time, and who is done: returns how many of the first kind. */
 size_t crowd_shut_overdue(struct crowd *crowd, int64_t now_us);
 
 #endif

@@ -328,7 +328,6 @@ static void resume_answered(struct server *server, int64_t now_us)
   }
 }
 
-/* Those whom the end lets go are counted, too: nobody asks any more. */
 static void look_for_slow_clients(struct server *server, int64_t now_us)
 {
   if (now_us >= server->look_us) {

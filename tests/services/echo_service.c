@@ -120,7 +120,7 @@ static void say_nothing(struct exchange *exchange)
 /* More than the kernel keeps for a connection: its client must take it. */
 static void tell_much(struct exchange *exchange)
 {
-  enum { MUCH_BYTES = 16777216 };
+  enum { MUCH_BYTES = 33554432 };
   char *text = malloc(MUCH_BYTES);
 
   memset(text, 'x', MUCH_BYTES);

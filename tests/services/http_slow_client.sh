@@ -38,8 +38,16 @@ slow_client 'GET /livez HTTP/1.1\r\nHost: slow\r\nX-Slow: ' >"$RUN/head.seconds"
 clients+=($!)
 slow_client 'POST /nowhere HTTP/1.1\r\nHost: slow\r\nContent-Length: 1000\r\n\r\n' >"$RUN/refused.seconds" &
 clients+=($!)
-# One that takes what it gets, so slowly that it would take minutes, and never so slowly that libmicrohttpd takes it for silent.
-curl -sS --max-time 120 --limit-rate 150000 -o "$RUN/much" "http://127.0.0.1:$PORT/much" 2>"$RUN/much.err" &
+# One that takes what it gets, a piece after the other, and would take more than a minute, without ever being so slow that libmicrohttpd takes it for silent.
+slow_taker() {
+  local fd
+  exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+  printf 'GET /much HTTP/1.1\r\nHost: slow\r\n\r\n' >&"$fd"
+  while [ "$(head -c 40000 <&"$fd" | wc -c)" -gt 0 ]; do
+    sleep 0.1
+  done
+}
+slow_taker &
 taker=$!
 connected() {
   [ "$(metric http_connections)" -ge 5 ]
@@ -67,7 +75,7 @@ assert_number 'seconds for one that takes its answer slowly' $((SECONDS - began)
 kill $taker
 wait $taker 2>/dev/null || true
 assert_eq 'one that takes its answer at once' 200 "$(ask GET /much)"
-assert_eq 'all of it' 16777218 "$(wc -c <"$RUN/body")"
+assert_eq 'all of it' 33554434 "$(wc -c <"$RUN/body")"
 assert_eq 'notes' 21 "$(pg 'SELECT count(*) FROM echo.note')"
 
 # The backend is stopped as by a debugger: its socket is open, and nothing comes.
