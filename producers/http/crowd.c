@@ -1,8 +1,8 @@
 /*
  * crowd.c - a doubly linked list. A member leaves before its descriptor is closed, so that a descriptor in the list is never somebody else's.
  *
- * Nobody here sees a request before its head is whole: until then its bytes are libmicrohttpd's, or the kernel's. What is known of them is how many there were and when
- * the last one came (TCP_INFO), and how many lie unread (FIONREAD).
+ * Nobody here sees a request before its head is whole: until then its bytes are libmicrohttpd's, or the kernel's. What is known of them is how many there were
+ * and when the last one came (TCP_INFO), and how many lie unread (FIONREAD).
  */
 #include "crowd.h"
 
@@ -153,8 +153,8 @@ static int64_t silence_us(const struct crowd_member *member)
 }
 
 /*
- * libmicrohttpd reads whatever comes, at once, unless its memory for the connection is full of something that has no end; then it tries for ever. And it does not see the
- * end of a line that came together with the last bytes.
+ * libmicrohttpd reads whatever comes, at once, unless its memory for the connection is full of something that has no end; then it tries for ever. And it does
+ * not see the end of a line that came together with the last bytes.
  */
 static bool is_stuck(struct crowd_member *member, int64_t now_us)
 {

@@ -3,13 +3,12 @@
  *
  *   asking --head--> arriving --its end--> working --answer--> taking --all of it--> asking
  *
- * libmicrohttpd's own timeout counts silence: a client that sends or takes a byte now and then would stay for ever. Here a connection has HTTP_IDLE_TIMEOUT_S for
- * a whole request, counted from its opening or from its last answer, and HTTP_ANSWER_TIMEOUT_S to take an answer; then its socket is shut down, and libmicrohttpd
- * clears it away. So it is where libmicrohttpd has not read what is there for HTTP_STUCK_MS, be it the end
- * of the line: it never will.
+ * libmicrohttpd's own timeout counts silence: a client that sends or takes a byte now and then would stay for ever. Here a connection has HTTP_IDLE_TIMEOUT_S
+ * for a whole request, counted from its opening or from its last answer, and HTTP_ANSWER_TIMEOUT_S to take an answer; then its socket is shut down, and
+ * libmicrohttpd clears it away. So it is where libmicrohttpd has not read what is there for HTTP_STUCK_MS, be it the end of the line: it never will.
  *
- * At the end of the service (crowd_stop()) each is let go as soon as it has nothing here: who has said nothing for HTTP_DRAIN_SILENCE_MS and has no request, and who
- * has begun one and does not get on with it within HTTP_DRAIN_ARRIVAL_MS.
+ * At the end of the service (crowd_stop()) each is let go as soon as it has nothing here: who has said nothing for HTTP_DRAIN_SILENCE_MS and has no request,
+ * and who has begun one and does not get on with it within HTTP_DRAIN_ARRIVAL_MS.
  */
 #ifndef HTTP_CROWD_H
 #define HTTP_CROWD_H

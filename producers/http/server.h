@@ -23,7 +23,7 @@ enum verdict MUST_CHECK server_open(struct site *site, int listen_fd, size_t wor
                                     struct problem *problem);
 /* Waits until there is something to do, up to `most_ms`, and does it; never blocks otherwise. True: `signal_fd` is readable, which comes before all else. */
 bool server_turn(struct server *server, int signal_fd, int most_ms);
-/* From now on nobody else may connect; who has, is let in, as soon as there is room. Each connection is closed when it has nothing here any more (crowd.h). */
+/* From now on nobody else may connect; who has, is let in, as soon as there is room. Each connection is closed when it has nothing here any more: crowd.h. */
 void server_drain(struct server *server);
 /* After server_drain(): the door is shut, and everybody has gone. */
 bool server_is_idle(const struct server *server);

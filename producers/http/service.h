@@ -13,8 +13,8 @@
  *     }
  *
  * What a handler gets has been checked: the body is one JSON value within the limits, the correlation id is sound or made, the database was reachable a moment
- * ago. Handlers run side by side on HTTP_WORKERS threads, each with a connection of its own; they share nothing but what `service` holds. Connections, pages and
- * what needs no handler are one thread's, which waits for no database: requests that find all workers at work wait in a queue.
+ * ago. Handlers run side by side on HTTP_WORKERS threads, each with a connection of its own; they share nothing but what `service` holds. Connections, pages
+ * and what needs no handler are one thread's, which waits for no database: requests that find all workers at work wait in a queue.
  *
  *   settings     DATABASE_URL, HTTP_LISTEN, HTTP_WORKERS, IDEMPOTENCY_TTL_S, LOG_LEVEL, LOG_FORMAT, and the service's own; --help lists them, --print-config
  *                shows them
