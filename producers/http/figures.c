@@ -15,7 +15,8 @@ void figures_init(struct figures *figures, const char *service, const char *cons
   figures->requests = instrument_counter(all, "http_requests_total", "requests answered", "route,method,status");
   figures->seconds = instrument_histogram(all, "http_request_duration_seconds", "from the end of a request's head to its answer", "route,method", NULL);
   figures->connections = instrument_gauge(all, "http_connections", "open connections of clients", "");
-  figures->overdue = instrument_counter(all, "http_connections_overdue_total", "connections closed because no whole request came in time", "");
+  figures->overdue =
+      instrument_counter(all, "http_connections_overdue_total", "connections closed because no whole request came, or an answer was not taken, in time", "");
   figures->replayed = instrument_counter(all, "http_idempotent_replays_total", "stored answers given again for an Idempotency-Key", "");
   figures->queue = instrument_gauge(all, "http_queue_length", "requests that wait for a worker", "");
   figures->pool_size = instrument_gauge(all, "database_pool_size", "database connections that requests may use", "");

@@ -11,7 +11,7 @@ struct figures {
   struct instrument *requests;      /* route, method, status */
   struct instrument *seconds;       /* route, method */
   struct instrument *connections;   /* open */
-  struct instrument *overdue;       /* connections that were shut because no request came in time */
+  struct instrument *overdue;       /* connections that were shut for their slowness: crowd.h */
   struct instrument *replayed;      /* answers repeated for an Idempotency-Key */
   struct instrument *queue;         /* requests that wait for a worker */
   struct instrument *pool_size;     /* workers, each with a connection */

@@ -48,6 +48,41 @@ static size_t header_count(const struct request *request, const char *name)
   return wanted.count;
 }
 
+struct footers {
+  const char *last_header; /* the value of it */
+  size_t count;
+};
+
+static enum MHD_Result keep_value(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+  struct footers *footers = context;
+
+  (void)kind;
+  (void)name;
+  footers->last_header = value;
+  return MHD_YES;
+}
+
+static enum MHD_Result count_footer(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+  struct footers *footers = context;
+
+  (void)kind;
+  (void)name;
+  footers->count += value != footers->last_header;
+  return MHD_YES;
+}
+
+/* Where the last byte of a request comes alone, libmicrohttpd 0.9.75 takes the last header for a footer, too. */
+bool request_has_footers(const struct request *request)
+{
+  struct footers footers = {0};
+
+  (void)MHD_get_connection_values(request->priv.connection, MHD_HEADER_KIND, keep_value, &footers);
+  (void)MHD_get_connection_values(request->priv.connection, MHD_FOOTER_KIND, count_footer, &footers);
+  return footers.count > 0;
+}
+
 /*
  * Where the library would refuse with a page of its own, or without a word. A head may be larger than what is allowed, and no larger than its memory: there each field has
  * a note beside its bytes, and what is left must do for the body's buffer and the answer's head. A connection without room would neither get on nor end.
@@ -220,7 +255,7 @@ static bool has_body(const struct request *request)
   return request_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL || (length != NULL && strtoull(length, NULL, 10) > 0);
 }
 
-static bool check_length(struct request *request)
+static bool check_length(struct request *request, const char *version)
 {
   const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
   const char *coding = request_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING);
@@ -231,6 +266,11 @@ static bool check_length(struct request *request)
   (void)MHD_get_connection_values(request->priv.connection, MHD_HEADER_KIND, look_for_blank, &has_blank);
   if (has_blank || (coding != NULL && strcasecmp(coding, "chunked") != 0)) {
     http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, has_blank ? "a header's name holds a blank" : "a body comes as it is, or chunked");
+    request->is_at_once = true;
+    return false;
+  }
+  if (codings > 0 && strcmp(version, MHD_HTTP_VERSION_1_0) == 0) { /* which has none, so that whoever passed it on may have seen another end */
+    http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, "a body of HTTP/1.0 comes as it is, with its length");
     request->is_at_once = true;
     return false;
   }
@@ -286,7 +326,7 @@ struct request *request_new(struct site *site, struct MHD_Connection *connection
   read_origin(request);
   read_client(request);
   /* The first that refuses is the one that is told. */
-  (void)(check_head(request, version) && check_length(request) && find_route(request) && read_query(request) && check_type(request) &&
+  (void)(check_head(request, version) && check_length(request, version) && find_route(request) && read_query(request) && check_type(request) &&
          read_idempotency_key(request));
   return request;
 }

@@ -54,6 +54,8 @@ bool request_collect(struct request *request, const char *bytes, size_t length);
  * made: whether it failed.
  */
 void request_run(struct request *request, struct database *database, bool *is_away);
+/* Behind the end: whether there are fields behind the body. */
+bool request_has_footers(const struct request *request);
 /* A header of the request; NULL: absent. */
 const char *request_header(const struct request *request, const char *name);
 

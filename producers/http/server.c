@@ -23,7 +23,7 @@
  * - It takes an answer at the head (and closes the connection behind it) or at the end, never in between. What is refused is therefore remembered and its body
  *   dropped, so that a client that sends without listening gets the answer and keeps its connection; only a head that others may read in another way, a body
  *   that is announced as too large, or one that waits for `100 Continue`, is answered at once.
- * - Connections that are suspended when it is stopped end the process. There are none when nothing is in hand.
+ * - Connections that are suspended when it is stopped end the process. There are none when everybody has gone.
  */
 #include "server.h"
 
@@ -44,7 +44,7 @@
 #include "request.h"
 #include "workers.h"
 
-enum { LOOK_EVERY_MS = 1000, RUNS_MAX = 8 };
+enum { LOOK_EVERY_MS = 1000, DRAIN_LOOK_EVERY_MS = 20, RUNS_MAX = 8 };
 
 struct server {
   struct site *site;
@@ -78,6 +78,7 @@ static enum MHD_Result send_reply(struct request *request)
   if (response == NULL) {
     return MHD_NO; /* closes the connection */
   }
+  crowd_begin_answer(request->member, moment_now().mono_us);
   if (site->is_draining || crowd_count(site->crowd) > HTTP_CONNECTIONS_KEPT) {
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
   }
@@ -118,7 +119,7 @@ static enum MHD_Result take(struct server *server, struct request *request)
   if (!crowd_begin_work(request->member)) {
     return MHD_NO; /* an effect whose answer is lost for certain is one that the client may ask for twice */
   }
-  if (request->priv.answer.status == 0 && MHD_get_connection_values(request->priv.connection, MHD_FOOTER_KIND, NULL, NULL) > 0) {
+  if (request->priv.answer.status == 0 && request_has_footers(request)) {
     /* They take memory that the answer needs: what was committed could not be told. */
     http_problem(&request->exchange, MHD_HTTP_BAD_REQUEST, "fields behind the body are not taken");
   }
@@ -161,6 +162,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
       return MHD_NO;
     }
     *request_of_connection = request;
+    crowd_begin_request(request->member);
     if (request->priv.answer.status != 0 && (request->is_at_once || request_header(request, MHD_HTTP_HEADER_EXPECT) != NULL)) {
       return answer(request);
     }
@@ -199,7 +201,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     log_event(&server->site->log, LOG_DEBUG, "request_given_up", log_text("method", figures_method(request->priv.method)),
               log_text("route", exchange_route(&request->exchange)), log_text("correlation_id", request->exchange.origin.correlation_id));
   }
-  crowd_end_work(request->member, moment_now().mono_us);
+  crowd_end_request(request->member, moment_now().mono_us);
   request_free(request);
   *request_of_connection = NULL;
 }
@@ -214,7 +216,9 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     crowd_leave(crowd, *member_of_connection);
     *member_of_connection = NULL;
   } else {
-    *member_of_connection = crowd_enter(crowd, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
+    *member_of_connection = crowd_enter(crowd, fd, moment_now().mono_us);
   }
 }
 
@@ -226,6 +230,26 @@ static size_t leave_escapes(void *context, struct MHD_Connection *connection, ch
   return strlen(text);
 }
 
+/* A target, before libmicrohttpd takes it apart: the only time to answer to one that it cannot. */
+static void *look_at_target(void *context, const char *target, struct MHD_Connection *connection)
+{
+  static const char refusal[] = "HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+  struct server *server = context;
+  size_t parameters = 1;
+
+  for (const char *at = strchr(target, '&'); at != NULL; at = strchr(at + 1, '&')) {
+    parameters++;
+  }
+  if (parameters > SERVER_PARAMETERS_MAX) {
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
+    (void)send(fd, refusal, sizeof(refusal) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    crowd_shut(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+    server->has_closed = true;
+  }
+  return NULL; /* of the request, which is made behind its head */
+}
+
 static struct MHD_Daemon *start_daemon(struct server *server)
 {
   return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, server,    /**/
@@ -235,6 +259,7 @@ static struct MHD_Daemon *start_daemon(struct server *server)
                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY_BYTES, /**/
                           MHD_OPTION_STRICT_FOR_CLIENT, 0,                                            /* request.c is, in words of ours */
                           MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,                          /**/
+                          MHD_OPTION_URI_LOG_CALLBACK, look_at_target, server,                        /**/
                           MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,                        /**/
                           MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
 }
@@ -309,7 +334,7 @@ static void look_for_slow_clients(struct server *server, int64_t now_us)
     size_t shut = crowd_shut_overdue(server->site->crowd, now_us);
 
     instrument_add(server->site->figures.overdue, (double)shut);
-    server->look_us = now_us + (int64_t)LOOK_EVERY_MS * US_PER_MS;
+    server->look_us = now_us + (int64_t)(server->site->is_draining ? DRAIN_LOOK_EVERY_MS : LOOK_EVERY_MS) * US_PER_MS;
   }
 }
 
@@ -403,12 +428,16 @@ static void let_nobody_connect(int listen_fd)
 
 void server_drain(struct server *server)
 {
+  int64_t now_us = moment_now().mono_us;
+
   server->site->is_draining = true;
-  server->door_us = moment_now().mono_us + (int64_t)SERVER_DOOR_MS * US_PER_MS;
+  server->look_us = now_us;
+  server->door_us = now_us + (int64_t)SERVER_DOOR_MS * US_PER_MS;
+  crowd_stop(server->site->crowd, now_us);
   let_nobody_connect(server->listen_fd);
 }
 
 bool server_is_idle(const struct server *server)
 {
-  return server->listen_fd < 0 && server->site->in_hand == 0 && !crowd_expects_request(server->site->crowd, moment_now().mono_us);
+  return server->listen_fd < 0 && crowd_count(server->site->crowd) == 0;
 }

@@ -12,6 +12,7 @@
 
 enum {
   SERVER_CONNECTION_MEMORY_BYTES = 32768, /* a head that does not fit, with what is noted of it, gets libmicrohttpd's own 414 or 431 */
+  SERVER_PARAMETERS_MAX = 256,            /* of a query that libmicrohttpd is sure to have room to note; with more of them it may end without a word */
   SERVER_DOOR_MS = 100,                   /* so long the end waits for connections that the kernel is still making */
 };
 
@@ -22,9 +23,9 @@ enum verdict MUST_CHECK server_open(struct site *site, int listen_fd, size_t wor
                                     struct problem *problem);
 /* Waits until there is something to do, up to `most_ms`, and does it; never blocks otherwise. True: `signal_fd` is readable, which comes before all else. */
 bool server_turn(struct server *server, int signal_fd, int most_ms);
-/* From now on nobody else may connect; who has, is let in. */
+/* From now on nobody else may connect; who has, is let in, as soon as there is room. Each connection is closed when it has nothing here any more: crowd.h. */
 void server_drain(struct server *server);
-/* After server_drain(): the door is shut, nothing is in hand, and nothing is to be expected of anybody. */
+/* After server_drain(): the door is shut, and everybody has gone. */
 bool server_is_idle(const struct server *server);
 /* Ends the connections and the threads. Only when idle, or before the first turn. False: a question to the database is still there, with all it uses. Takes NULL. */
 bool MUST_CHECK server_close(struct server *server);

@@ -6,9 +6,10 @@
  *   one more      asks the database when somebody asks for /readyz (readiness.h)
  *   sweeper       removes stored answers that are old; only with a table for them
  *
- * SIGTERM: nobody else may connect; who had before, be it only in the kernel's queue, is let in. What is in hand, what waits unread, and the first request of
- * who came a moment ago is answered within HTTP_DRAIN_TIMEOUT_MS; then the connections are closed. A handler that takes longer is left behind with its
- * transaction, which the server rolls back unless COMMIT was out already: its client has no answer, as when a line breaks.
+ * SIGTERM: nobody else may connect; who had before, be it only in the kernel's queue, is let in as soon as there is room. Whatever of a request is there is
+ * waited for, and answered; each connection is closed behind its answer, or when nothing comes (crowd.h). All of it within HTTP_DRAIN_TIMEOUT_MS: a handler
+ * that takes longer is left behind with its transaction, which the server rolls back unless COMMIT was out already: its client has no answer, as when a line
+ * breaks, and neither has who could not be let in for it.
  */
 #include "service.h"
 
@@ -196,7 +197,8 @@ static int run(struct site *site, const struct settings *settings, int signal_fd
   }
   serve(site, server, signal_fd);
   if (!drain(site, server, signal_fd)) {
-    log_event(&site->log, LOG_WARN, "http_stopped", log_bool("drained", false), log_int("in_hand", (int64_t)site->in_hand));
+    log_event(&site->log, LOG_WARN, "http_stopped", log_bool("drained", false), log_int("in_hand", (int64_t)site->in_hand),
+              log_int("connections", (int64_t)crowd_count(site->crowd)));
     _exit(EXIT_DONE); /* whoever waits for the handlers that are left waits too long */
   }
   has_ended = server_close(server);

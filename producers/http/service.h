@@ -13,14 +13,14 @@
  *     }
  *
  * What a handler gets has been checked: the body is one JSON value within the limits, the correlation id is sound or made, the database was reachable a moment
- * ago. Handlers run side by side on HTTP_WORKERS threads, each with a connection of its own; they share nothing but what `service` holds. Connections, pages and
- * what needs no handler are one thread's, which waits for no database: requests that find all workers at work wait in a queue.
+ * ago. Handlers run side by side on HTTP_WORKERS threads, each with a connection of its own; they share nothing but what `service` holds. Connections, pages
+ * and what needs no handler are one thread's, which waits for no database: requests that find all workers at work wait in a queue.
  *
  *   settings     DATABASE_URL, HTTP_LISTEN, HTTP_WORKERS, IDEMPOTENCY_TTL_S, LOG_LEVEL, LOG_FORMAT, and the service's own; --help lists them, --print-config
  *                shows them
  *   pages        GET /livez, /readyz (503 while the database is away), /metrics
- *   signals      SIGTERM, SIGINT: no new connections; who is connected already gets his answer, within HTTP_DRAIN_TIMEOUT_MS; exit 0. A second one ends at once,
- *                exit 1
+ *   signals      SIGTERM, SIGINT: no new connections; who is connected already, or waits to be let in, gets his answer, within HTTP_DRAIN_TIMEOUT_MS; exit 0. A
+ *                second one ends at once, exit 1
  *   answers      errors are application/problem+json (RFC 9457); X-Correlation-Id is on every answer
  *
  *   unknown path 404   other method 405 with Allow   no JSON 400, its type another 415   too large 413, 414, 431   bug 500
@@ -51,8 +51,11 @@ enum {
   HTTP_QUEUE_MAX = 512,          /* and all together, so that there is always room for probes; more are refused at once */
   HTTP_QUEUE_WAIT_MAX_MS = 5000, /* for a worker; then refused */
   HTTP_IDLE_TIMEOUT_S = 30,      /* for a whole request, from the connection's opening or its last answer on */
+  HTTP_ANSWER_TIMEOUT_S = 30,    /* for a client to take a whole answer */
+  HTTP_STUCK_MS = 1000,          /* for bytes, or the line's end, that libmicrohttpd does not read */
   HTTP_DRAIN_TIMEOUT_MS = 10000,
-  HTTP_NEWCOMER_MS = 500, /* so long the end waits for the first request of a connection */
+  HTTP_DRAIN_ARRIVAL_MS = 5000, /* of these, for requests to become whole: what is left is for those who wait to be let in, and for handlers */
+  HTTP_DRAIN_SILENCE_MS = 1000, /* and who has said nothing for so long, and has no request here, is let go */
   HTTP_IDEMPOTENCY_KEY_MAX_BYTES = 255,
   HTTP_ROUTES_MAX = 64,
   HTTP_EVENT_TYPES_MAX = 16,

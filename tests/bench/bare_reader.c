@@ -17,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+
+#include "cpu_time.h"
+#include "moment.h"
 
 enum {
   PAUSE_US = 500,
@@ -42,22 +44,6 @@ struct reading {
   int64_t last_cpu_us;
   uint64_t wal_end; /* of the last message */
 };
-
-static int64_t now_us(void)
-{
-  struct timespec now;
-
-  (void)clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
-static int64_t cpu_us(void)
-{
-  struct rusage usage;
-
-  (void)getrusage(RUSAGE_SELF, &usage);
-  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-}
 
 static uint64_t read_u64(const char *bytes)
 {
@@ -86,8 +72,8 @@ static void take(struct reading *reading, const char *message, int length)
     reading->wal_end = read_u64(message + 1);
     reading->rows += is_row(reading, message + XLOG_DATA_HEADER_BYTES, length - XLOG_DATA_HEADER_BYTES) ? 1 : 0;
     if (reading->first_us == 0) {
-      reading->first_us = now_us();
-      reading->first_cpu_us = cpu_us();
+      reading->first_us = moment_now().mono_us;
+      reading->first_cpu_us = cpu_time_us();
     }
   } else if (length >= KEEPALIVE_BYTES && message[0] == 'k') {
     reading->wal_end = read_u64(message + 1);
@@ -121,7 +107,7 @@ static int64_t read_once(PGconn *connection, struct reading *reading)
     bytes += length;
   }
   if (bytes > 0) {
-    reading->last_us = now_us();
+    reading->last_us = moment_now().mono_us;
   }
   return length < 0 ? -1 : bytes;
 }
@@ -140,25 +126,25 @@ static void wait_for_more(PGconn *connection, int64_t pause_us)
 
 static bool read_to(PGconn *connection, uint64_t end, int64_t pause_us, int64_t long_read_bytes, struct reading *reading)
 {
-  int64_t begun_us = now_us(), told_us = begun_us;
+  int64_t begun_us = moment_now().mono_us, told_us = begun_us;
 
   while (reading->wal_end < end) {
     int64_t bytes = read_once(connection, reading);
 
-    if (bytes < 0 || now_us() - begun_us > LIMIT_US) {
+    if (bytes < 0 || moment_now().mono_us - begun_us > LIMIT_US) {
       return false;
     }
     if (reading->wal_end < end && bytes < long_read_bytes) {
       wait_for_more(connection, pause_us);
     }
-    if (now_us() - told_us > STATUS_US) {
-      told_us = now_us();
+    if (moment_now().mono_us - told_us > STATUS_US) {
+      told_us = moment_now().mono_us;
       if (!say_alive(connection, reading->wal_end)) {
         return false;
       }
     }
   }
-  reading->last_cpu_us = cpu_us();
+  reading->last_cpu_us = cpu_time_us();
   return true;
 }
 

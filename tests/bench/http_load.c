@@ -28,12 +28,12 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "cpu_time.h"
 #include "durations.h"
+#include "moment.h"
 
 enum {
   CLIENTS_MAX = 512,
@@ -78,22 +78,6 @@ static _Noreturn void fail(const char *doing, const char *why)
 {
   (void)fprintf(stderr, "http_load: could not %s: %s\n", doing, why);
   exit(1);
-}
-
-static int64_t now_us(void)
-{
-  struct timespec now;
-
-  (void)clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
-static int64_t cpu_us(void)
-{
-  struct rusage usage;
-
-  (void)getrusage(RUSAGE_SELF, &usage);
-  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------------------------------------------- */
@@ -170,7 +154,7 @@ static void send_rest(const struct load *load, struct client *client)
 /* Unless the run is over. */
 static void begin_request(struct load *load, struct client *client)
 {
-  int64_t began_us = now_us();
+  int64_t began_us = moment_now().mono_us;
 
   if (load->begun_count == load->limit || began_us >= load->end_us) {
     return;
@@ -242,7 +226,7 @@ static void receive(struct load *load, struct client *client)
   }
   client->received_bytes += (size_t)received;
   if (is_whole(client)) {
-    durations_add(&load->latency, now_us() - client->began_us);
+    durations_add(&load->latency, moment_now().mono_us - client->began_us);
     client->is_under_way = false;
     load->under_way_count--;
     begin_request(load, client);
@@ -251,7 +235,7 @@ static void receive(struct load *load, struct client *client)
 
 static void look_for_silence(const struct load *load)
 {
-  int64_t latest_us = now_us() - ANSWER_TIMEOUT_MS * INT64_C(1000);
+  int64_t latest_us = moment_now().mono_us - (int64_t)ANSWER_TIMEOUT_MS * US_PER_MS;
 
   for (size_t i = 0; i < load->client_count; i++) {
     if (load->clients[i].is_under_way && load->clients[i].began_us < latest_us) {
@@ -265,7 +249,7 @@ static void look_for_silence(const struct load *load)
 
 static void run(struct load *load)
 {
-  int64_t looked_us = now_us();
+  int64_t looked_us = moment_now().mono_us;
 
   for (size_t i = 0; i < load->client_count; i++) {
     begin_request(load, &load->clients[i]);
@@ -287,9 +271,9 @@ static void run(struct load *load)
         receive(load, client);
       }
     }
-    if (now_us() - looked_us >= TURN_MS * INT64_C(1000)) {
+    if (moment_now().mono_us - looked_us >= (int64_t)TURN_MS * US_PER_MS) {
       look_for_silence(load);
-      looked_us = now_us();
+      looked_us = moment_now().mono_us;
     }
   }
 }
@@ -349,12 +333,12 @@ int main(int argc, char **argv)
   for (size_t i = 0; i < load.client_count; i++) {
     open_client(&load, &load.clients[i]);
   }
-  began_us = now_us();
-  began_cpu_us = cpu_us();
-  load.end_us = began_us + (int64_t)seconds * 1000000;
+  began_us = moment_now().mono_us;
+  began_cpu_us = cpu_time_us();
+  load.end_us = began_us + (int64_t)seconds * US_PER_S;
   run(&load);
-  duration_us = now_us() - began_us;
-  printf("requests=%zu\nduration_us=%" PRId64 "\ncpu_us=%" PRId64 "\n", load.latency.count, duration_us, cpu_us() - began_cpu_us);
+  duration_us = moment_now().mono_us - began_us;
+  printf("requests=%zu\nduration_us=%" PRId64 "\ncpu_us=%" PRId64 "\n", load.latency.count, duration_us, cpu_time_us() - began_cpu_us);
   durations_print(&load.latency, "latency");
   durations_done(&load.latency);
   return 0;

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "cpu_time.h"
 #include "moment.h"
 #include "publish/kafka_publisher.h"
 #include "publish/publisher_priv.h"
@@ -28,14 +28,6 @@ struct settling_publisher {
   int64_t last_us;
   int64_t first_cpu_us;
 };
-
-static int64_t cpu_us(void)
-{
-  struct rusage usage;
-
-  (void)getrusage(RUSAGE_SELF, &usage);
-  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_S + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-}
 
 static enum verdict open_publisher(struct publisher *port, struct problem *problem)
 {
@@ -64,7 +56,7 @@ static enum verdict publish(struct publisher *port, const struct record *record,
   publisher->waiting[publisher->count++] = (struct report){.token = token, .outcome = REPORT_DELIVERED, .position = record->position, .entry = record->entry};
   if (publisher->records++ == 0) {
     publisher->first_us = moment_now().mono_us;
-    publisher->first_cpu_us = cpu_us();
+    publisher->first_cpu_us = cpu_time_us();
   }
   publisher->bytes += (int64_t)(record->key.length + record->value.length);
   return VERDICT_OK;
@@ -107,7 +99,7 @@ static void free_publisher(struct publisher *port)
   struct settling_publisher *publisher = (struct settling_publisher *)port;
 
   printf("records=%" PRId64 "\nbytes=%" PRId64 "\nlast_us=%" PRId64 "\ncpu_us=%" PRId64 "\n", publisher->records, publisher->bytes,
-         publisher->last_us - publisher->first_us, publisher->records > 0 ? cpu_us() - publisher->first_cpu_us : 0);
+         publisher->last_us - publisher->first_us, publisher->records > 0 ? cpu_time_us() - publisher->first_cpu_us : 0);
   (void)close(port->fd);
   free(publisher);
 }

@@ -1,6 +1,7 @@
 /*
  * echo_service.c - a service with one route for each thing that the HTTP runtime promises; http_runtime.sh asks it. Its tables are made there.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "service.h"
@@ -116,6 +117,17 @@ static void say_nothing(struct exchange *exchange)
   (void)exchange;
 }
 
+/* More than the kernel keeps for a connection: its client must take it. */
+static void tell_much(struct exchange *exchange)
+{
+  enum { MUCH_BYTES = 33554432 };
+  char *text = malloc(MUCH_BYTES);
+
+  memset(text, 'x', MUCH_BYTES);
+  http_reply(exchange, 200, json_stringn(text, MUCH_BYTES));
+  free(text);
+}
+
 static void tell_request(struct exchange *exchange)
 {
   const char *query = http_query_value(exchange, "q");
@@ -134,6 +146,7 @@ static const struct http_route routes[] = {
     {"POST", "/login", login},
     {"POST", "/broken", break_down},
     {"POST", "/silent", say_nothing},
+    {"GET", "/much", tell_much},
     {"GET", "/echo/{value}", tell_request},
     {"POST", "/echo/{value}", tell_request},
     {0},

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Clients that take their time get HTTP_IDLE_TIMEOUT_S for a whole request and no more, however busy they look meanwhile; nobody else waits for them, and an
-# answer that takes long does not count as theirs. Nor does the end of the service wait for ever: a database that neither answers nor goes away holds a
+# Clients that take their time get HTTP_IDLE_TIMEOUT_S for a whole request and no more, however busy they look meanwhile, and HTTP_ANSWER_TIMEOUT_S to take a whole
+# answer; nobody else waits for them, and an answer that takes long does not count as theirs. Nor does the end of the service wait for ever: a database that neither answers nor goes away holds a
 # request, not the process.
 # tags: asan slow
 POSTGRES=own
@@ -38,8 +38,19 @@ slow_client 'GET /livez HTTP/1.1\r\nHost: slow\r\nX-Slow: ' >"$RUN/head.seconds"
 clients+=($!)
 slow_client 'POST /nowhere HTTP/1.1\r\nHost: slow\r\nContent-Length: 1000\r\n\r\n' >"$RUN/refused.seconds" &
 clients+=($!)
+# One that takes what it gets, a piece after the other, and would take more than a minute, without ever being so slow that libmicrohttpd takes it for silent.
+slow_taker() {
+  local fd
+  exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+  printf 'GET /much HTTP/1.1\r\nHost: slow\r\n\r\n' >&"$fd"
+  while [ "$(head -c 40000 <&"$fd" | wc -c)" -gt 0 ]; do
+    sleep 0.1
+  done
+}
+slow_taker &
+taker=$!
 connected() {
-  [ "$(metric http_connections)" -ge 4 ]
+  [ "$(metric http_connections)" -ge 5 ]
 }
 await 'all are connected' 10 connected
 for i in {1..20}; do
@@ -56,7 +67,15 @@ for which in body head refused; do
   assert_number "seconds for a slow $which" "$(cat "$RUN/$which.seconds")" '>=' 29
   assert_number "seconds for a slow $which" "$(cat "$RUN/$which.seconds")" '<=' 36
 done
-assert_eq 'connections closed for their slowness' 3 "$(metric http_connections_overdue_total)"
+taker_is_shut() {
+  [ "$(metric http_connections_overdue_total)" = 4 ]
+}
+await 'all slow clients are shut' 8 taker_is_shut
+assert_number 'seconds for one that takes its answer slowly' $((SECONDS - began)) '>=' 29
+kill $taker
+wait $taker 2>/dev/null || true
+assert_eq 'one that takes its answer at once' 200 "$(ask GET /much)"
+assert_eq 'all of it' 33554434 "$(wc -c <"$RUN/body")"
 assert_eq 'notes' 21 "$(pg 'SELECT count(*) FROM echo.note')"
 
 # The backend is stopped as by a debugger: its socket is open, and nothing comes.
