@@ -45,8 +45,8 @@ void http_publish(struct exchange *exchange, struct work *work, const struct out
 
 /*
  * Runs a unit of work that ends in the answer: `function` calls http_reply() or http_problem() and returns WORK_COMMIT or WORK_ROLLBACK. With Idempotency-Key
- * the answer is stored in the same transaction under key, route and a digest of the body: a repeated request gets the stored answer and does nothing, the same
- * key with another body, path or Authorization gets 422. Only answers below 400 that were committed are stored; where a handler calls this several times, the
+ * the answer is stored in the same transaction under key, route and a digest of path, query, Authorization and body: a repeated request gets the stored answer and
+ * does nothing, the same key with another of these gets 422. Only answers below 400 that were committed are stored; where a handler calls this several times, the
  * key is the first call's. What the database refuses is answered here: 503 where it is away or the conflict does not pass, 500 else; 409 for a violated unique
  * constraint, 422 for another constraint or value, in the words of the service's `rules`, unless `function` looked first.
  */
