@@ -105,7 +105,8 @@ static enum verdict not_as_agreed(struct problem *problem, const char *format, .
   (void)vsnprintf(what, sizeof(what), format, arguments);
   va_end(arguments);
   (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "auth_answer", "%s", what);
-  problem_hint(problem, "see that AUTH_SERVICE_URL leads to auth-service, and to a version of it that answers as this one expects; this goes on by itself then");
+  problem_hint(problem,
+               "see that AUTH_SERVICE_URL leads to auth-service, and to a version of it that answers as this one expects; this goes on by itself then");
   return VERDICT_RETRY;
 }
 
@@ -116,7 +117,8 @@ static enum verdict read_answer(const struct auth_client *client, int64_t member
   const char *status = json_string_value(json_object_get(answer, "status"));
   struct auth_member member = {.is_active = status != NULL && strcmp(status, "ACTIVE") == 0};
   bool is_sound = json_is_integer(id) && json_integer_value(id) == member_id && status != NULL && (member.is_active || strcmp(status, "DELETED") == 0) &&
-                  take_text(answer, "nickname", member.nickname) && (member.nickname[0] != '\0' || !member.is_active) && take_text(answer, "email", member.email);
+                  take_text(answer, "nickname", member.nickname) && (member.nickname[0] != '\0' || !member.is_active) &&
+                  take_text(answer, "email", member.email);
 
   json_decref(answer);
   if (!is_sound) {
@@ -146,7 +148,8 @@ static enum verdict judge(const struct auth_client *client, long status, int64_t
   }
   if (status == 401 || status == 403 || status == 407) {
     (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "auth_refused", "auth-service refused the question with status %ld", status);
-    problem_hint(problem, "let this program GET /api/members/... without credentials, at auth-service and at whatever stands before it; this goes on by itself then");
+    problem_hint(problem,
+                 "let this program GET /api/members/... without credentials, at auth-service and at whatever stands before it; this goes on by itself then");
     return VERDICT_RETRY;
   }
   return not_as_agreed(problem, "auth-service answered with status %ld for member %" PRId64 "%s", status, member_id,

@@ -73,8 +73,8 @@ struct service {
 
 struct call {
   struct exchange *exchange;
-  const char *member_id;                                /* of the path */
-  enum standin standin;                                 /* of a login, as the next four */
+  const char *member_id; /* of the path */
+  enum standin standin;  /* of a login, as the next four */
   const char *provider, *code;
   char person[PERSON_MAX_BYTES + 1];                    /* empty: the provider has not said yet */
   char email[PERSON_MAX_BYTES + sizeof STANDIN_DOMAIN]; /* empty: none */

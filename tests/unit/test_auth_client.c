@@ -89,15 +89,16 @@ Test(auth_client, a_member_is_told_as_auth_service_tells_it)
   struct auth_member member;
   struct problem problem;
 
-  cr_assert_eq(ask(&standin, "", HEAD("200") "{\"memberId\": 7, \"nickname\": \"anna\", \"email\": \"a@example.com\", \"status\": \"ACTIVE\"}", &member, &problem),
-               VERDICT_OK, "%s", problem.text);
+  cr_assert_eq(
+      ask(&standin, "", HEAD("200") "{\"memberId\": 7, \"nickname\": \"anna\", \"email\": \"a@example.com\", \"status\": \"ACTIVE\"}", &member, &problem),
+      VERDICT_OK, "%s", problem.text);
   cr_assert(member.is_active);
   cr_assert_str_eq(member.nickname, "anna");
   cr_assert_str_eq(member.email, "a@example.com");
   cr_assert_not_null(strstr(standin.request, "GET /api/members/7 HTTP/1.1\r\n"), "%s", standin.request);
   cr_assert_not_null(strstr(standin.request, "X-Correlation-Id: c-1\r\n"), "%s", standin.request);
-  cr_assert_eq(ask(&standin, "", HEAD("200") "{\"memberId\": 7, \"nickname\": null, \"email\": null, \"status\": \"DELETED\"}", &member, &problem), VERDICT_OK, "%s",
-               problem.text);
+  cr_assert_eq(ask(&standin, "", HEAD("200") "{\"memberId\": 7, \"nickname\": null, \"email\": null, \"status\": \"DELETED\"}", &member, &problem), VERDICT_OK,
+               "%s", problem.text);
   cr_assert_not(member.is_active);
   cr_assert_str_eq(member.email, "");
 }
