@@ -32,7 +32,7 @@ for series in 'consumer_dead_letters_total{topic="member-events",class="unknown"
   grep -qxF "$series" "$RUN/pages" || fail "d-day-service does not show $series"
 done
 
-sed -n '/^```yaml$/,/^```$/p' "$ROOT/docs/operations.md" >"$RUN/operations.rules.yml"
+sed -n '/^groups:$/,/^[^ g]/p' "$ROOT/docs/operations.md" >"$RUN/operations.rules.yml"
 looked=0
 for file in "$ROOT"/docker/prometheus/*.rules.yml "$RUN/operations.rules.yml"; do
   alerts=$(grep -cE '^ *- (alert|record): ' "$file") || fail "$file has no rule"
