@@ -7,10 +7,10 @@
  *   UPDATE answers SET status, body              the answer, in the same transaction as what it tells about
  *   COMMIT
  *
- * So there is an answer exactly where there was an effect. The INSERT goes out with the first statements of the service and costs no round trip, unless http_claim() sends it before; that the key
- * is taken shows as a unique violation, and then, in a new unit, the table says what to repeat. Any unique violation is looked at like that: one of the
- * service's own finds no answer there and stays what it is. One of the key that finds none met an answer that was removed for its age in between: the key is free
- * now, and the request is done as if it were the first, which it has become.
+ * So there is an answer exactly where there was an effect. The INSERT goes out with the first statements of the service and costs no round trip, unless
+ * http_claim() sends it before; that the key is taken shows as a unique violation, and then, in a new unit, the table says what to repeat. Any unique violation is
+ * looked at like that: one of the service's own finds no answer there and stays what it is. One of the key that finds none met an answer that was removed for its
+ * age in between: the key is free now, and the request is done as if it were the first, which it has become.
  *
  * The digest covers all that makes two requests the same: path, query, Authorization (one client's answer is not for another) and the body's bytes. The method
  * is part of the route.
