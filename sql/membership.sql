@@ -41,7 +41,13 @@ END
 $$;
 
 INSERT INTO public.outbox_writer_aggregate (role, aggregatetype) VALUES ('dday_service', 'member-events.DLT') ON CONFLICT DO NOTHING;
-GRANT INSERT ON public.outbox_binary TO dday_service; -- its dead letters
+-- Its dead letters, in the columns that it fills. In one step, since an earlier version of this script gave the whole table.
+DO $$
+BEGIN
+  REVOKE INSERT ON public.outbox_binary FROM dday_service;
+  GRANT INSERT (id, aggregatetype, aggregateid, type, payload, headers, event_id, partition) ON public.outbox_binary TO dday_service;
+END
+$$;
 
 -- ------------------------------------------------------------------------------------------------------------------------------------------------------
 -- The outbox that the members' services have had before: its columns as they are, its scheduler's INSERT and UPDATE go on working.
@@ -97,32 +103,49 @@ BEGIN
 END
 $$;
 
--- A row that the relay cannot publish (of another aggregate, without a key, too large for Kafka) holds it for everybody, so that auth-service may write none. The old
--- services are not asked: a CHECK would refuse the scheduler its UPDATE of a row that breaks it, and a row policy would hide rows from the take-over.
+-- A row that the relay cannot publish (of another aggregate, without a key, too large for Kafka) holds it for everybody, and one without id, type or body, or with headers of
+-- any length, is of use to nobody, so that auth-service may write none. The old services are not asked: a CHECK would refuse the scheduler its UPDATE of a row that breaks
+-- it, and a row policy would hide rows from the take-over.
 CREATE OR REPLACE FUNCTION public.member_outbox_event_is_of_a_member() RETURNS trigger LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'auth_service' AND pg_has_role(current_user, r.oid, 'USAGE'))
      AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = current_user AND r.rolsuper) THEN
-    RAISE EXCEPTION 'role % may write events of members only: aggregate_type MEMBER, an aggregate_id, a payload of at most 900000 bytes', quote_ident(current_user)
-      USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION 'role % may write whole events of members only: aggregate_type MEMBER, an aggregate_id, an event_id, an event_type, a payload of at most 900000 bytes, correlation_id and causation_id of at most 128, traceparent of at most 55',
+      quote_ident(current_user) USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NEW;
 END
 $$;
+-- Made anew where it asks less, as in an earlier version of this script; what it asks last tells.
 DO $$
+DECLARE
+  present text := (SELECT pg_catalog.pg_get_triggerdef(oid) FROM pg_catalog.pg_trigger
+                    WHERE tgrelid = 'public.member_outbox_event'::regclass AND tgname = 'member_outbox_event_is_of_a_member');
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.member_outbox_event'::regclass AND tgname = 'member_outbox_event_is_of_a_member') THEN
+  IF present NOT LIKE '%traceparent%' THEN
+    DROP TRIGGER member_outbox_event_is_of_a_member ON public.member_outbox_event;
+    present := NULL;
+  END IF;
+  IF present IS NULL THEN
     CREATE TRIGGER member_outbox_event_is_of_a_member BEFORE INSERT ON public.member_outbox_event
-      FOR EACH ROW WHEN (NEW.aggregate_type IS DISTINCT FROM 'MEMBER' OR NEW.aggregate_id IS NULL OR octet_length(NEW.payload) > 900000)
+      FOR EACH ROW WHEN ((NEW.aggregate_type = 'MEMBER' AND NEW.aggregate_id IS NOT NULL AND NEW.event_id <> '' AND NEW.event_type <> ''
+        AND octet_length(NEW.payload) <= 900000 AND coalesce(octet_length(NEW.correlation_id), 0) <= 128 AND coalesce(octet_length(NEW.causation_id), 0) <= 128
+        AND coalesce(octet_length(NEW.traceparent), 0) <= 55) IS NOT TRUE)
       EXECUTE FUNCTION public.member_outbox_event_is_of_a_member();
   END IF;
 END
 $$;
 
--- An event is written once; reading, marking and removing is for the scheduler and for who owns the table.
+-- An event is written once; reading, marking and removing is for the scheduler and for who owns the table. What comes by default is not the writer's: an id among the old
+-- services' ones would refuse them theirs, `published` would hide the event from the scheduler, and the two times are the record's.
 GRANT USAGE ON SCHEMA public TO auth_service;
-GRANT INSERT ON public.member_outbox_event TO auth_service;
+DO $$
+BEGIN
+  REVOKE INSERT ON public.member_outbox_event FROM auth_service; -- the whole table, which an earlier version of this script gave
+  GRANT INSERT (event_id, aggregate_type, aggregate_id, event_type, payload, correlation_id, causation_id, traceparent) ON public.member_outbox_event TO auth_service;
+END
+$$;
 GRANT USAGE ON SEQUENCE public.member_outbox_event_id TO auth_service;
 
 -- ------------------------------------------------------------------------------------------------------------------------------------------------------
@@ -171,7 +194,7 @@ $$;
 CREATE TABLE IF NOT EXISTS auth.request_answer (
   key        text        NOT NULL PRIMARY KEY,
   route      text        NOT NULL,
-  digest     bytea       NOT NULL, -- of the request's body
+  digest     bytea       NOT NULL, -- of path, query, Authorization and body: the same request has the same one
   status     integer,              -- NULL until the answer is known, in the transaction that will bring it
   body       text,                 -- NULL: the answer had none
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -181,7 +204,13 @@ CREATE INDEX IF NOT EXISTS request_answer_created_at ON auth.request_answer USIN
 
 GRANT USAGE ON SCHEMA auth TO auth_service;
 GRANT USAGE ON SEQUENCE auth.member_id TO auth_service;
-GRANT SELECT, INSERT, UPDATE (nickname, email, status, updated_at) ON auth.member TO auth_service;
+DO $$
+BEGIN
+  REVOKE INSERT ON auth.member FROM auth_service; -- the whole table, of an earlier version
+  -- A member begins ACTIVE and now: its time is the time of its events.
+  GRANT SELECT, INSERT (member_id, provider, provider_id, nickname, email), UPDATE (nickname, email, status, updated_at) ON auth.member TO auth_service;
+END
+$$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON auth.request_answer TO auth_service;
 
 -- ------------------------------------------------------------------------------------------------------------------------------------------------------

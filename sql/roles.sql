@@ -39,8 +39,8 @@ BEGIN
     RAISE EXCEPTION 'roles.sql must be applied by a superuser, and % is none', quote_ident(current_user)
       USING ERRCODE = 'insufficient_privilege', HINT = 'It grants pg_monitor and revokes pg_logical_emit_message() from PUBLIC. outbox.sql is for the owner, roles.sql for a superuser.';
   END IF;
-  IF to_regprocedure('public.outbox_emit(text, text, text, json, jsonb)') IS NULL THEN
-    RAISE EXCEPTION 'the outbox does not exist in database %', quote_ident(current_database())
+  IF to_regprocedure('public.outbox_emit(text, text, text, json, jsonb)') IS NULL OR to_regprocedure('public.outbox_may_write(text)') IS NULL THEN
+    RAISE EXCEPTION 'the outbox does not exist in database %, or is one of an earlier version', quote_ident(current_database())
       USING ERRCODE = 'undefined_object', HINT = 'Apply outbox.sql first, as the role that shall own the tables.';
   END IF;
 END
@@ -84,29 +84,33 @@ $$;
 
 GRANT USAGE ON SCHEMA public TO outbox_writer, outbox_janitor;
 
--- Writer. The policy asks a function that runs with the owner's rights, so that a writer cannot read who may write what.
+-- Writer. The policy asks a function that answers about the caller alone, so that a writer cannot find out who else may write what.
 GRANT INSERT ON public.outbox TO outbox_writer;
 REVOKE ALL ON public.outbox_binary FROM outbox_writer; -- of an earlier version of this script
 GRANT EXECUTE ON FUNCTION public.outbox_publish(text, text, text, json, jsonb) TO outbox_writer;
 GRANT EXECUTE ON FUNCTION public.outbox_emit(text, text, text, json, jsonb) TO outbox_writer;
-GRANT EXECUTE ON FUNCTION public.outbox_role_may_write(name, text) TO outbox_writer;
+GRANT SELECT ON public.outbox_own_aggregate TO outbox_writer;
+GRANT EXECUTE ON FUNCTION public.outbox_may_write(text) TO outbox_writer;
 
 DO $$
 DECLARE
   relation regclass;
+  present  text; -- what the policy asks now; NULL: there is none
 BEGIN
   FOREACH relation IN ARRAY ARRAY['public.outbox', 'public.outbox_binary']::regclass[] LOOP
     IF NOT (SELECT relrowsecurity FROM pg_catalog.pg_class WHERE oid = relation) THEN
       EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation::text);
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = relation AND polname = 'outbox_writer_own_types') THEN
-      EXECUTE format(
-        'CREATE POLICY outbox_writer_own_types ON %s FOR INSERT TO outbox_writer WITH CHECK (public.outbox_role_may_write(current_user, aggregatetype))',
-        relation::text);
+    present := (SELECT pg_catalog.pg_get_expr(polwithcheck, polrelid) FROM pg_catalog.pg_policy WHERE polrelid = relation AND polname = 'outbox_writer_own_types');
+    IF present IS NULL THEN
+      EXECUTE format('CREATE POLICY outbox_writer_own_types ON %s FOR INSERT TO outbox_writer WITH CHECK (public.outbox_may_write(aggregatetype))', relation::text);
+    ELSIF present LIKE '%outbox_role_may_write%' THEN -- of an earlier version
+      EXECUTE format('ALTER POLICY outbox_writer_own_types ON %s WITH CHECK (public.outbox_may_write(aggregatetype))', relation::text);
     END IF;
   END LOOP;
 END
 $$;
+REVOKE ALL ON FUNCTION public.outbox_role_may_write(name, text) FROM outbox_writer; -- of an earlier version; behind the policies, which had asked it
 
 -- Logical messages: by outbox_emit() only. Its owner needs the bare function, because it runs as that owner; nobody else gets it.
 DO $$

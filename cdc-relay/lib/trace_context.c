@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "uuid.h"
-
 static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
 
 enum { TRACE_AT = 3, TRACE_LENGTH = 32, SPAN_AT = 36, SPAN_LENGTH = 16, FLAGS_AT = 53 };
@@ -50,12 +48,12 @@ bool traceparent_is_sound(const char *text)
 }
 
 /* The 32 digits of a new uuid. */
-static void digits_new(char ret_digits[TRACE_LENGTH + 1])
+static void digits_next(struct uuid_source *source, char ret_digits[TRACE_LENGTH + 1])
 {
   char uuid[UUID_SIZE];
   size_t length = 0;
 
-  uuid_new(uuid);
+  uuid_next(source, uuid);
   for (const char *at = uuid; *at != '\0'; at++) {
     if (*at != '-') {
       ret_digits[length++] = *at;
@@ -64,7 +62,7 @@ static void digits_new(char ret_digits[TRACE_LENGTH + 1])
   ret_digits[length] = '\0';
 }
 
-void traceparent_child(const char *parent, char ret_text[TRACEPARENT_SIZE])
+void traceparent_child(const char *parent, struct uuid_source *source, char ret_text[TRACEPARENT_SIZE])
 {
   char trace[TRACE_LENGTH + 1];
   char span[TRACE_LENGTH + 1];
@@ -75,8 +73,8 @@ void traceparent_child(const char *parent, char ret_text[TRACEPARENT_SIZE])
     trace[TRACE_LENGTH] = '\0';
     is_sampled = strchr("13579bdf", parent[FLAGS_AT + 1]) != NULL;
   } else {
-    digits_new(trace);
+    digits_next(source, trace);
   }
-  digits_new(span);
+  digits_next(source, span);
   (void)snprintf(ret_text, TRACEPARENT_SIZE, "00-%s-%s-%s", trace, span + TRACE_LENGTH - SPAN_LENGTH, is_sampled ? "01" : "00");
 }

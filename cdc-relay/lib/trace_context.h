@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "uuid.h"
+
 enum { TRACEPARENT_SIZE = 56 }; /* 55 characters and a zero */
 
 /*
@@ -14,9 +16,9 @@ enum { TRACEPARENT_SIZE = 56 }; /* 55 characters and a zero */
  */
 bool traceparent_is_sound(const char *text);
 /*
- * A span of ours in the trace of `parent`, sampled if that is; a new, sampled trace where `parent` is NULL or not sound. Of version 00. May write over
- * `parent`.
+ * A span of ours in the trace of `parent`, sampled if that is; a new, sampled trace where `parent` is NULL or not sound. Of version 00, out of at most two
+ * identifiers of `source`. May write over `parent`.
  */
-void traceparent_child(const char *parent, char ret_text[TRACEPARENT_SIZE]);
+void traceparent_child(const char *parent, struct uuid_source *source, char ret_text[TRACEPARENT_SIZE]);
 
 #endif

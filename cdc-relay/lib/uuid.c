@@ -35,13 +35,14 @@ static void fill_with_chance(unsigned char *bytes, size_t size)
   }
 }
 
-void uuid_new(char ret_text[UUID_SIZE])
+/* As text, with the six bits. */
+static void write_text(const unsigned char random[UUID_BYTES], char ret_text[UUID_SIZE])
 {
   static const char digits[] = "0123456789abcdef";
   unsigned char bytes[UUID_BYTES];
   char *to = ret_text;
 
-  fill_with_chance(bytes, sizeof(bytes));
+  memcpy(bytes, random, sizeof(bytes));
   bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
   bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
   for (size_t i = 0; i < sizeof(bytes); i++) {
@@ -52,6 +53,24 @@ void uuid_new(char ret_text[UUID_SIZE])
     *to++ = digits[bytes[i] & 0x0f];
   }
   *to = '\0';
+}
+
+void uuid_new(char ret_text[UUID_SIZE])
+{
+  unsigned char bytes[UUID_BYTES];
+
+  fill_with_chance(bytes, sizeof(bytes));
+  write_text(bytes, ret_text);
+}
+
+void uuid_next(struct uuid_source *source, char ret_text[UUID_SIZE])
+{
+  if (source->left < UUID_BYTES) {
+    fill_with_chance(source->bytes, sizeof(source->bytes));
+    source->left = sizeof(source->bytes);
+  }
+  source->left -= UUID_BYTES;
+  write_text(source->bytes + source->left, ret_text);
 }
 
 bool uuid_is_sound(const char *text)

@@ -182,9 +182,7 @@ static enum verdict start(void *state, const struct consumer_surroundings *surro
   struct d_day *d_day = state;
 
   (void)surroundings;
-  (void)problem;
-  d_day->auth = auth_client_new(d_day->auth_url, d_day->auth_timeout_ms);
-  return VERDICT_OK;
+  return auth_client_open(d_day->auth_url, d_day->auth_timeout_ms, &d_day->auth, problem);
 }
 
 static void stop(void *state)

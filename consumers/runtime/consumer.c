@@ -65,6 +65,9 @@ static int run(const struct consumer *consumer, const struct settings *settings)
   int code;
 
   figures_open(&figures, consumer->name, consumer->events_metric);
+  for (const struct subscription *subscription = consumer->subscriptions; subscription->topic != NULL; subscription++) {
+    figures_expect(&figures, subscription->topic);
+  }
   vitals_init(&vitals);
   if (processing_open(&processing, consumer, settings, &log, &figures, &problem) != VERDICT_OK) {
     (void)fprintf(stderr, "%s: %s\n", consumer->name, problem.text);

@@ -261,6 +261,7 @@ static void make_origin(struct event_reader *reader, const struct record *record
   struct origin *origin = &reader->event.origin;
   struct span correlation = header_text(record, "correlationId");
   struct span parent = header_text(record, "traceparent");
+  struct uuid_source ids = {0};
   char parent_text[256];
   bool is_other;
 
@@ -273,7 +274,7 @@ static void make_origin(struct event_reader *reader, const struct record *record
   copy_text(correlation, origin->correlation_id, sizeof(origin->correlation_id));
   copy_text(span_of_text(reader->id), origin->causation_id, sizeof(origin->causation_id));
   copy_text(parent, parent_text, sizeof(parent_text));
-  traceparent_child(span_is_null(parent) ? NULL : parent_text, origin->traceparent);
+  traceparent_child(span_is_null(parent) ? NULL : parent_text, &ids, origin->traceparent);
 }
 
 static enum verdict read_parts(struct event_reader *reader, const struct record *record, const struct subscription *subscription, struct problem *problem)

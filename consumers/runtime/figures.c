@@ -1,6 +1,8 @@
 /* figures.c - the table of a consumer's figures. */
 #include "figures.h"
 
+#include "failure.h"
+
 static const double age_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400, 0};
 
 void figures_open(struct figures *figures, const char *service, const char *own)
@@ -29,6 +31,17 @@ void figures_open(struct figures *figures, const char *service, const char *own)
     figures->own = instrument_counter(all, own, "events that are done, by what became of them", "type,outcome");
   }
   instrument_set(figures->assigned, 0);
+}
+
+void figures_expect(struct figures *figures, const char *topic)
+{
+  static const enum failure_class classes[] = {FAILURE_TRANSIENT, FAILURE_PERMANENT, FAILURE_UNKNOWN};
+
+  instrument_add(figures->duplicates, 0, topic);
+  for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
+    instrument_add(figures->retries, 0, topic, failure_class_name(classes[i]));
+    instrument_add(figures->dead_letters, 0, topic, failure_class_name(classes[i]));
+  }
 }
 
 void figures_consumed(struct figures *figures, const char *topic, const char *type, const char *outcome)

@@ -38,6 +38,8 @@ void figures_consumed(struct figures *figures, const char *topic, const char *ty
 
 /* `service` and `own` (may be NULL) are static. */
 void figures_open(struct figures *figures, const char *service, const char *own);
+/* What counts failures is there with 0 from the beginning for a topic that is subscribed to: a series that begins with 1 has not grown for who asks Prometheus for increases. */
+void figures_expect(struct figures *figures, const char *topic);
 void figures_close(struct figures *figures);
 
 #endif

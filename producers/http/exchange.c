@@ -38,6 +38,11 @@ const char *http_client_address(const struct exchange *exchange)
   return exchange->priv->client_address;
 }
 
+void http_uuid_new(struct exchange *exchange, char ret_text[UUID_SIZE])
+{
+  uuid_next(&exchange->priv->ids, ret_text);
+}
+
 static void drop_answer(struct exchange *exchange)
 {
   struct answer *answer = &exchange->priv->answer;

@@ -30,6 +30,9 @@ const char *http_request_header(const struct exchange *exchange, const char *nam
 /* The other end of the connection, an IPv4 or IPv6 address; behind a proxy that is the proxy. Never NULL. */
 const char *http_client_address(const struct exchange *exchange);
 
+/* A new identifier, random, as uuid_new() makes it; the kernel is asked once for those of a whole request. */
+void http_uuid_new(struct exchange *exchange, char ret_text[UUID_SIZE]);
+
 /* The answer; takes `body` (NULL: none). A second answer replaces the first. */
 void http_reply(struct exchange *exchange, unsigned int status, json_t *body);
 /* A problem (RFC 9457) with `detail` in words. */
@@ -45,11 +48,18 @@ void http_publish(struct exchange *exchange, struct work *work, const struct out
 
 /*
  * Runs a unit of work that ends in the answer: `function` calls http_reply() or http_problem() and returns WORK_COMMIT or WORK_ROLLBACK. With Idempotency-Key
- * the answer is stored in the same transaction under key, route and a digest of the body: a repeated request gets the stored answer and does nothing, the same
- * key with another body, path or Authorization gets 422. Only answers below 400 that were committed are stored; where a handler calls this several times, the
+ * the answer is stored in the same transaction under key, route and a digest of path, query, Authorization and body: a repeated request gets the stored answer and
+ * does nothing, the same key with another of these gets 422. Only answers below 400 that were committed are stored; where a handler calls this several times, the
  * key is the first call's. What the database refuses is answered here: 503 where it is away or the conflict does not pass, 500 else; 409 for a violated unique
  * constraint, 422 for another constraint or value, in the words of the service's `rules`, unless `function` looked first.
  */
 void http_transact(struct exchange *exchange, WorkFunction function, void *context);
+/*
+ * Within such a function, before it asks somebody outside who cannot be asked twice (a provider whose codes are good for one question): claims the request's Idempotency-Key
+ * now, instead of with the next statement. False: the function returns WORK_FAILED, since the key has an answer, which is given then, or the database failed. Behind it a
+ * repetition of this request waits until the unit has ended. Without a key: true, and nothing is sent. With one the transaction is open while somebody else answers: that needs
+ * a time limit far below 15 s (idle_in_transaction_session_timeout). The function may run again: what it was told it keeps in its context.
+ */
+bool MUST_CHECK http_claim(struct exchange *exchange, struct work *work);
 
 #endif

@@ -34,6 +34,8 @@ struct exchange_priv {
   struct route_match match;
   struct query query;
   const char *idempotency_key; /* NULL: none, or used */
+  bool has_claim;              /* the unit of work in hand claims a key */
+  struct uuid_source ids;      /* for all identifiers of the request */
   char client_address[INET6_ADDRSTRLEN];
   /* What the last attempt of a unit of work has left. */
   struct answer answer;

@@ -7,10 +7,10 @@
  *   UPDATE answers SET status, body              the answer, in the same transaction as what it tells about
  *   COMMIT
  *
- * So there is an answer exactly where there was an effect. The INSERT goes out with the first statements of the service and costs no round trip; that the key
- * is taken shows as a unique violation, and then, in a new unit, the table says what to repeat. Any unique violation is looked at like that: one of the
- * service's own finds no answer there and stays what it is. One of the key that finds none met an answer that was removed for its age in between: the key is free
- * now, and the request is done as if it were the first, which it has become.
+ * So there is an answer exactly where there was an effect. The INSERT goes out with the first statements of the service and costs no round trip, unless
+ * http_claim() sends it before; that the key is taken shows as a unique violation, and then, in a new unit, the table says what to repeat. Any unique violation is
+ * looked at like that: one of the service's own finds no answer there and stays what it is. One of the key that finds none met an answer that was removed for its
+ * age in between: the key is free now, and the request is done as if it were the first, which it has become.
  *
  * The digest covers all that makes two requests the same: path, query, Authorization (one client's answer is not for another) and the body's bytes. The method
  * is part of the route.
@@ -327,6 +327,13 @@ static void transact(struct transaction *transaction)
                "the stored answer to this Idempotency-Key was just removed for its age, and nothing was done; try again in a moment with the same key");
 }
 
+bool http_claim(struct exchange *exchange, struct work *work)
+{
+  struct work_outcome outcome; /* told again by the unit's end */
+
+  return !exchange->priv->has_claim || work_sync(work, &outcome) == VERDICT_OK;
+}
+
 void http_transact(struct exchange *exchange, WorkFunction function, void *context)
 {
   struct exchange_priv *priv = exchange->priv;
@@ -334,6 +341,7 @@ void http_transact(struct exchange *exchange, WorkFunction function, void *conte
       .exchange = exchange, .function = function, .context = context, .idempotency = priv->site->idempotency, .key = priv->idempotency_key};
 
   priv->idempotency_key = NULL; /* for the first unit of several */
+  priv->has_claim = transaction.key != NULL;
   if (transaction.key != NULL) {
     (void)snprintf(transaction.route, sizeof(transaction.route), "%s %s", priv->method, exchange_route(exchange));
     digest_exchange(exchange, transaction.digest);

@@ -2,8 +2,9 @@
  * idempotency.h - answers kept for requests that may come again: http_transact() of exchange.h, and the table behind it.
  *
  *     CREATE TABLE orders.request_answer (
- *       key text PRIMARY KEY, route text NOT NULL, digest bytea NOT NULL, status int, body json, created_at timestamptz NOT NULL DEFAULT now());
+ *       key text PRIMARY KEY, route text NOT NULL, digest bytea NOT NULL, status integer, body text, created_at timestamptz NOT NULL DEFAULT now());
  *
+ * `body` is the answer's JSON as it went to the client, byte for byte; a column of type json does as well, one of jsonb would give other bytes to whoever asks again.
  * The service's role needs SELECT, INSERT, UPDATE and DELETE on it. An index on created_at makes the removal of old rows cheap.
  */
 #ifndef HTTP_IDEMPOTENCY_H

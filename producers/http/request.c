@@ -18,7 +18,6 @@
 #include "json_body.h"
 #include "pages.h"
 #include "trace_context.h"
-#include "uuid.h"
 
 const char *request_header(const struct request *request, const char *name)
 {
@@ -142,10 +141,10 @@ static void read_origin(struct request *request)
   } else {
     char id[UUID_SIZE];
 
-    uuid_new(id);
+    http_uuid_new(&request->exchange, id);
     memcpy(origin->correlation_id, id, sizeof(id));
   }
-  traceparent_child(request_header(request, "traceparent"), origin->traceparent);
+  traceparent_child(request_header(request, "traceparent"), &request->priv.ids, origin->traceparent);
 }
 
 static void read_client(struct request *request)

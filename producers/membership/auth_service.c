@@ -16,7 +16,9 @@
  * A member's id is taken from its sequence before the INSERT. Of two first logins of one person at once, one makes the member and the other waits for it and finds it.
  * Who has withdrawn stays withdrawn: consumers never revive a member either.
  *
- * No provider is asked. The stand-in takes `code` as `person` or `person:anything`: the same person again and again, whatever stands behind the colon.
+ * No provider is asked. The stand-in takes `code` as `person` or `person:anything`: the same person again and again, whatever stands behind the colon. A real one takes a code
+ * once; so a login claims its Idempotency-Key before it asks, and a repetition gets the stored answer. (That answer says who the member is. A service that also hands out a
+ * token makes it anew behind the transaction: in a table it would be a password.)
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -62,16 +64,20 @@ static const struct statement WITHDRAW_MEMBER = {
 /* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
 /* What all calls work with */
 
+enum standin { STANDIN_ANSWERS, STANDIN_REFUSES, STANDIN_AWAY };
+static const char *const standin_words[] = {"answers", "refuses", "away", NULL};
+
 struct service {
   int standin; /* enum standin */
 };
 
 struct call {
   struct exchange *exchange;
-  const char *member_id;                                /* of the path */
-  const char *provider;                                 /* of a login */
-  char person[PERSON_MAX_BYTES + 1];                    /* of a login */
-  char email[PERSON_MAX_BYTES + sizeof STANDIN_DOMAIN]; /* of a login; empty: none */
+  const char *member_id; /* of the path */
+  enum standin standin;  /* of a login, as the next four */
+  const char *provider, *code;
+  char person[PERSON_MAX_BYTES + 1];                    /* empty: the provider has not said yet */
+  char email[PERSON_MAX_BYTES + sizeof STANDIN_DOMAIN]; /* empty: none */
   const char *new_nickname, *new_email;                 /* of a change; NULL: stays */
   char event_id[UUID_SIZE];
 };
@@ -80,7 +86,7 @@ struct call {
 static struct call call_of(struct exchange *exchange)
 {
   struct call call = {.exchange = exchange};
-  uuid_new(call.event_id);
+  http_uuid_new(exchange, call.event_id);
   return call;
 }
 
@@ -126,9 +132,6 @@ static void member_publish(struct work *work, const struct call *call, const PGr
 /* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
 /* Login */
 
-enum standin { STANDIN_ANSWERS, STANDIN_REFUSES, STANDIN_AWAY };
-static const char *const standin_words[] = {"answers", "refuses", "away", NULL};
-
 /* Who the code is. False: the provider does not know it. A person whose name can stand before an @ has an e-mail. */
 static bool standin_identify(const char *code, struct call *call)
 {
@@ -143,9 +146,37 @@ static bool standin_identify(const char *code, struct call *call)
   return true;
 }
 
+/* Asked once per request, however often the unit of work has to be done again. False: the answer is given. */
+static bool person_is_identified(struct call *call)
+{
+  if (call->person[0] != '\0') {
+    return true;
+  }
+  switch (call->standin) {
+  case STANDIN_AWAY:
+    http_problem(call->exchange, 503, "the OAuth provider does not answer");
+    return false;
+  case STANDIN_ANSWERS:
+    if (standin_identify(call->code, call)) {
+      return true;
+    }
+    break;
+  case STANDIN_REFUSES:
+    break;
+  }
+  http_problem(call->exchange, 401, "the OAuth provider does not know this code");
+  return false;
+}
+
 static enum work_end person_logs_in(struct work *work, void *context)
 {
-  const struct call *call = context;
+  struct call *call = context;
+  if (!http_claim(call->exchange, work)) {
+    return WORK_FAILED;
+  }
+  if (!person_is_identified(call)) {
+    return WORK_ROLLBACK;
+  }
   const PGresult *member = work_ask(work, &FIND_PERSON, call->provider, call->person);
   if (member != NULL && PQntuples(member) == 0) {
     const PGresult *id = work_ask(work, &TAKE_MEMBER_ID);
@@ -183,25 +214,12 @@ static void log_in(struct exchange *exchange)
   const struct service *service = exchange->state;
   struct call call = call_of(exchange);
   struct fields fields = fields_of(exchange->body);
+  call.standin = (enum standin)service->standin;
   call.provider = fields_text(&fields, "provider", 1, PROVIDER_MAX_CHARACTERS);
-  const char *code = fields_text(&fields, "code", 1, CODE_MAX_CHARACTERS);
-  if (!http_fields_are_sound(exchange, &fields)) {
-    return;
+  call.code = fields_text(&fields, "code", 1, CODE_MAX_CHARACTERS);
+  if (http_fields_are_sound(exchange, &fields)) {
+    http_transact(exchange, person_logs_in, &call);
   }
-  switch ((enum standin)service->standin) {
-  case STANDIN_AWAY:
-    http_problem(exchange, 503, "the OAuth provider does not answer");
-    return;
-  case STANDIN_ANSWERS:
-    if (standin_identify(code, &call)) {
-      http_transact(exchange, person_logs_in, &call);
-      return;
-    }
-    break;
-  case STANDIN_REFUSES:
-    break;
-  }
-  http_problem(exchange, 401, "the OAuth provider does not know this code");
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------------------------------------- */

@@ -108,7 +108,7 @@ static struct order order_of(struct exchange *exchange, const char *id, struct f
   struct order order = {.exchange = exchange, .id = id};
   order.customer_id = fields_text(fields, "customerId", 1, CUSTOMER_ID_MAX_CHARACTERS);
   order.customer_email = fields_email(fields, "customerEmail");
-  uuid_new(order.event_id);
+  http_uuid_new(exchange, order.event_id);
   outbox_time(moment_now().wall_us, false, order.now);
   return order;
 }
@@ -116,7 +116,7 @@ static struct order order_of(struct exchange *exchange, const char *id, struct f
 static void make_order(struct exchange *exchange)
 {
   char id[UUID_SIZE];
-  uuid_new(id);
+  http_uuid_new(exchange, id);
   struct fields fields = fields_of(exchange->body);
   struct order order = order_of(exchange, id, &fields);
   order.total_amount = fields_decimal(&fields, "totalAmount", "0.01", 2);

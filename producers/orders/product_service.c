@@ -52,8 +52,8 @@ static void make_product(struct exchange *exchange)
     return;
   }
   /* Once per request, however often the unit of work has to be done again. */
-  uuid_new(product.id);
-  uuid_new(product.event_id);
+  http_uuid_new(exchange, product.id);
+  http_uuid_new(exchange, product.event_id);
   outbox_time(moment_now().wall_us, false, product.now);
   http_transact(exchange, product_is_made, &product);
 }

@@ -110,7 +110,7 @@ enum verdict MUST_CHECK work_run(struct database *database, WorkFunction functio
  * commit and rollback end it and free it. No attempt is made again. A broken unit can only be rolled back.
  */
 enum verdict MUST_CHECK work_begin(struct database *database, struct work **ret_work, struct work_outcome *ret_outcome);
-/* Sends what is queued and waits: an error of anything before shows here. */
+/* Sends what is queued and waits: an error of anything before shows here. A function of work_run() may call it, too, and returns WORK_FAILED behind any other verdict than OK. */
 enum verdict MUST_CHECK work_sync(struct work *work, struct work_outcome *ret_outcome);
 enum verdict MUST_CHECK work_commit(struct work *work, struct work_outcome *ret_outcome);
 void work_rollback(struct work *work);

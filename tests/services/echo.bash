@@ -69,7 +69,7 @@ echo_tables() {
     "CREATE TABLE echo.note (id uuid PRIMARY KEY, name text NOT NULL UNIQUE, text text NOT NULL CONSTRAINT text_is_polite CHECK (text <> 'rude')
     CONSTRAINT text_is_not_secret CHECK (text <> 'secret'))" \
     'CREATE TABLE echo.attempt (at timestamptz DEFAULT now())' \
-    'CREATE TABLE echo.request_answer (key text PRIMARY KEY, route text NOT NULL, digest bytea NOT NULL, status int, body json, created_at timestamptz NOT NULL DEFAULT now())' \
+    'CREATE TABLE echo.request_answer (key text PRIMARY KEY, route text NOT NULL, digest bytea NOT NULL, status integer, body text, created_at timestamptz NOT NULL DEFAULT now())' \
     'CREATE ROLE echo LOGIN' 'GRANT USAGE ON SCHEMA echo TO echo' 'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA echo TO echo' \
     'GRANT outbox_writer TO echo' "INSERT INTO public.outbox_writer_aggregate VALUES ('echo', 'echo')"
 }

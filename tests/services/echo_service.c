@@ -42,7 +42,7 @@ static void post_note(struct exchange *exchange)
   if (!http_fields_are_sound(exchange, &fields)) {
     return;
   }
-  uuid_new(note.id);
+  http_uuid_new(exchange, note.id);
   http_transact(exchange, write_note, &note);
 }
 

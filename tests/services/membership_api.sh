@@ -134,13 +134,36 @@ answered 200
 assert_eq 'the nickname behind a change that was repeated' June "$(pg "SELECT nickname FROM auth.member WHERE member_id = $jun")"
 events_are 31
 
-# Where the stand-in is told to, nobody gets in.
+# Where the stand-in is told to, nobody gets in. Who repeats a login with its key is answered from the store: for one code nobody asks the provider twice, and what it would
+# say by now does not matter.
+is_replayed() {
+  grep -qi '^idempotency-replayed: true' "$RUN/call.headers"
+}
+login sora kakao -H "Idempotency-Key: $MINE.login"
+answered 201
+sora=$ANSWER
 process_stop auth-service
 service_start auth-service OAUTH_STANDIN=refuses
 login sora
 answered 401
+login sora kakao -H "Idempotency-Key: $MINE.refused"
+answered 401
+login sora kakao -H "Idempotency-Key: $MINE.login"
+answered 201
+assert_eq 'a login that is repeated' "$sora" "$ANSWER"
+is_replayed || fail 'a login that is repeated is not told from the store'
+login sora:2 kakao -H "Idempotency-Key: $MINE.login"
+answered 422
 process_stop auth-service
 service_start auth-service OAUTH_STANDIN=away
 login sora
 answered 503
-events_are 31
+login sora kakao -H "Idempotency-Key: $MINE.login"
+answered 201
+is_replayed || fail 'a login that is repeated while the provider is away is not told from the store'
+process_stop auth-service
+service_start auth-service
+login sora kakao -H "Idempotency-Key: $MINE.refused"
+answered 200
+! is_replayed || fail 'a refused login was kept'
+events_are 32

@@ -48,6 +48,27 @@ cannot 'auth-service writes of none' "$auth" "$(odd NULL 1 "'{}'")" '42501|23502
 cannot 'auth-service writes without a key' "$auth" "$(odd "'MEMBER'" NULL "'{}'")" '42501|23502'
 cannot 'auth-service writes more than Kafka takes' "$auth" "$(odd "'MEMBER'" 1 "repeat('x', 900001)")"
 can 'auth-service writes as much as Kafka takes' "$auth" "BEGIN; $(odd "'MEMBER'" 1 "repeat('x', 900000)"); ROLLBACK"
+whole() { # EVENT_ID EVENT_TYPE PAYLOAD CORRELATION_ID CAUSATION_ID TRACEPARENT
+  echo "INSERT INTO public.member_outbox_event (event_id, aggregate_type, aggregate_id, event_type, payload, correlation_id, causation_id, traceparent) VALUES ($1, 'MEMBER', 1, $2, $3, $4, $5, $6)"
+}
+while IFS='|' read -r what id type payload correlation causation trace; do
+  cannot "auth-service writes $what" "$auth" "$(whole "$id" "$type" "$payload" "$correlation" "$causation" "$trace")" '42501|23502'
+done <<'EVENTS'
+an event without an id|NULL|'CREATED'|'{}'|NULL|NULL|NULL
+an event with an empty id|''|'CREATED'|'{}'|NULL|NULL|NULL
+an event without a type|'e'|NULL|'{}'|NULL|NULL|NULL
+an event with an empty type|'e'|''|'{}'|NULL|NULL|NULL
+an event without a body|'e'|'CREATED'|NULL|NULL|NULL|NULL
+a long correlation id|'e'|'CREATED'|'{}'|repeat('x', 129)|NULL|NULL
+a long causation id|'e'|'CREATED'|'{}'|NULL|repeat('x', 129)|NULL
+a long trace|'e'|'CREATED'|'{}'|NULL|NULL|repeat('x', 56)
+EVENTS
+can 'auth-service writes the longest headers' "$auth" "BEGIN; $(whole "'e'" "'CREATED'" "'{}'" "repeat('x', 128)" "repeat('x', 128)" "repeat('x', 55)"); ROLLBACK"
+# What comes by default is not for auth-service to say.
+for column in 'id 1' 'published true' "created_at 'infinity'" "event_time 'never'"; do
+  cannot "auth-service says $column" "$auth" "INSERT INTO public.member_outbox_event (event_id, aggregate_type, aggregate_id, event_type, payload, ${column%% *})
+    VALUES (gen_random_uuid()::text, 'MEMBER', 1, 'CREATED', '{}', ${column#* })"
+done
 can 'the old service writes of another aggregate' "$old" "INSERT INTO member_outbox_event (id, event_id, aggregate_type, payload) VALUES (90, gen_random_uuid()::text, 'ORDER', repeat('x', 900001))"
 can 'the old scheduler marks it' "$old" "UPDATE member_outbox_event SET published = true WHERE id = 90; DELETE FROM member_outbox_event WHERE id = 90"
 cannot 'auth-service reads the outbox' "$auth" "SELECT FROM member_outbox_event"
@@ -56,6 +77,9 @@ cannot 'auth-service removes' "$auth" "DELETE FROM member_outbox_event"
 
 # Members.
 cannot 'the same person twice' "$auth" "$person" 23505
+for column in "status 'DELETED'" "created_at 'infinity'" "updated_at 'infinity'"; do
+  cannot "a member begins with $column" "$auth" "INSERT INTO auth.member (provider, provider_id, nickname, ${column%% *}) VALUES ('kakao', 'eve', 'eve', ${column#* })"
+done
 can 'the same person twice, asked for' "$auth" "$person ON CONFLICT (provider, provider_id) DO NOTHING RETURNING member_id"
 can 'a member is renamed' "$auth" "SELECT * FROM auth.member WHERE member_id = 1 FOR UPDATE; UPDATE auth.member SET nickname = 'ann', email = NULL, updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond') WHERE member_id = 1 RETURNING member_id"
 cannot 'a member becomes another person' "$auth" "UPDATE auth.member SET provider_id = 'bob'"
@@ -94,6 +118,7 @@ can 'an alert, taken and sent' "$dday" "INSERT INTO dday.alert (event_id, channe
 assert_eq 'alerts to send' 1 "$(pg "SELECT count(*) FROM dday.alert WHERE status = 'PENDING'")"
 cannot 'sent at no time' "$dday" "UPDATE dday.alert SET status = 'SENT'" 23514
 can 'a dead letter' "$dday" "INSERT INTO outbox_binary ($EVENT, event_id) VALUES ('member-events.DLT', '7', 'CREATED', '{', 'e-7')"
+cannot 'a dead letter that is never removed' "$dday" "INSERT INTO outbox_binary ($EVENT, created_at) VALUES ('member-events.DLT', '7', 'CREATED', '{', '9999-01-01')"
 cannot 'd-day-service makes members up' "$dday" "INSERT INTO outbox ($EVENT) VALUES ('member-events', '7', 'CREATED', '{}')"
 cannot 'd-day-service writes the old outbox' "$dday" "$event"
 cannot 'auth-service writes another outbox' "$auth" "INSERT INTO outbox ($EVENT) VALUES ('member-events', '7', 'CREATED', '{}')"
@@ -106,8 +131,12 @@ for foreign in "$auth dday.member_reference" "$auth dday.d_day" "$auth dday.fail
 done
 cannot 'd-day-service forgets what it handled' "$dday" 'DELETE FROM dday.inbox'
 
-# Applied again: nothing changes, whatever is in it.
+# Applied again: nothing changes, whatever is in it; and what an earlier version gave beyond that is taken.
 before=$(dump)
+pg 'GRANT INSERT ON public.member_outbox_event, auth.member TO auth_service' 'GRANT INSERT ON public.outbox_binary TO dday_service' \
+  'DROP TRIGGER member_outbox_event_is_of_a_member ON public.member_outbox_event' \
+  "CREATE TRIGGER member_outbox_event_is_of_a_member BEFORE INSERT ON public.member_outbox_event
+    FOR EACH ROW WHEN (NEW.aggregate_type IS DISTINCT FROM 'MEMBER' OR NEW.aggregate_id IS NULL OR octet_length(NEW.payload) > 900000) EXECUTE FUNCTION public.member_outbox_event_is_of_a_member()"
 for file in inbox membership; do
   apply $file.sql >"$RUN/apply.log" 2>&1 || fail "$file.sql once more: $(cat "$RUN/apply.log")"
 done

@@ -39,6 +39,10 @@ cannot 'DELETE' "$orders" "DELETE FROM outbox"
 cannot 'TRUNCATE' "$orders" "TRUNCATE outbox"
 cannot 'ON CONFLICT DO UPDATE' "$orders" "INSERT INTO outbox (id, $EVENT) VALUES (gen_random_uuid(), 'order', '1', 'T', '{}') ON CONFLICT (id) DO UPDATE SET type = 'X'"
 cannot 'reading the grants' "$orders" "SELECT * FROM outbox_writer_aggregate"
+cannot 'finding out what another may write' "$orders" "SELECT outbox_role_may_write('$customers', 'customer')"
+cannot 'asking about itself as if it were another' "$orders" "SELECT outbox_role_may_write('$orders', 'order')"
+assert_eq 'what it may write itself' order "$(as "$orders" 'SELECT aggregatetype FROM outbox_own_aggregate')"
+assert_eq 'whether it may' 't f f' "$(as "$orders" "SELECT outbox_may_write('order')" "SELECT outbox_may_write('customer')" "SELECT outbox_may_write(NULL) IS TRUE" | paste -sd ' ')"
 cannot 'granting itself a type' "$orders" "INSERT INTO outbox_writer_aggregate VALUES ('$orders', 'customer')"
 cannot 'pruning' "$orders" "SELECT outbox_prune()"
 cannot 'a bare text message' "$orders" "SELECT pg_logical_emit_message(true, 'outbox', '{}')"
@@ -48,9 +52,21 @@ pg "CREATE SCHEMA evil AUTHORIZATION \"$orders\""
 can 'a writer makes its own functions' "$orders" "
   CREATE FUNCTION evil.pg_has_role(name, oid, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
   CREATE FUNCTION evil.outbox_role_may_write(name, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+  CREATE FUNCTION evil.outbox_may_write(text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+  CREATE FUNCTION evil.same(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+  CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.same);
+  CREATE VIEW evil.outbox_own_aggregate AS SELECT 'customer'::text AS aggregatetype;
+  CREATE FUNCTION evil.tell(text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS 'BEGIN RAISE NOTICE ''seen: %'', \$1; RETURN true; END';
   CREATE TABLE evil.outbox_writer_aggregate AS SELECT '$orders'::name AS role, 'customer'::text AS aggregatetype"
 cannot 'a shadowed rule of emit' "$orders" "SET search_path = evil, pg_catalog, public; SELECT outbox_emit('customer', '1', 'T', '{}')"
 cannot 'a shadowed rule of the policy' "$orders" "SET search_path = evil, pg_catalog, public; INSERT INTO outbox ($EVENT) VALUES ('customer', '1', 'T', '{}')"
+assert_eq 'what a function of its own sees of the grants' 'seen: order' "$(as "$orders" 'SET client_min_messages = notice; SELECT FROM outbox_own_aggregate WHERE evil.tell(aggregatetype)' 2>&1 | grep -o 'seen: .*')"
+# A function with its owner's rights writes what the owner may, whoever calls it, and no more.
+can 'a writer lends its right by a function' "$orders" "
+  CREATE FUNCTION evil.place(kind text) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'INSERT INTO public.outbox ($EVENT) VALUES (\$1, ''1'', ''T'', ''{}'')';
+  GRANT USAGE ON SCHEMA evil TO \"$stranger\"; GRANT EXECUTE ON FUNCTION evil.place(text) TO \"$stranger\""
+can 'a stranger publishes by that function' "$stranger" "SELECT evil.place('order')"
+cannot 'a stranger publishes something else by that function' "$stranger" "SELECT evil.place('customer')"
 # A pool that logs in once and takes on the writer's role: the role it has taken on counts, and only while it has.
 can 'SET ROLE and INSERT' "$pool" "SET ROLE \"$orders\"; INSERT INTO outbox ($EVENT) VALUES ('order', '1', 'T', '{}')"
 can 'SET ROLE and emit' "$pool" "SET ROLE \"$orders\"; SELECT outbox_emit('order', '1', 'T', '{}')"
@@ -66,6 +82,16 @@ cannot 'after the grant was taken' "$customers" "SELECT outbox_publish('customer
 pg "INSERT INTO outbox_writer_aggregate VALUES ('outbox_writer', 'shared')"
 can 'by the group' "$customers" "SELECT outbox_publish('shared', '1', 'T', '{}'), outbox_emit('shared', '1', 'T', '{}')"
 
+# Of an earlier version: the policies asked a function that answered everybody about anybody.
+pg "GRANT EXECUTE ON FUNCTION outbox_role_may_write(name, text) TO outbox_writer" \
+  "ALTER POLICY outbox_writer_own_types ON outbox WITH CHECK (outbox_role_may_write(current_user, aggregatetype))" \
+  "ALTER POLICY outbox_writer_own_types ON outbox_binary WITH CHECK (outbox_role_may_write(current_user, aggregatetype))"
+can 'finding out, before' "$orders" "SELECT outbox_role_may_write('$customers', 'customer')"
+apply roles.sql >"$RUN/again.log" 2>&1 || fail "roles.sql over an earlier one: $(cat "$RUN/again.log")"
+cannot 'finding out, afterwards' "$orders" "SELECT outbox_role_may_write('$customers', 'customer')"
+can 'INSERT of its own type, afterwards' "$orders" "INSERT INTO outbox ($EVENT) VALUES ('order', '1', 'T', '{}'); INSERT INTO outbox_binary ($EVENT) VALUES ('order', '1', 'T', 'b')"
+cannot 'INSERT of another type, afterwards' "$orders" "INSERT INTO outbox ($EVENT) VALUES ('customer', '1', 'T', '{}')"
+
 # Stranger: nothing. INSERT by a grant of its own, without membership, meets the row policy.
 cannot 'a stranger inserts' "$stranger" "INSERT INTO outbox ($EVENT) VALUES ('order', '1', 'T', '{}')"
 cannot 'a stranger publishes' "$stranger" "SELECT outbox_publish('order', '1', 'T', '{}')"
@@ -73,6 +99,8 @@ cannot 'a stranger emits' "$stranger" "SELECT outbox_emit('order', '1', 'T', '{}
 cannot 'a stranger prunes' "$stranger" "SELECT outbox_prune()"
 cannot 'a stranger emits a bare message' "$stranger" "SELECT pg_logical_emit_message(true, 'outbox', '{}')"
 cannot 'a stranger asks who may write what' "$stranger" "SELECT outbox_role_may_write('$orders', 'order')"
+cannot 'a stranger asks what it may write' "$stranger" "SELECT outbox_may_write('order')"
+cannot 'a stranger reads what it may write' "$stranger" 'SELECT FROM outbox_own_aggregate'
 pg "GRANT INSERT ON outbox TO \"$stranger\""
 cannot 'a stranger with INSERT' "$stranger" "INSERT INTO outbox ($EVENT) VALUES ('order', '1', 'T', '{}')"
 

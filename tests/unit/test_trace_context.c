@@ -6,6 +6,8 @@
 #define TRACE "0af7651916cd43dd8448eb211c80319c"
 #define SPAN  "b7ad6b7169203331"
 
+static struct uuid_source ids;
+
 Test(trace_context, is_sound_as_the_standard_says)
 {
   static const char *const sound[] = {
@@ -57,8 +59,8 @@ Test(trace_context, a_child_is_another_span_of_the_same_trace)
   char first[TRACEPARENT_SIZE];
   char second[TRACEPARENT_SIZE];
 
-  traceparent_child("00-" TRACE "-" SPAN "-01", first);
-  traceparent_child("00-" TRACE "-" SPAN "-01", second);
+  traceparent_child("00-" TRACE "-" SPAN "-01", &ids, first);
+  traceparent_child("00-" TRACE "-" SPAN "-01", &ids, second);
   cr_assert(traceparent_is_sound(first), "%s", first);
   cr_assert_eq(strncmp(first, "00-" TRACE "-", 36), 0, "%s", first);
   cr_assert_neq(strncmp(first + 36, SPAN, 16), 0, "%s", first);
@@ -78,7 +80,7 @@ Test(trace_context, a_child_is_sampled_if_its_parent_is_and_passes_no_other_flag
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
     char child[TRACEPARENT_SIZE];
 
-    traceparent_child(cases[i].parent, child);
+    traceparent_child(cases[i].parent, &ids, child);
     cr_assert_eq(strncmp(child, "00-" TRACE, 35), 0, "%s", child);
     cr_assert_str_eq(child + 52, cases[i].flags, "%s", cases[i].parent);
   }
@@ -92,7 +94,7 @@ Test(trace_context, without_a_sound_parent_a_new_trace_begins)
   for (size_t i = 0; i < sizeof(parents) / sizeof(*parents); i++) {
     char child[TRACEPARENT_SIZE];
 
-    traceparent_child(parents[i], child);
+    traceparent_child(parents[i], &ids, child);
     cr_assert(traceparent_is_sound(child), "%s", child);
     cr_assert_neq(strncmp(child + 3, TRACE, 32), 0);
     cr_assert_neq(strncmp(child, last, 35), 0, "%s and %s are of one trace", child, last);
@@ -105,7 +107,7 @@ Test(trace_context, a_child_may_take_the_place_of_its_parent)
 {
   char text[TRACEPARENT_SIZE] = "00-" TRACE "-" SPAN "-00";
 
-  traceparent_child(text, text);
+  traceparent_child(text, &ids, text);
   cr_assert(traceparent_is_sound(text), "%s", text);
   cr_assert_eq(strncmp(text, "00-" TRACE "-", 36), 0);
   cr_assert_str_eq(text + 52, "-00");

@@ -1,7 +1,20 @@
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "trace_context.h"
 #include "uuid.h"
+
+/* In the place of the C library's, for who counts how often the kernel is asked. */
+static unsigned int questions;
+
+ssize_t getrandom(void *buffer, size_t length, unsigned int flags)
+{
+  questions++;
+  return syscall(SYS_getrandom, buffer, length, flags);
+}
 
 Test(uuid, a_new_one_is_sound_and_says_version_4)
 {
@@ -15,6 +28,43 @@ Test(uuid, a_new_one_is_sound_and_says_version_4)
     cr_assert_eq(text[14], '4', "%s", text);
     cr_assert_not_null(strchr("89ab", text[19]), "%s", text);
     cr_assert_eq(strcspn(text, "ABCDEF"), UUID_SIZE - 1, "%s", text);
+  }
+}
+
+/* What a request without a correlation id and a trace takes to make an order: those two, a span, the order's id and the event's. */
+Test(uuid, all_identifiers_of_a_request_cost_one_question)
+{
+  struct uuid_source source = {0};
+  char text[UUID_SIZE];
+  char traceparent[TRACEPARENT_SIZE];
+
+  questions = 0;
+  uuid_next(&source, text);
+  traceparent_child(NULL, &source, traceparent);
+  uuid_next(&source, text);
+  uuid_next(&source, text);
+  cr_assert_eq(questions, 1, "%u", questions);
+  cr_assert(traceparent_is_sound(traceparent), "%s", traceparent);
+  uuid_next(&source, text);
+  cr_assert_eq(questions, 1, "%u", questions);
+  uuid_next(&source, text);
+  cr_assert_eq(questions, 2, "a source that is empty asks again");
+}
+
+Test(uuid, no_two_of_one_source_are_the_same)
+{
+  enum { COUNT = 600 };
+  static char texts[COUNT][UUID_SIZE];
+  struct uuid_source source = {0};
+
+  for (size_t i = 0; i < COUNT; i++) {
+    uuid_next(&source, texts[i]);
+    cr_assert(uuid_is_sound(texts[i]), "%s", texts[i]);
+    cr_assert_eq(texts[i][14], '4', "%s", texts[i]);
+    cr_assert_not_null(strchr("89ab", texts[i][19]), "%s", texts[i]);
+    for (size_t j = 0; j < i; j++) {
+      cr_assert_str_neq(texts[i], texts[j]);
+    }
   }
 }
 

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Who stands at the address of auth-service refuses, redirects, or says what is no answer: that is nobody's event's fault. The event waits, the log names what a person must
+# mend, nothing becomes a dead letter; and when the answer is one, the event goes on by itself. Only a member that auth-service does not know is given up.
+# tags: slow
+# shellcheck source=tests/services/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+# shellcheck source=tests/services/consumers.bash
+. "${BASH_SOURCE[0]%/*}/consumers.bash"
+
+system_new membership
+relay_init
+relay_start
+mkdir -p "$RUN/auth"
+
+# says STATUS BODY: from now on.
+says() {
+  printf '%s\n%s' "$1" "$2" >"$RUN/auth/answer.new"
+  mv "$RUN/auth/answer.new" "$RUN/auth/answer"
+}
+
+# asks_in_vain STATUS BODY CAUSE WORDS: the event waits for that, for a reason that passes.
+asks_in_vain() {
+  says "$1" "$2"
+  await "an attempt that got $1 $2" 40 consumer_has_logged d-day-service \
+    ".event_id == \"$id\" and .event == \"attempt_failed\" and .cause == \"$3\" and .class == \"transient\" and (.error | contains(\"$4\")) and (.hint | length) > 0"
+}
+
+says 302 ''
+process_spawn auth-standin TERM python3 "$ROOT/tests/services/auth_standin" "$RUN/auth"
+await 'the stand-in' 20 test -e "$RUN/auth/port"
+consumer_start d-day-service "AUTH_SERVICE_URL=http://127.0.0.1:$(<"$RUN/auth/port")/"
+
+member=$((6000000000 + RANDOM * 32768 + RANDOM))
+id=$(cat /proc/sys/kernel/random/uuid)
+give member-events "$member" "{\"eventId\": \"$id\", \"eventType\": \"UPDATED\", \"memberId\": $member, \"timestamp\": \"2026-03-05T10:00:00\", \"changedFields\": []}"
+# The log tells a cause once a minute: those that have one in common take turns with the other.
+asks_in_vain 302 '' auth_answer 'status 302'
+asks_in_vain 401 '{}' auth_refused 'status 401'
+asks_in_vain 200 '<html>welcome</html>' auth_answer 'no member'
+asks_in_vain 407 '' auth_refused 'status 407'
+assert_eq 'dead letters' 0 "$(with_id member-events.DLT "$id" | wc -l)"
+says 200 "{\"memberId\": $member, \"nickname\": \"found\", \"status\": \"ACTIVE\"}"
+await 'the member' 40 sql_is 'found ACTIVE' "SELECT nickname || ' ' || status FROM dday.member_reference WHERE member_id = $member"
+relay_has_all
+assert_eq 'dead letters' 0 "$(with_id member-events.DLT "$id" | wc -l)"
+
+# Unknown, in auth-service's words.
+says 404 '{"type": "about:blank", "status": 404}'
+id=$(cat /proc/sys/kernel/random/uuid)
+give member-events "$((member + 1))" "{\"eventId\": \"$id\", \"eventType\": \"UPDATED\", \"memberId\": $((member + 1)), \"timestamp\": \"2026-03-05T10:00:00\", \"changedFields\": []}"
+await 'a dead letter' 40 has_with_id member-events.DLT "$id" 1
+assert_eq 'error class of the dead letter' unknown_member "$(with_id member-events.DLT "$id" | jq -r '.headers["dlt.error.class"]')"
+consumer_stop d-day-service
+
+# An address that is none is no setting.
+code=0
+consumer_launch d-day-service AUTH_SERVICE_URL=auth-service:8081
+wait "${CONSUMER_PID[d-day-service]}" || code=$?
+assert_eq 'exit code of a wrong address' 2 "$code"
