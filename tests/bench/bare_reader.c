@@ -4,8 +4,8 @@
  *   bare_reader CONNINFO SLOT PLUGIN END-LSN [PAUSE-US [LONG-READ-BYTES]]
  *
  * It reads as the relay may while it is behind: one read of libpq's buffer; when it brought less than LONG-READ-BYTES, a sleep of PAUSE-US on a timer, never at
- * the socket. With PAUSE-US 0 it sleeps at the socket before each read, as pg_recvlogical does. Over TCP it has the relay's bounded receive buffer, too, and the long
- * pause that goes with it (stream/pace.h), or it would be no upper limit.
+ * the socket. With PAUSE-US 0 it sleeps at the socket before each read, as pg_recvlogical does. Over TCP it has the relay's long pause, too, and the window that it
+ * needs (stream/near_peer.h), or it would be no upper limit.
  *
  * Prints NAME=VALUE lines: rows, bytes, the time from the first row to the last one, and its own CPU time meanwhile.
  */
@@ -25,8 +25,8 @@
 
 enum {
   PAUSE_US = 500,
-  TCP_PAUSE_US = 10000,
-  TCP_RECEIVE_BUFFER_BYTES = 212992,
+  TCP_PAUSE_US = 20000,
+  TCP_WINDOW_BYTES = 196608,
   LONG_READ_BYTES = 8192,
   STATUS_US = 1000000,
   LIMIT_US = 300000000,
@@ -177,7 +177,7 @@ static bool start(PGconn *connection, const char *slot, bool is_wal2json)
 int main(int argc, char **argv)
 {
   struct reading reading = {0};
-  const int receive_buffer_bytes = TCP_RECEIVE_BUFFER_BYTES;
+  const int window_bytes = TCP_WINDOW_BYTES, one = 1;
   int64_t pause_us, long_read_bytes = LONG_READ_BYTES;
   unsigned int high, low;
   PGconn *connection;
@@ -193,7 +193,8 @@ int main(int argc, char **argv)
   pause_us = PAUSE_US;
   if (is_tcp(PQsocket(connection))) {
     pause_us = TCP_PAUSE_US;
-    (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(receive_buffer_bytes));
+    (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVLOWAT, &window_bytes, sizeof(window_bytes));
+    (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
   }
   pause_us = argc > 5 ? strtoll(argv[5], NULL, 10) : pause_us;
   is_whole = PQstatus(connection) == CONNECTION_OK && start(connection, argv[2], reading.is_wal2json) &&

@@ -6,40 +6,29 @@
 
 #include "stream/near_peer.h"
 
-static int buffer_bytes(int fd)
+static int option(int fd, int name)
 {
-  int bytes = 0;
-  socklen_t length = sizeof(bytes);
+  int value = 0;
+  socklen_t length = sizeof(value);
 
-  cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &length), 0);
-  return bytes;
+  cr_assert_eq(getsockopt(fd, SOL_SOCKET, name, &value, &length), 0);
+  return value;
 }
 
-Test(near_peer, loopback_is_near_and_gets_the_bounded_buffer)
+Test(near_peer, loopback_is_near_and_its_window_holds_several_segments)
 {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t length = sizeof(address);
   int listener = socket(AF_INET, SOCK_STREAM, 0);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
-  int probe = socket(AF_INET, SOCK_STREAM, 0);
-  const int asked = NEAR_PEER_BUFFER_BYTES;
-  int before_bytes, granted_bytes;
 
   cr_assert_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
   cr_assert_eq(listen(listener, 1), 0);
   cr_assert_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
   cr_assert_eq(connect(fd, (struct sockaddr *)&address, length), 0);
-  cr_assert_eq(setsockopt(probe, SOL_SOCKET, SO_RCVBUF, &asked, sizeof(asked)), 0);
-  granted_bytes = buffer_bytes(probe);
-  before_bytes = buffer_bytes(fd);
-  if (granted_bytes < 2 * asked) { /* net.core.rmem_max is lower here */
-    cr_assert_not(near_peer_bound_buffer(fd));
-    cr_assert_eq(buffer_bytes(fd), before_bytes);
-  } else {
-    cr_assert(near_peer_bound_buffer(fd));
-    cr_assert_eq(buffer_bytes(fd), 2 * NEAR_PEER_BUFFER_BYTES);
-  }
-  (void)close(probe);
+  cr_assert(near_peer_prepare(fd));
+  cr_assert_geq(option(fd, SO_RCVBUF), NEAR_PEER_WINDOW_BYTES);
+  cr_assert_eq(option(fd, SO_RCVLOWAT), 1); /* the first byte still wakes who sleeps at the socket */
   (void)close(fd);
   (void)close(listener);
 }
@@ -51,10 +40,10 @@ Test(near_peer, what_is_not_connected_by_tcp_is_left_alone)
   int unconnected = socket(AF_INET, SOCK_STREAM, 0);
 
   cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-  bytes = buffer_bytes(pair[0]);
-  cr_assert_not(near_peer_bound_buffer(pair[0]));
-  cr_assert_eq(buffer_bytes(pair[0]), bytes);
-  cr_assert_not(near_peer_bound_buffer(unconnected));
+  bytes = option(pair[0], SO_RCVBUF);
+  cr_assert_not(near_peer_prepare(pair[0]));
+  cr_assert_eq(option(pair[0], SO_RCVBUF), bytes);
+  cr_assert_not(near_peer_prepare(unconnected));
   (void)close(pair[0]);
   (void)close(pair[1]);
   (void)close(unconnected);

@@ -1,6 +1,10 @@
 /*
  * near_peer.c - the least round trip is what the kernel has measured since the connection was made (tcp(7), TCP_INFO; linux/tcp.h, which has the field that netinet/tcp.h
  * lacks). By address one could not tell a container's database from one far away.
+ *
+ * SO_RCVLOWAT makes the kernel enlarge a buffer that is too small for it (since Linux 4.18, tcp_set_rcvlowat()), and go on to fit it to what comes. SO_RCVBUF would fix
+ * its size: small messages then overflow it although the window had room for them, what overflows is dropped, and until it is read and sent again the peer's
+ * acknowledgements count as out of the window. A relay that read nothing for ten seconds was seen to lose its connection so, by tcp_user_timeout.
  */
 #include "stream/near_peer.h"
 
@@ -8,7 +12,6 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 static bool is_near(int fd)
 {
@@ -19,25 +22,10 @@ static bool is_near(int fd)
          info.tcpi_min_rtt < NEAR_PEER_RTT_US;
 }
 
-/* Asked of a socket that is thrown away: a smaller buffer is worse than the kernel's own, and there is no way back from it. */
-static bool kernel_grants_buffer(void)
+bool near_peer_prepare(int fd)
 {
-  const int asked = NEAR_PEER_BUFFER_BYTES;
-  int granted = 0;
-  socklen_t length = sizeof(granted);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  bool is_granted = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &asked, sizeof(asked)) == 0 &&
-                    getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &length) == 0 && granted >= 2 * asked;
+  const int window_bytes = NEAR_PEER_WINDOW_BYTES, one = 1;
 
-  if (fd >= 0) {
-    (void)close(fd);
-  }
-  return is_granted;
-}
-
-bool near_peer_bound_buffer(int fd)
-{
-  const int bytes = NEAR_PEER_BUFFER_BYTES;
-
-  return is_near(fd) && kernel_grants_buffer() && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) == 0;
+  return is_near(fd) && setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &window_bytes, sizeof(window_bytes)) == 0 &&
+         setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) == 0;
 }

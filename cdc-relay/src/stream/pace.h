@@ -11,7 +11,7 @@
  * PostgreSQL's walsender calls send() for each message. A reader that sleeps at the socket is woken by each, and both sides pay for it; one that sleeps on a
  * timer while there is much to read halves the walsender's work per event. A reader that has caught up must sleep at the socket, or latency suffers.
  *
- * Where the sender is near and joins its messages as soon as we cannot take them (near_peer.h), the pause with known lag is so long that the buffer is full for the
+ * Where the sender is near and joins its messages as soon as we cannot take them (near_peer.h), the pause with known lag is so long that the window is full for the
  * greater part of it.
  */
 #ifndef STREAM_PACE_H
@@ -22,7 +22,7 @@
 
 enum {
   PACE_PAUSE_US = 500,
-  PACE_LONG_PAUSE_US = 10000, /* with known lag, where what is sent meanwhile is joined */
+  PACE_LONG_PAUSE_US = 20000, /* with known lag, where what is sent meanwhile is joined */
   PACE_QUICK_US = 300,        /* a wake-up that comes so soon after the last one is a quick one */
   PACE_QUICK_READS = 16,      /* so many in a row mean that we are behind; one transaction of one event alone makes up to three */
   PACE_EMPTY_PAUSES = 20,     /* with known lag: so many in a row that brought nothing end it */

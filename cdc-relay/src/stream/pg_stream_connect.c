@@ -58,7 +58,7 @@ static enum verdict identify_again(struct pg_stream *stream, const struct server
     pg_stream_swap(stream);
   }
   stream->facts.backend_pid = PQbackendPID(stream->connection);
-  stream->facts.is_joined = near_peer_bound_buffer(PQsocket(stream->connection));
+  stream->facts.is_joined = near_peer_prepare(PQsocket(stream->connection));
   stream->step = STEP_READY;
   return VERDICT_OK;
 }
