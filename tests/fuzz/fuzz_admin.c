@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,12 +29,27 @@ static void page(void *context, const char *accept, struct admin_page *ret_page)
 
 static const struct admin_route routes[] = {{"/livez", page}, {"/readyz", page}, {"/metrics", page}, {"/status", page}, {NULL, NULL}};
 
+/* libFuzzer's alarm would interrupt it. */
+static bool connect_undisturbed(int fd, const struct sockaddr_in *address)
+{
+  sigset_t alarm;
+  sigset_t before;
+  bool is_connected;
+
+  (void)sigemptyset(&alarm);
+  (void)sigaddset(&alarm, SIGALRM);
+  (void)sigprocmask(SIG_BLOCK, &alarm, &before);
+  is_connected = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+  (void)sigprocmask(SIG_SETMASK, &before, NULL);
+  return is_connected;
+}
+
 static int connect_client(void)
 {
   const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(admin_port(admin)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-  if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+  if (fd < 0 || !connect_undisturbed(fd, &address)) {
     perror("could not connect");
     abort();
   }

@@ -212,13 +212,13 @@ static void strike_postgres(struct world *world, enum sim_fault kind, struct rel
 
 /*
  * A topic that gets records, now and then that of dead letters: what hits another one shows nothing. Mostly one that holds some already: a producer that is known there,
- * and rows that were published before, behave in another way than first ones.
+ * and rows that were published before, behave in another way than first ones. The topic of dead letters is mostly met before its first one.
  */
 static uint32_t draw_topic(struct world *world)
 {
   uint32_t topic = dice_percent(&world->dice, 15) ? DEAD_LETTER_TOPIC : dice_below(&world->dice, world->plan.topics);
 
-  if (dice_percent(&world->dice, 75)) {
+  if (topic != DEAD_LETTER_TOPIC && dice_percent(&world->dice, 75)) {
     for (uint32_t i = 0; i < 4 && world->cluster.appended[topic] == 0; i++) {
       topic = dice_below(&world->dice, world->plan.topics);
     }

@@ -361,6 +361,7 @@ void oracle_on_slot_moved(struct world *world, Lsn lsn)
   const struct history *history = &world->history;
 
   TRACE(world, "person", "moves the slot to %s", lsn_text(lsn).text);
+  world->oracle.touched_process = world->relays[0].process;
   for (uint32_t i = history_first_from(history, world->server.confirmed); i < history->transaction_count && history->transactions[i].commit_lsn < lsn; i++) {
     const struct transaction *transaction = &history->transactions[i];
 
@@ -403,6 +404,14 @@ static void judge_ownership(struct world *world, const struct relay *relay)
 {
   if (relay->stream.step == STEP_CLOSED && (relay->state == RELAY_STANDBY || relay->state == RELAY_HELD) && relay->publisher.count > 0) {
     world_finds(world, "I5", "%s is %s, and its producer has %u records", relay_name(relay), relay_state_name(relay->state), relay->publisher.count);
+  }
+}
+
+/* Where two relays are, one may have missed that the other had the slot, and then holds as documented. */
+void oracle_on_position_held(struct world *world, const struct relay *relay, const struct problem *problem)
+{
+  if (world->plan.relays == 1 && world->oracle.touched_process != relay->process) {
+    world_finds(world, "O10", "%s needs a person, and nobody has touched its slot: %s", relay_name(relay), problem->text);
   }
 }
 

@@ -27,6 +27,7 @@ struct session_figures;
 struct oracle {
   Lsn moved_lsn;                                                                   /* where somebody moved the slot, and lost events by it */
   uint32_t moved_process;                                                          /* of the relay, whose witness has to notice */
+  uint32_t touched_process;                                                        /* likewise, whatever was lost: it may hold */
   uint32_t first_unappended;                                                       /* transaction with an event that is not in Kafka */
   uint32_t seen[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                             /* first occurrences */
   uint32_t newest[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                           /* rank of the newest record, + 1 */
@@ -54,6 +55,8 @@ void oracle_on_report(struct world *world, struct model_stream *stream, const st
 
 /* Somebody moves the slot to `lsn`: what is not in Kafka and lies before it will never be. */
 void oracle_on_slot_moved(struct world *world, Lsn lsn);
+/* The relay holds because of a position: it must have a reason. */
+void oracle_on_position_held(struct world *world, const struct relay *relay, const struct problem *problem);
 /* The relay has ended in order; `says_drained`: that everything it read is settled and confirmed. */
 void oracle_on_stopped(struct world *world, const struct relay *relay, bool says_drained);
 /* After each turn of a relay. */

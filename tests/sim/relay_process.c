@@ -381,6 +381,7 @@ static void judge_business(struct relay *relay, bool is_idle)
 static void call_person(struct relay *relay, const struct session_figures *figures)
 {
   if (figures->state == RELAY_HELD && figures->has_problem && figures->problem.code == EXIT_POSITION && relay->person_us == INT64_MAX) {
+    oracle_on_position_held(relay->world, relay, &figures->problem);
     relay->is_held_by_row = false;
     relay->person_us = relay->world->now_us + dice_magnitude(&relay->world->dice, 100000, seconds_us(10));
   }

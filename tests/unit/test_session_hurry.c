@@ -42,6 +42,29 @@ Test(session_hurry, late_records_wait_for_company_while_more_come_and_no_longer)
   bench_done(&bench);
 }
 
+/* The server says by it that it has sent all that there is. */
+Test(session_hurry, late_records_wait_no_longer_once_a_keepalive_ends_what_is_read)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  fake_stream_sent_after(bench.stream, SESSION_LAG_US);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  fake_stream_keepalive(bench.stream, 0x280, false);
+  transaction(&bench, 0x300, 0x340, KEYS("a"));
+  turn(&bench, 0);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 2);
+  cr_assert_eq(fake_publisher_hurries(bench.publisher), 0, "more came behind it");
+  transaction(&bench, 0x400, 0x440, KEYS("a"));
+  fake_stream_keepalive(bench.stream, 0x480, false);
+  turn(&bench, 1000);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 3);
+  cr_assert_eq(fake_publisher_hurries(bench.publisher), 1);
+  turn(&bench, 1000);
+  cr_assert(session_wants_reports(bench.session), "one empty pause must do now");
+  bench_done(&bench);
+}
+
 Test(session_hurry, records_that_come_thick_and_are_not_late_are_read_in_lumps_and_hurried)
 {
   struct bench bench;

@@ -94,6 +94,59 @@ Test(session_start, a_relay_that_was_seen_with_the_slot_since_the_look_may_have_
   bench_done(&bench);
 }
 
+/* Behind a pooler the number that the connection was told is not that of the walsender, and the second connection sees the walsender. */
+Test(session_start, our_walsender_that_a_pooler_gave_another_number_is_no_other_relay)
+{
+  struct bench bench;
+  struct session_figures figures;
+
+  begin_again(&bench);
+  bench.facts.backend_pid = 4711; /* the true one */
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
+  fake_stream_moves_before_start(bench.stream, 0x340, 0x1000);
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 10000);
+  session_figures(bench.session, bench.now, &figures);
+  cr_assert_eq(figures.state, RELAY_HELD, "it has forgotten what it confirmed, and goes on behind a gap");
+  cr_assert_str_eq(figures.problem.cause, "slot_moved");
+  bench_done(&bench);
+}
+
+Test(session_start, of_two_walsenders_that_were_seen_one_is_another_relay)
+{
+  struct bench bench;
+
+  begin_again(&bench);
+  bench.facts.backend_pid = 4711;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  session_on_slot_activity(bench.session, true, 4710, bench.now.mono_us, bench.now);
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
+  fake_stream_moves_before_start(bench.stream, 0x340, 0x1000);
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 10000);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  bench_done(&bench);
+}
+
+Test(session_start, a_relay_that_was_seen_before_a_start_that_failed_may_have_moved_the_slot)
+{
+  struct bench bench;
+  struct problem lost;
+
+  begin_again(&bench);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
+  fake_stream_on_start(bench.stream, VERDICT_RETRY, &lost);
+  turn(&bench, 10000);
+  bench.facts.confirmed = 0x340;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
+  turn(&bench, 30 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  bench_done(&bench);
+}
+
 /* A session with a record in hand that waits for room: what a server that stops would wait for. */
 static void wait_for_room(struct bench *bench)
 {
@@ -109,12 +162,30 @@ Test(session_start, a_server_that_lets_us_in_is_not_the_one_that_was_about_to_st
   struct bench bench;
 
   bench_init(&bench);
-  fake_stream_on_connect(bench.stream, VERDICT_WAIT, NULL, NULL);
-  turn(&bench, 1000);
-  session_on_server_shutdown(bench.session, bench.now); /* of the former one, while the next one is being reached */
+  session_on_server_shutdown(bench.session, bench.now); /* of the former one, in the turn in which the next one begins to be reached, or before */
   wait_for_room(&bench);
   cr_assert_eq(bench.failures, 0, "%s", bench.last_failure.text);
   cr_assert_eq(fake_publisher_count(bench.publisher), 1);
+  bench_done(&bench);
+}
+
+/* It may have let us in before it began to stop, and both be heard in one turn. */
+Test(session_start, a_server_that_begins_to_stop_while_it_is_being_reached_is_left)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  fake_stream_on_connect(bench.stream, VERDICT_WAIT, NULL, NULL);
+  turn(&bench, 1000);
+  session_on_server_shutdown(bench.session, bench.now);
+  wait_for_room(&bench);
+  cr_assert_eq(bench.failures, 1, "a server that stops waits for whoever reads nothing");
+  cr_assert_str_eq(bench.last_failure.cause, "server_shutdown");
+  fake_stream_clear(bench.stream);
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b"));
+  turn(&bench, 10 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_PAUSED, "nothing waits for room");
+  cr_assert_eq(bench.failures, 1, "the same news counted for the next attempt: %s", bench.last_failure.text);
   bench_done(&bench);
 }
 

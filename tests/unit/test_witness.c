@@ -199,6 +199,29 @@ Test(witness, a_promoted_server_that_lost_only_log_without_events_is_gone_on_wit
   cr_assert_str_eq(problem.cause, "server_behind");
 }
 
+/* What was confirmed behind the branch was log of the former primary: a slot that was made there anew has skipped what the promoted one wrote in its place. */
+Test(witness, a_slot_that_was_made_behind_the_promotion_is_moved_although_more_had_been_confirmed)
+{
+  struct witness witness = seasoned();
+  struct server_facts facts = facts_at("1000", 3, 0x601, 0x700);
+  struct problem problem = {0};
+
+  witness_confirmed(&witness, 0x900);
+  facts.history.count = 2;
+  memcpy(facts.history.ends, ((struct timeline_end[]){{1, 0x50}, {2, 0x600}}), 2 * sizeof(struct timeline_end));
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "slot_moved");
+  cr_assert_not_null(strstr(problem.text, "up to 0/600, where the server was promoted: events from 0/600 to 0/601"), "%s", problem.text);
+  facts.confirmed = 0x600;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK, "%s", problem.text);
+  /* Confirmed less than the branch: that counts. */
+  facts.confirmed = 0x901;
+  facts.wal_end = 0x1000;
+  facts.history.ends[1].end = 0x950;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_not_null(strstr(problem.text, "up to 0/900: events from 0/900 to 0/901"), "%s", problem.text);
+}
+
 Test(witness, an_event_that_was_published_and_not_confirmed_counts_as_well)
 {
   struct witness witness = seasoned();
@@ -244,7 +267,8 @@ Test(witness, a_missing_slot_is_told_with_the_position_that_was_confirmed)
   witness_complete(&fresh, &problem);
   cr_assert_str_eq(problem.text, "up to 0/1000 would be missing");
   witness_complete(&witness, &problem);
-  cr_assert_str_eq(problem.text, "up to 0/1000 would be missing; this relay had confirmed up to 0/500: events from there on may be missing");
+  cr_assert_str_eq(problem.text, "up to 0/1000 would be missing; this relay had confirmed up to 0/500: events from there on, or from where the server was "
+                                 "promoted if that lies before, may be missing");
   (void)problem_set(&problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "wal_level", "wal_level");
   witness_complete(&witness, &problem);
   cr_assert_str_eq(problem.text, "wal_level");

@@ -77,16 +77,12 @@ void session_enter(struct session *session, enum phase phase, int64_t deadline_u
   show_state(session);
 }
 
-void session_drop_publisher(struct session *session)
-{
-  if (session->publisher_is_open) {
-    publisher_close(session->ports.publisher);
-    session->publisher_is_open = false;
-  }
-}
-
 void session_connect(struct session *session)
 {
+  if (session->seen_pid != 0) { /* the start failed, so that nobody can tell whether that was us */
+    session->seen_pid = 0;
+    witness_forget_position(&session->witness);
+  }
   session_enter(session, PHASE_OPENING, session->now.mono_us + SESSION_CONNECT_TIMEOUT_US);
 }
 
@@ -148,16 +144,6 @@ void session_fail(struct session *session, enum session_side side, const struct 
   session_enter(session, PHASE_BACKOFF, session->now.mono_us + delay_us);
 }
 
-void session_end(struct session *session, enum session_side side, enum verdict verdict, const struct problem *why)
-{
-  if (verdict == VERDICT_FATAL && !session->is_to_be_held) {
-    session->phase = PHASE_CONNECTING; /* the stream, or what it feeds, is no more: nothing to settle */
-    session_hold(session, why, NULL, false);
-  } else {
-    session_fail(session, side, why);
-  }
-}
-
 static bool timed_out(struct session *session, const char *doing)
 {
   struct problem problem;
@@ -186,6 +172,7 @@ static void turn_opening(struct session *session)
     }
     session->publisher_is_open = true;
   }
+  session->attempt_us = session->now.mono_us;
   session_enter(session, PHASE_CONNECTING, session->deadline_us);
 }
 
@@ -199,7 +186,8 @@ static void turn_connecting(struct session *session)
     return;
   }
   if (verdict == VERDICT_OK) {
-    session->server_is_stopping = false; /* one that stops lets nobody in: what was told before was told of another, or of its life before */
+    /* One that stops lets nobody in: what was told before was told of another, or of its life before. What was told since may be of this one. */
+    session->server_is_stopping = session->server_is_stopping && session->stopping_us > session->attempt_us;
     session->looked_us = session->now.mono_us;
     verdict = witness_judge(&session->witness, &session->facts, &problem);
   } else if (verdict == VERDICT_FATAL) {
@@ -231,6 +219,10 @@ static void turn_connecting(struct session *session)
 static enum verdict judge_beginning(struct session *session, const struct stream_beginning *beginning, struct problem *problem)
 {
   session->facts.backend_pid = beginning->active_pid;
+  if (session->seen_pid != 0 && session->seen_pid != beginning->active_pid) {
+    witness_forget_position(&session->witness);
+  }
+  session->seen_pid = 0;
   if (MUTANT(START_NOT_JUDGED)) {
     return VERDICT_OK;
   }
@@ -388,12 +380,22 @@ void session_free(struct session *session)
   free(session);
 }
 
+/* While a start is on its way, the number that we know for our walsender may be one that a pooler made up: the beginning tells the true one. */
+static void see_walsender(struct session *session, int32_t active_pid)
+{
+  if (session->phase != PHASE_STARTING || (session->seen_pid != 0 && session->seen_pid != active_pid)) {
+    witness_forget_position(&session->witness); /* another relay has it, and may confirm */
+  } else {
+    session->seen_pid = active_pid;
+  }
+}
+
 void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, int64_t asked_us, struct moment now)
 {
   session->now = now;
   if (is_active && asked_us >= session->looked_us) { /* older news may still show a walsender that we had before; a start has judged by better ones since */
     if (active_pid != session->facts.backend_pid) {
-      witness_forget_position(&session->witness); /* another relay has it, and may confirm */
+      see_walsender(session, active_pid);
     } else {
       session->server_is_stopping = false; /* the server that we stream from has let the second connection in again: that alone was ended */
     }
@@ -409,6 +411,7 @@ void session_on_server_shutdown(struct session *session, struct moment now)
 {
   session->now = now;
   session->server_is_stopping = true;
+  session->stopping_us = now.mono_us;
 }
 
 void session_reload(struct session *session, struct moment now)

@@ -69,7 +69,7 @@ bool session_wants_reports(const struct session *session);
 
 /* The second connection's news: who had the slot when it was asked for, at `asked_us` (monotonic) or later. */
 void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, int64_t asked_us, struct moment now);
-/* A server is shutting down: the one that we stream from, unless it let us in later than that. */
+/* A server is shutting down: the one that we stream from, unless we began to connect to it later than that. */
 void session_on_server_shutdown(struct session *session, struct moment now);
 /* Secrets were read anew, or the catalog has changed: reconnect both sides, which judges anew; a hold is looked at again at once. */
 void session_reload(struct session *session, struct moment now);

@@ -137,3 +137,21 @@ void session_look_again(struct session *session)
     session_connect(session);
   }
 }
+
+void session_drop_publisher(struct session *session)
+{
+  if (session->publisher_is_open) {
+    publisher_close(session->ports.publisher);
+    session->publisher_is_open = false;
+  }
+}
+
+void session_end(struct session *session, enum session_side side, enum verdict verdict, const struct problem *why)
+{
+  if (verdict == VERDICT_FATAL && !session->is_to_be_held) {
+    session->phase = PHASE_CONNECTING; /* the stream, or what it feeds, is no more: nothing to settle */
+    session_hold(session, why, NULL, false);
+  } else {
+    session_fail(session, side, why);
+  }
+}

@@ -80,7 +80,9 @@ struct session {
 
   /* one stream */
   struct server_facts facts;
-  int64_t looked_us; /* when the facts were told */
+  int64_t attempt_us; /* when its connections began to be opened */
+  int64_t looked_us;  /* when the facts were told */
+  int32_t seen_pid;   /* STARTING: who was seen with the slot and is not known to be ourselves; 0: nobody */
   struct ledger *ledger;
   struct txn txn;
   struct feedback feedback;
@@ -90,8 +92,9 @@ struct session {
   uint64_t paced_bytes;    /* stream_bytes_read() when pace was last asked */
   Lsn keepalive_lsn;       /* the last end of WAL that a keepalive told outside of a transaction */
   bool has_more;           /* the turn ended with unread messages in the buffer */
-  bool server_is_stopping; /* the second connection was told, since this stream's server let us in */
-  int64_t sent_us;         /* the server's clock when it sent the last message; 0: not known */
+  bool server_is_stopping; /* the second connection was told, since this stream's connections began to be opened */
+  int64_t stopping_us;     /* when it was told last */
+  int64_t sent_us;         /* the server's clock when it sent the last data; 0: not known, or it has nothing more */
   bool has_published;      /* since publisher_hurry() */
   int64_t full_since_us;   /* since when the record in hand waits for room; 0: it does not */
 

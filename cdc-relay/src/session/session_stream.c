@@ -148,6 +148,7 @@ static void receive(struct session *session)
   struct stream_message message;
   struct problem problem;
   enum verdict verdict = VERDICT_OK;
+  bool is_caught_up = false;
   int count = 0;
 
   while (count < SESSION_TURN_MESSAGES && may_receive(session)) {
@@ -157,6 +158,7 @@ static void receive(struct session *session)
     }
     count++;
     on_message(session, &message);
+    is_caught_up = message.kind == STREAM_KEEPALIVE && !ledger_is_open(session->ledger);
     if (session->phase == PHASE_STREAMING) {
       (void)session_work_hand(session);
     }
@@ -172,6 +174,7 @@ static void receive(struct session *session)
   if (!session->has_more) {
     uint64_t bytes = stream_bytes_read(session->ports.stream);
 
+    session->sent_us = is_caught_up ? 0 : session->sent_us; /* what was late is over: the next event need not be */
     session->pace_wait = pace_on_read(&session->pace, bytes - session->paced_bytes, is_late(session), session->now.mono_us, &session->pace_deadline_us);
     session->paced_bytes = bytes;
   }

@@ -14,6 +14,9 @@
  *   timeline 1   ----------.=ours===|                      server_behind, too, however far timeline 2 has got meanwhile
  *   timeline 2             \----------------->              (`ours` ends with the newest event: log without any may be lost, and is told as confirmed, too)
  *
+ *   timeline 1   ----------.====ours|                      slot_moved: what timeline 2 wrote between the branch and `theirs` was never sent to us, however far
+ *   timeline 2             \===theirs--->                  beyond the branch we had confirmed on timeline 1
+ *
  * Asked twice for each stream: before START_REPLICATION, so that nothing is begun on a server that is not what it was, and behind it, when nobody else can move the
  * slot any more. Only the highest confirmed position is kept: below it everything is in Kafka, so a slot anywhere below is safe, however it came there.
  */
@@ -92,9 +95,18 @@ static bool is_successor(const struct witness *witness, const struct server_fact
   return witness->has_streamed && facts->timeline > witness->timeline && timeline_history_find(&facts->history, witness->timeline) != NULL;
 }
 
+/* How far what we confirmed is this server's: a successor uses the positions behind the branch again. */
+static Lsn confirmed_here(const struct witness *witness, const struct server_facts *facts)
+{
+  const struct timeline_end *left = is_successor(witness, facts) ? timeline_history_find(&facts->history, witness->timeline) : NULL;
+
+  return left != NULL && left->end < witness->confirmed ? left->end : witness->confirmed;
+}
+
 enum verdict witness_judge(const struct witness *witness, const struct server_facts *facts, struct problem *problem)
 {
   enum verdict verdict;
+  Lsn ours;
 
   if (witness->has_streamed) {
     /* First: positions of another server mean nothing here. */
@@ -127,11 +139,12 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
                           "that range with Kafka, then restart the relay to go on from the server's position");
     return verdict;
   }
-  if (!MUTANT(MOVED_SLOT_ACCEPTED) && !facts->slot_is_active && facts->confirmed > witness->confirmed) {
-    verdict =
-        problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "slot_moved",
-                    "replication slot is at %s, but this relay confirmed only up to %s: events from %s to %s may be missing", lsn_text(facts->confirmed).text,
-                    lsn_text(witness->confirmed).text, lsn_text(witness->confirmed).text, lsn_text(facts->confirmed).text);
+  ours = confirmed_here(witness, facts);
+  if (!MUTANT(MOVED_SLOT_ACCEPTED) && !facts->slot_is_active && facts->confirmed > ours) {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "slot_moved",
+                          "replication slot is at %s, but this relay confirmed only up to %s%s: events from %s to %s may be missing",
+                          lsn_text(facts->confirmed).text, lsn_text(ours).text, ours < witness->confirmed ? ", where the server was promoted" : "",
+                          lsn_text(ours).text, lsn_text(facts->confirmed).text);
     problem_hint(problem, "the slot was created anew or advanced by somebody else: publish the events of that range that the outbox table still holds, then "
                           "restart the relay to go on from the slot's position");
     return verdict;
@@ -144,7 +157,8 @@ void witness_complete(const struct witness *witness, struct problem *problem)
   size_t length = strlen(problem->text);
 
   if (witness->knows_position && strcmp(problem->cause, "slot_missing") == 0) {
-    (void)snprintf(problem->text + length, sizeof(problem->text) - length, "; this relay had confirmed up to %s: events from there on may be missing",
+    (void)snprintf(problem->text + length, sizeof(problem->text) - length,
+                   "; this relay had confirmed up to %s: events from there on, or from where the server was promoted if that lies before, may be missing",
                    lsn_text(witness->confirmed).text);
   }
 }

@@ -8,6 +8,7 @@
  *       another server                                system id differs                                FATAL 4 `other_server`
  *       restored, or a standby that lagged            wal_end < what we confirmed                      FATAL 4 `server_behind`
  *       recreated, or advanced behind our back        confirmed > what we confirmed                    FATAL 4 `slot_moved`
+ *       the same, on a promoted server                confirmed > that, or > where it left our line    FATAL 4 `slot_moved`
  *       a crash took back the latest confirmations    confirmed < what we confirmed                    OK: rows come again
  *       promotion                                     a later timeline, all else in order              OK
  *       a standby that lagged was promoted            it left our timeline before what we published    FATAL 4 `server_behind`
