@@ -3,7 +3,7 @@
 -- Apply as the role that shall own the inboxes (it needs CREATE on schema public), before the scripts of the systems:
 --
 --     psql -v ON_ERROR_STOP=1 -f sql/inbox.sql shop
---     SELECT public.inbox_create('notification');                                           -- makes notification.inbox; again: nothing
+--     SELECT public.inbox_create('notification');                                           -- makes notification.inbox; again: nothing, or longer ids
 --     GRANT SELECT, INSERT ON notification.inbox TO notification_service;
 --
 -- Plain SQL for any migration tool, PostgreSQL 13 and later. Applying it again changes nothing. Both functions run with their caller's rights.
@@ -54,6 +54,10 @@ BEGIN
        WHERE a.attrelid = to_regclass(format('%I.inbox', $1)) AND a.attname = wanted.name AND a.atttypid = to_regtype(wanted.type) AND NOT a.attisdropped);
   IF missing IS NOT NULL THEN
     RAISE EXCEPTION 'schema % has an inbox of another shape: column %', quote_ident($1), missing USING ERRCODE = 'duplicate_table';
+  END IF;
+  -- Inboxes of before took ids of 200 characters. Only where that still stands: the new constraint reads the whole table, and nobody writes meanwhile.
+  IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = to_regclass(format('%I.inbox', $1)) AND c.conname = 'inbox_event_id_fits' AND pg_get_constraintdef(c.oid) LIKE '%200%') THEN
+    EXECUTE format('ALTER TABLE %I.inbox DROP CONSTRAINT inbox_event_id_fits, ADD CONSTRAINT inbox_event_id_fits CHECK (char_length(event_id) BETWEEN 1 AND 450)', $1);
   END IF;
   -- Rows come in the order of time: a summary of page ranges finds the old ones, and costs an INSERT next to nothing.
   EXECUTE format('CREATE INDEX IF NOT EXISTS inbox_handled_at ON %I.inbox USING brin (handled_at) WITH (autosummarize = on)', $1);

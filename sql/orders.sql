@@ -170,6 +170,18 @@ CREATE TABLE IF NOT EXISTS notification.notification (
   CONSTRAINT notification_attempts_are_counted  CHECK (attempts >= 0),
   CONSTRAINT notification_last_error_fits       CHECK (char_length(last_error) <= 2000)
 );
+-- Tables of before took ids of 200 characters. Only where that still stands: the new constraint reads the whole table, and nobody writes meanwhile.
+DO $$
+BEGIN
+  IF EXISTS (
+    SELECT FROM pg_catalog.pg_constraint c
+     WHERE c.conrelid = 'notification.notification'::regclass AND c.conname = 'notification_event_id_fits' AND pg_catalog.pg_get_constraintdef(c.oid) LIKE '%200%') THEN
+    ALTER TABLE notification.notification
+      DROP CONSTRAINT notification_event_id_fits,
+      ADD CONSTRAINT notification_event_id_fits CHECK (char_length(event_id) BETWEEN 1 AND 450);
+  END IF;
+END
+$$;
 CREATE INDEX IF NOT EXISTS notification_order_id ON notification.notification (order_id);
 
 DO $$ BEGIN PERFORM public.inbox_create('notification'); END $$;

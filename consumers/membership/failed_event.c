@@ -114,15 +114,17 @@ static struct span first_of(struct span one, struct span other)
 }
 
 /*
- * Who gave up which event, where it lay, and when it failed last. A redrive has another place, so that what fails again is another failure, and so is what a rewound group
- * fails at again; the letter's own place in the dead-letter topic says nothing, since a repetition has one of its own. It has to do where the letter tells no other.
+ * Who gave up which event, where it lay, and when it failed last. A redrive has another place, so that what fails again is another failure. So is what a rewound group fails
+ * at again, where it writes a second letter: our own runtime's outbox knows the first for seven days, and then there is none. The letter's own place in the dead-letter
+ * topic says nothing, since a repetition has one of its own. It has to do where the letter tells no other, or not when: letters of other publishers do not, and of two
+ * failures at one place the second would pass for a repetition.
  */
 static const char *identity_of(const struct dead_letter_story *story, const char *event_id, const struct record *letter, struct arena *arena)
 {
   size_t size = strlen(story->consumer) + strlen(story->topic) + strlen(event_id) + strlen(story->last_failure) + 80;
   char *text;
 
-  if (story->topic[0] == '\0' || story->partition < 0 || story->offset < 0) {
+  if (story->topic[0] == '\0' || story->partition < 0 || story->offset < 0 || story->last_failure[0] == '\0') {
     text = arena_alloc(arena, EVENT_ID_MAX_BYTES + 1);
     event_place(letter, text);
     return text;

@@ -1,8 +1,8 @@
 /*
  * attempt.c - what a failure means for the lane.
  *
- *   batch, no session          the head waits, and the others behind it: the database is away
- *   batch, session lost        the same; when the next batch loses it too, one by one, since it may be one event that ends it
+ *   batch, no session          the head waits, and the others behind it: the database is away. It comes again alone, and then the others as a batch
+ *   batch, session lost        the same; when the next batch loses it too, all one by one, since it may be one event that ends it
  *   batch, else                the batch comes again, one by one: the others are not to suffer for one
  *   single, transient          again without end, after 1 s .. 30 s
  *   single, unknown            again as the policy says; after its last retry: dead letter

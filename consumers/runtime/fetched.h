@@ -15,7 +15,8 @@
 struct fetched {
   struct record record;  /* points behind this struct */
   size_t bytes;          /* of the allocation */
-  char token[UUID_SIZE]; /* of a reservation in Redis; empty where there is none, for certain */
+  char token[UUID_SIZE]; /* of its reservations in Redis, the same for all attempts: a question that Redis reads late writes ours. Empty: it was never asked */
+  bool may_be_reserved;  /* Redis may have that token */
 };
 
 /* Copies `message`, which is no error, and destroys it. Never fails: out of memory ends the process, which the group survives. */

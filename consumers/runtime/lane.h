@@ -17,6 +17,7 @@ enum { LANE_RECORDS_LEAST = 16 }; /* a lane holds twice its batch, or so many, a
 
 struct lane_record {
   int64_t offset;
+  int64_t timestamp_ms; /* its own: the same offset with another is a record of another log */
   int64_t arrived_us;
   size_t bytes;  /* that it holds in memory */
   void *message; /* the caller's */
@@ -69,8 +70,8 @@ void lane_init(struct lane *lane, size_t batch, int64_t wait_us);
 void lane_end(struct lane *lane);
 
 /*
- * A record came. False: it is one that waits here already (fetched again after a pause); it is not taken. One from before the head is: the log began again, and what was
- * done of it is known by the events' ids. There is room after lane_next() was obeyed.
+ * A record came. False: it is one that waits here already (fetched again after a pause); it is not taken. Another one at an offset that was taken is: the log began again,
+ * and what was done of it is known by the events' ids. There is room after lane_next() was obeyed.
  */
 bool lane_take(struct lane *lane, const struct lane_record *record);
 /* The record at `index` from the head, borrowed until the next change. */

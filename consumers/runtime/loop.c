@@ -22,6 +22,7 @@
 #include "backoff.h"
 #include "fault_point.h"
 #include "moment.h"
+#include "transaction.h"
 
 enum { PARTITIONS_TEXT_SIZE = 1024 };
 
@@ -35,6 +36,11 @@ struct loop {
   uint64_t chance;
   int64_t committed_us, lag_us, probed_us;
   bool is_database_away;
+  struct {
+    char topic[DEAD_LETTER_TOPIC_MAX_BYTES + 1];
+    int64_t at_us;
+    bool is_gone;
+  } asked; /* the brokers, of late */
 };
 
 /* `topic/0,topic/1,...`, cut where it is long. */
@@ -70,11 +76,25 @@ static void on_assigned(void *context, const rd_kafka_topic_partition_list_t *pa
   tell_partitions(loop, "assigned", partitions, false);
 }
 
+/* One answer does for all partitions of the topic in one commit, and not for the next one: a topic that was there may have been made anew since. */
+static bool is_gone(struct loop *loop, const char *topic)
+{
+  int64_t now_us = moment_now().mono_us;
+
+  if (strcmp(loop->asked.topic, topic) != 0 || now_us - loop->asked.at_us >= LOOP_COMMIT_INTERVAL_MS * US_PER_MS / 2) {
+    (void)snprintf(loop->asked.topic, sizeof(loop->asked.topic), "%s", topic);
+    loop->asked.is_gone = client_topic_facts(loop->client, topic, LOOP_TOPIC_TIMEOUT_MS).presence == TOPIC_MISSING;
+    loop->asked.at_us = moment_now().mono_us;
+  }
+  return loop->asked.is_gone;
+}
+
 static void on_committed(void *context, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error)
 {
   struct loop *loop = context;
+  bool is_ours = assignment_find(&loop->assignment, offset->topic, offset->partition) != NULL;
 
-  assignment_note_commit(&loop->assignment, offset, error);
+  assignment_note_commit(&loop->assignment, offset, error, is_ours && error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && is_gone(loop, offset->topic));
 }
 
 static void commit(struct loop *loop, bool is_last)
@@ -96,9 +116,16 @@ static void commit(struct loop *loop, bool is_last)
   loop->committed_us = moment_now().mono_us;
 }
 
+/* Of the head alone: no other was begun. Returns whether Redis is to be asked about the next one. */
+static bool give_back(struct loop *loop, const struct slot *slot, bool is_redis_asked)
+{
+  return slot != NULL && slot->lane.count > 0 ? transaction_abandon(loop->processing, lane_at(&slot->lane, 0)->message, is_redis_asked) : is_redis_asked;
+}
+
 static void on_revoked(void *context, const rd_kafka_topic_partition_list_t *partitions, bool is_lost)
 {
   struct loop *loop = context;
+  bool is_redis_asked = true;
 
   if (!is_lost) {
     commit(loop, true);
@@ -110,6 +137,7 @@ static void on_revoked(void *context, const rd_kafka_topic_partition_list_t *par
     (void)snprintf(number, sizeof(number), "%d", (int)one->partition);
     instrument_set(loop->processing->figures->lag, 0, one->topic, number);
     instrument_set(loop->processing->figures->waiting, 0, one->topic, number);
+    is_redis_asked = give_back(loop, assignment_find(&loop->assignment, one->topic, one->partition), is_redis_asked);
     assignment_remove(&loop->assignment, one->topic, one->partition);
   }
   atomic_store(&loop->vitals->is_member, false);
@@ -139,7 +167,9 @@ static bool take(struct loop *loop, struct fetched *fetched)
 
   /* Of a partition that is not ours any more, or one that came before. */
   if (slot == NULL ||
-      !lane_take(&slot->lane, &(struct lane_record){.offset = record->offset, .arrived_us = now_us, .bytes = fetched->bytes, .message = fetched})) {
+      !lane_take(&slot->lane,
+                 &(struct lane_record){
+                     .offset = record->offset, .timestamp_ms = record->timestamp_ms, .arrived_us = now_us, .bytes = fetched->bytes, .message = fetched})) {
     fetched_free(fetched);
     return false;
   }
@@ -271,6 +301,7 @@ int loop_run(struct processing *processing, struct vitals *vitals)
   const struct client_hooks hooks = {.assigned = on_assigned, .revoked = on_revoked, .committed = on_committed, .context = &loop};
   struct problem problem;
   enum client_end end;
+  bool is_redis_asked = true;
   enum verdict verdict = client_open(processing->consumer, processing->settings, processing->log, &hooks, &loop.client, &problem);
 
   if (verdict != VERDICT_OK) {
@@ -288,6 +319,9 @@ int loop_run(struct processing *processing, struct vitals *vitals)
     log_event(loop.log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
   }
   end = client_close(loop.client);
+  for (size_t i = 0; i < loop.assignment.count; i++) { /* after a fatal error nothing is revoked */
+    is_redis_asked = give_back(&loop, loop.assignment.slots[i], is_redis_asked);
+  }
   if (end == CLIENT_NOT_LEFT && verdict == VERDICT_OK) {
     log_event(loop.log, LOG_WARN, "group_not_left", log_text("error", "the client did not close in time: the group waits for the session's end"));
   }

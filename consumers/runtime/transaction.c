@@ -7,8 +7,8 @@
  *   COMMIT
  *
  * With IDEMPOTENCY=redis a reservation stands in the inbox's place, around the transaction: take, BEGIN .. COMMIT, done; release when it failed. What lies between
- * COMMIT and done cannot be made one step: that is why it is no guarantee. Such a unit is always of one event. Its token lasts from the first question to Redis to the
- * answer that the key is gone: as long as it is there the key may be ours, and the event may be tried again and not given up.
+ * COMMIT and done cannot be made one step: that is why it is no guarantee. Such a unit is always of one event. From the first question to Redis to the
+ * answer that the key is gone the key may be ours: the event may be tried again and not given up, and who loses its partition asks once more.
  *
  * With IDEMPOTENCE_HANDLER the handler's own statements know what was handled, and there is neither.
  */
@@ -279,15 +279,32 @@ enum verdict transaction_release(struct processing *processing, struct fetched *
   const struct event *event = processing_event(processing, 0);
 
   *ret_failure = (struct failure){0};
-  if (fetched->token[0] == '\0') {
+  if (!fetched->may_be_reserved) {
     return VERDICT_OK;
   }
   if (redis_reservation_release(processing->redis, event->unique_id, fetched->token, &ret_failure->problem) == VERDICT_RETRY) {
     warn_of_redis(processing, event, "release", &ret_failure->problem);
     return fail(ret_failure, VERDICT_RETRY, NULL, NULL);
   }
-  fetched->token[0] = '\0'; /* also where the key is too long for Redis, which has none then */
+  fetched->may_be_reserved = false; /* also where the key is too long for Redis, which has none then */
   return VERDICT_OK;
+}
+
+bool transaction_abandon(struct processing *processing, struct fetched *fetched, bool is_redis_asked)
+{
+  struct failure failure;
+
+  if (!fetched->may_be_reserved) {
+    return is_redis_asked;
+  }
+  arena_reset(&processing->arena);
+  (void)!event_reader_read(&processing->readers[0], &fetched->record, processing_subscription(processing, fetched->record.topic), &failure.problem);
+  if (is_redis_asked) {
+    return transaction_release(processing, fetched, &failure) == VERDICT_OK;
+  }
+  (void)problem_set(&failure.problem, VERDICT_RETRY, EXIT_UNEXPECTED, "redis", "redis was not asked: it did not take back another one");
+  warn_of_redis(processing, processing_event(processing, 0), "release", &failure.problem);
+  return false;
 }
 
 /* One event, under a reservation. */
@@ -302,6 +319,7 @@ static enum verdict run_reserved(struct processing *processing, struct fetched *
   if (fetched->token[0] == '\0') {
     uuid_new(fetched->token);
   }
+  fetched->may_be_reserved = true;
   CRASH_POINT(BEFORE_RESERVATION);
   verdict = redis_reservation_take(processing->redis, part->event->unique_id, fetched->token, &reservation, &failure->problem);
   if (verdict != VERDICT_OK) {

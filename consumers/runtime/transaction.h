@@ -25,6 +25,12 @@ enum verdict MUST_CHECK transaction_run(struct processing *processing, struct fe
  */
 enum verdict MUST_CHECK transaction_release(struct processing *processing, struct fetched *fetched, struct failure *ret_failure);
 
+/*
+ * The same for an event whose partition goes while no unit is in hand: its next owner would take it for a duplicate. `is_redis_asked`: false once Redis did not do it for
+ * another event, since a group waits for who leaves it; then the log says so and no more. Returns whether Redis is to be asked about the next one.
+ */
+bool transaction_abandon(struct processing *processing, struct fetched *fetched, bool is_redis_asked);
+
 /* What the type of the event at `index` of the last unit is called in the figures. Static. */
 const char *transaction_type_label(const struct processing *processing, size_t index);
 

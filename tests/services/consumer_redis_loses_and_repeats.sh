@@ -83,7 +83,7 @@ is_reserved() {
   [ "$(redis EXISTS "counting-consumer:$T/$1")" = 1 ]
 }
 is_free() {
-  ! is_reserved "$1"
+  [ "$(redis EXISTS "counting-consumer:$T/$1")" = 0 ]
 }
 consumer_start still "${with_redis[@]}"
 events 1 1 | produce

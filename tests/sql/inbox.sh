@@ -42,6 +42,19 @@ before=$(pg_dump "$DB" | grep -v '^\\\(un\)\?restrict ')
 pg "SELECT inbox_create('Odd schema')" >/dev/null
 apply inbox.sql >"$RUN/apply.log" 2>&1 || fail "inbox.sql once more: $(cat "$RUN/apply.log")"
 assert_eq 'the database after applying again' "$before" "$(pg_dump "$DB" | grep -v '^\\\(un\)\?restrict ')"
+# An inbox of before, which took ids of 200 characters, takes those that are written now, and is as one that was made anew.
+pg 'DELETE FROM "Odd schema".inbox WHERE char_length(event_id) > 200' \
+  'ALTER TABLE "Odd schema".inbox DROP CONSTRAINT inbox_event_id_fits, ADD CONSTRAINT inbox_event_id_fits CHECK (char_length(event_id) >= 1 AND char_length(event_id) <= 200)' >/dev/null
+cannot 'an id of 450 characters, before' "$consumer" "INSERT $ROW VALUES ('c', repeat('f', 450), 't', 0, 7)" 23514
+pg "SELECT inbox_create('Odd schema')" >/dev/null
+can 'an id of 450 characters' "$consumer" "INSERT $ROW VALUES ('c', repeat('f', 450), 't', 0, 7)"
+cannot 'an id of 451 characters' "$consumer" "INSERT $ROW VALUES ('c', repeat('f', 451), 't', 0, 7)" 23514
+constraint() {
+  pg "SELECT oid FROM pg_constraint WHERE conname = 'inbox_event_id_fits' AND conrelid = '\"Odd schema\".inbox'::regclass"
+}
+before=$(constraint)
+pg "SELECT inbox_create('Odd schema')" >/dev/null
+assert_eq 'the constraint after applying again' "$before" "$(constraint)"
 cannot 'a schema that is not there' "$PGUSER" "SELECT inbox_create('nowhere')" 3F000
 pg 'CREATE SCHEMA other' 'CREATE TABLE other.inbox (id int, handled_at timestamptz)'
 cannot 'a table of another shape' "$PGUSER" "SELECT inbox_create('other')" 42P07

@@ -79,6 +79,14 @@ cannot 'sent at no time' "$notifications" "$(notification e-3 SENT NULL)" 23514
 cannot 'not sent at some time' "$notifications" "$(notification e-3 FAILED 'now()')" 23514
 cannot 'a state that is none' "$notifications" "$(notification e-3 LOST NULL)" 23514
 
+# A table of before took ids of 200 characters.
+long=$(printf 'e%.0s' {1..450})
+pg 'ALTER TABLE notification.notification DROP CONSTRAINT notification_event_id_fits, ADD CONSTRAINT notification_event_id_fits CHECK (char_length(event_id) >= 1 AND char_length(event_id) <= 200)' >/dev/null
+cannot 'an id of 450 characters, before' "$notifications" "$(notification "$long")" 23514
+apply orders.sql >"$RUN/apply.log" 2>&1 || fail "orders.sql once more: $(cat "$RUN/apply.log")"
+can 'an id of 450 characters' "$notifications" "$(notification "$long")"
+cannot 'an id of 451 characters' "$notifications" "$(notification "e$long")" 23514
+
 # Nobody touches another's schema, in any way, nor reads an outbox.
 for foreign in "$orders products.product" "$orders notification.notification" "$orders notification.inbox" "$orders products.request_answer" \
   "$products orders.customer_order" "$products orders.request_answer" "$products notification.notification" \

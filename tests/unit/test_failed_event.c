@@ -101,6 +101,9 @@ Test(failed_event, a_letter_that_comes_again_tells_of_the_same_failure_and_a_sec
   BENCH(&other, span_of_text("{}"), "id", "e-1", "__connect.errors.topic", "member-events", "dlt.last-failure", first_time);
   cr_assert_str_eq(other.failed.identity, "member-events.DLT/0/9", "it does not say where: its own place has to do");
   arena_done(&other.arena);
+  BENCH(&other, span_of_text("{}"), "id", "e-1", "__connect.errors.topic", "member-events", "__connect.errors.partition", "2", "__connect.errors.offset", "41");
+  cr_assert_str_eq(other.failed.identity, "member-events.DLT/0/9", "another publisher's, which does not say when: it may fail there twice");
+  arena_done(&other.arena);
   arena_done(&first.arena);
 }
 

@@ -87,6 +87,34 @@ Test(lane, a_log_that_begins_again_is_taken_and_told_from_its_beginning)
   empty(&lane);
 }
 
+static bool take_at(struct lane *lane, int64_t offset, int64_t timestamp_ms)
+{
+  return lane_take(lane, &(struct lane_record){.offset = offset, .timestamp_ms = timestamp_ms, .arrived_us = 1, .message = word(offset)});
+}
+
+/* Nothing of the first log is done yet, so that no offset of the second is below the head. */
+Test(lane, a_log_that_begins_again_at_the_offset_of_the_head_is_taken)
+{
+  struct lane lane;
+
+  lane_init(&lane, 1, 0);
+  for (int64_t offset = 0; offset < 3; offset++) {
+    cr_assert(take_at(&lane, offset, 100));
+  }
+  for (int64_t offset = 0; offset < 3; offset++) {
+    cr_assert(take_at(&lane, offset, 200), "offset %d of the second log", (int)offset);
+  }
+  cr_assert_not(take_at(&lane, 1, 200), "fetched again");
+  cr_assert_eq(lane.count, 6);
+  for (int i = 0; i < 3; i++) {
+    (void)lane_done(&lane);
+    cr_assert_eq(lane_untold_offset(&lane), -1, "of the first log nothing is told");
+  }
+  (void)lane_done(&lane);
+  cr_assert_eq(lane_untold_offset(&lane), 1);
+  empty(&lane);
+}
+
 Test(lane, what_is_left_of_the_log_before_is_done_and_not_told)
 {
   struct lane lane;
