@@ -21,6 +21,10 @@
 
 enum { ID_SIZE = 24, CHANNEL_SIZE = 16 };
 
+/* The label `channel`. */
+static const char label_webhook[] = "webhook";
+static const char label_mail[] = "email";
+
 struct alerts {
   const struct alert_settings *settings;
   const struct log *log;
@@ -152,7 +156,7 @@ static void send_one(struct alerts *alerts)
   bool is_mail = strcmp(alerts->channel, MAIL) == 0;
   enum verdict verdict = is_mail ? alert_way_mail(alerts->settings, alerts->id, alerts->subject, alerts->text, &alerts->problem)
                                  : alert_way_webhook(alerts->settings, alerts->subject, alerts->text, &alerts->problem);
-  const char *channel = is_mail ? "email" : "webhook";
+  const char *channel = is_mail ? label_mail : label_webhook;
 
   if (verdict == VERDICT_OK) {
     instrument_add(alerts->sent, 1, channel, "sent");
@@ -212,6 +216,7 @@ static void *thread_main(void *context)
 
 struct alerts *alerts_start(const struct alert_settings *settings, const char *database_url, const struct log *log, struct instruments *instruments)
 {
+  static const char *const channels[] = {label_webhook, label_mail};
   struct alerts *alerts = calloc(1, sizeof(*alerts));
   pthread_condattr_t attributes;
   sigset_t all;
@@ -224,6 +229,10 @@ struct alerts *alerts_start(const struct alert_settings *settings, const char *d
   alerts->log = log;
   alerts->chance = (uint64_t)moment_now().mono_us;
   alerts->sent = instrument_counter(instruments, "member_alerts_total", "attempts to send an alert", "channel,outcome");
+  for (size_t i = 0; i < sizeof(channels) / sizeof(*channels); i++) { /* a series that begins with 1 has not grown */
+    instrument_add(alerts->sent, 0, channels[i], "sent");
+    instrument_add(alerts->sent, 0, channels[i], "failed");
+  }
   alerts->database = database_new(database_url, "member-dead-letters-alerts");
   (void)pthread_condattr_init(&attributes);
   (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

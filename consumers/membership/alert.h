@@ -47,7 +47,7 @@ void alert_queue(const struct alert_settings *settings, struct work *work, const
 
 struct alerts;
 
-/* Starts the thread, with a connection of its own. `instruments`: member_alerts_total{channel,outcome}. */
+/* Starts the thread, with a connection of its own. `instruments`: member_alerts_total{channel,outcome}, 0 from the beginning. */
 struct alerts *alerts_start(const struct alert_settings *settings, const char *database_url, const struct log *log, struct instruments *instruments);
 /* Ends it behind what it has in hand: at most ALERT_TIMEOUT_MS. Takes NULL. */
 void alerts_stop(struct alerts *alerts);

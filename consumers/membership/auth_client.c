@@ -2,14 +2,14 @@
  * auth_client.c - one libcurl handle, which keeps its connection between questions.
  *
  *     200 {"memberId", "nickname", "email", "status"}   the member
- *     404 {...}                                         unknown                                        FATAL unknown_member
+ *     404 {"memberId"}, the one that was asked for      unknown                                        FATAL unknown_member
  *     408 425 429 5xx, no answer                        it is away                                     RETRY auth_away
  *     401 403 407                                       it, or a proxy before it, lets nobody ask      RETRY auth_refused
  *     anything else                                     that is not auth-service as it was agreed      RETRY auth_answer
  *
  * The second line alone is about the event. The others are about who runs the two programs (an address, a gateway, a rollout), and mended by them: they concern whoever
- * is unknown next, too, so that a dead letter would help nobody. A 404 must have a JSON object behind it, as services say it; what a gateway has to say of a path that it
- * does not know is a page or nothing.
+ * is unknown next, too, so that a dead letter would help nobody. A 404 must name the member, as
+ * only the route of members does: a gateway, or a service that has no such route, has a page, a problem or nothing to say of a path that it does not know.
  *
  * The answer is limited while it arrives. Proxies of the environment are not asked: this is a neighbour. Redirects are not followed.
  */
@@ -43,6 +43,15 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
   return size * count;
 }
 
+static bool has_host(const char *url)
+{
+  size_t scheme = strncasecmp(url, "http://", strlen("http://")) == 0     ? strlen("http://")
+                  : strncasecmp(url, "https://", strlen("https://")) == 0 ? strlen("https://")
+                                                                          : 0;
+
+  return scheme > 0 && url[scheme] != '\0' && strchr("/:?#", url[scheme]) == NULL;
+}
+
 enum verdict auth_client_open(const char *url, int64_t timeout_ms, struct auth_client **ret_client, struct problem *problem)
 {
   struct auth_client *client;
@@ -51,7 +60,7 @@ enum verdict auth_client_open(const char *url, int64_t timeout_ms, struct auth_c
   while (length > 0 && url[length - 1] == '/') {
     length--;
   }
-  if (length > AUTH_URL_MAX_BYTES || (strncasecmp(url, "http://", strlen("http://")) != 0 && strncasecmp(url, "https://", strlen("https://")) != 0)) {
+  if (length > AUTH_URL_MAX_BYTES || !has_host(url)) {
     return problem_set(problem, VERDICT_FATAL, EXIT_USAGE, "auth_url", "AUTH_SERVICE_URL is no http:// or https:// address of at most %d bytes",
                        AUTH_URL_MAX_BYTES);
   }
@@ -128,19 +137,20 @@ static enum verdict read_answer(const struct auth_client *client, int64_t member
   return VERDICT_OK;
 }
 
-static bool is_answer_an_object(const struct auth_client *client)
+static bool is_answer_about(const struct auth_client *client, int64_t member_id)
 {
   json_t *answer = json_loadb(client->answer, client->length, 0, NULL);
-  bool is_object = json_is_object(answer);
+  const json_t *id = json_object_get(answer, "memberId");
+  bool is_about = json_is_integer(id) && json_integer_value(id) == member_id;
 
   json_decref(answer);
-  return is_object;
+  return is_about;
 }
 
 /* Of a status other than 200. */
 static enum verdict judge(const struct auth_client *client, long status, int64_t member_id, struct problem *problem)
 {
-  if (status == 404 && is_answer_an_object(client)) {
+  if (status == 404 && is_answer_about(client, member_id)) {
     return problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "unknown_member", "auth-service does not know member %" PRId64, member_id);
   }
   if (status >= 500 || status == 408 || status == 425 || status == 429) {
@@ -153,7 +163,7 @@ static enum verdict judge(const struct auth_client *client, long status, int64_t
     return VERDICT_RETRY;
   }
   return not_as_agreed(problem, "auth-service answered with status %ld for member %" PRId64 "%s", status, member_id,
-                       status == 404 ? ", in words that are not its own" : "");
+                       status == 404 ? ", and does not name the member: it may be the path that is unknown" : "");
 }
 
 enum verdict auth_client_ask(struct auth_client *client, int64_t member_id, const char *correlation_id, struct auth_member *ret_member, struct problem *problem)

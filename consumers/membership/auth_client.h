@@ -32,7 +32,7 @@ enum verdict MUST_CHECK auth_client_open(const char *url, int64_t timeout_ms, st
 void auth_client_free(struct auth_client *client); /* takes NULL */
 
 /*
- * OK. FATAL: auth-service does not know the member (404), and nothing else. RETRY, with a hint where a person must mend it: whatever else keeps us from an answer, be it that
+ * OK. FATAL: auth-service does not know the member (404 with its `memberId`), and nothing else. RETRY, with a hint where a person must mend it: whatever else keeps us from an answer, be it that
  * it cannot be reached, has a fault of its own, refuses us, or says what is no answer to this question. Blocks up to the timeout.
  */
 enum verdict MUST_CHECK auth_client_ask(struct auth_client *client, int64_t member_id, const char *correlation_id, struct auth_member *ret_member,

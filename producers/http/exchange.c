@@ -86,6 +86,11 @@ void http_problem(struct exchange *exchange, unsigned int status, const char *fo
   set_document(exchange, status, refusal_new(status, exchange->origin.correlation_id, detail, NULL), type_problem);
 }
 
+void http_problem_tell(struct exchange *exchange, const char *name, json_t *value)
+{
+  (void)json_object_set_new(exchange->priv->answer.document, name, value);
+}
+
 bool http_fields_are_sound(struct exchange *exchange, const struct fields *fields)
 {
   char detail[64];

@@ -37,6 +37,8 @@ void http_uuid_new(struct exchange *exchange, char ret_text[UUID_SIZE]);
 void http_reply(struct exchange *exchange, unsigned int status, json_t *body);
 /* A problem (RFC 9457) with `detail` in words. */
 void http_problem(struct exchange *exchange, unsigned int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Adds a member of the service's own to the problem that was given last (RFC 9457, 3.2); takes `value`. */
+void http_problem_tell(struct exchange *exchange, const char *name, json_t *value);
 /* False and a problem 400 that lists every mistake, if there is one. */
 bool http_fields_are_sound(struct exchange *exchange, const struct fields *fields);
 
@@ -57,8 +59,11 @@ void http_transact(struct exchange *exchange, WorkFunction function, void *conte
 /*
  * Within such a function, before it asks somebody outside who cannot be asked twice (a provider whose codes are good for one question): claims the request's Idempotency-Key
  * now, instead of with the next statement. False: the function returns WORK_FAILED, since the key has an answer, which is given then, or the database failed. Behind it a
- * repetition of this request waits until the unit has ended. Without a key: true, and nothing is sent. With one the transaction is open while somebody else answers: that needs
- * a time limit far below 15 s (idle_in_transaction_session_timeout). The function may run again: what it was told it keeps in its context.
+ * repetition of this request waits until the unit has ended, and no longer than lock_timeout (5 s): 503 then. It gets the answer where that was committed and is below 400. A
+ * refusal is not stored, nor is what fails behind the question: the repetition claims the key anew and asks again. Whoever cannot be asked twice must therefore be the last who
+ * can refuse, or the client must come with something new to ask by, and with a new key: say so in the refusal, and not that it may try again.
+ * Without a key: true, and nothing is sent. With one the transaction is open while somebody else answers: that needs a time limit far below 15 s
+ * (idle_in_transaction_session_timeout). The function may run again: what it was told it keeps in its context.
  */
 bool MUST_CHECK http_claim(struct exchange *exchange, struct work *work);
 

@@ -21,7 +21,7 @@ void figures_init(struct figures *figures, const char *service, const char *cons
   figures->queue = instrument_gauge(all, "http_queue_length", "requests that wait for a worker", "");
   figures->pool_size = instrument_gauge(all, "database_pool_size", "database connections that requests may use", "");
   figures->pool_in_use = instrument_gauge(all, "database_pool_in_use", "database connections that a request has now", "");
-  figures->pool_away = instrument_gauge(all, "database_pool_away", "database connections whose last attempt to connect failed", "");
+  figures->pool_away = instrument_gauge(all, "database_pool_away", "database connections whose last attempt to connect failed, and no other's since", "");
   figures->answers_swept = instrument_counter(all, "http_idempotent_answers_removed_total", "stored answers removed for their age", "");
   figures->published = instrument_counter(all, "events_published_total", "events written to the outbox by requests that were committed", "type");
   instrument_set(info, 1, service, CDC_RELAY_VERSION);

@@ -91,11 +91,14 @@ static bool check_head(struct request *request, const char *version)
   const union MHD_ConnectionInfo *size = MHD_get_connection_info(request->priv.connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
   size_t hosts = header_count(request, MHD_HTTP_HEADER_HOST);
   int fields = MHD_get_connection_values(request->priv.connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
+  int parameters = MHD_get_connection_values(request->priv.connection, MHD_GET_ARGUMENT_KIND, NULL, NULL);
   bool is_large = size != NULL && size->header_size > HTTP_HEAD_MAX_BYTES;
   bool has_blank = strchr(request->priv.url, ' ') != NULL;
   bool lacks_host = strcmp(version, MHD_HTTP_VERSION_1_0) != 0 && hosts == 0;
 
-  if (is_large) {
+  if (parameters > HTTP_PARAMETERS_MAX) { /* has its answer, and no connection: this is for the log and the figures */
+    http_problem(&request->exchange, MHD_HTTP_URI_TOO_LONG, "the query has more than %d parameters", HTTP_PARAMETERS_MAX);
+  } else if (is_large) {
     http_problem(&request->exchange, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is larger than %d bytes", HTTP_HEAD_MAX_BYTES);
   } else if (fields > HTTP_FIELDS_MAX) {
     http_problem(&request->exchange, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request has more than %d headers, cookies and parameters",
@@ -394,15 +397,18 @@ static void run_handler(struct request *request, struct database *database)
   }
 }
 
-void request_run(struct request *request, struct database *database, bool *is_away)
+enum task_database request_run(struct request *request, struct database *database)
 {
+  enum task_database found = TASK_DATABASE_NOT_ASKED;
+
   if (read_document(request)) {
     run_handler(request, database);
-    *is_away = database_connection(database) == NULL;
+    found = database_connection(database) == NULL ? TASK_DATABASE_AWAY : TASK_DATABASE_THERE;
   }
   request->exchange.body = NULL;
   json_decref(request->document); /* in the thread that made it: cheaper than in another */
   request->document = NULL;
+  return found;
 }
 
 void request_free(struct request *request)

@@ -50,10 +50,9 @@ void request_free(struct request *request);
 /* A piece of the body. False: there is too much of it, or no memory; the connection is to be closed. */
 bool request_collect(struct request *request, const char *bytes, size_t length);
 /*
- * Behind the end, unless it is refused already: the handler's turn. There is an answer afterwards. May block. *is_away changes where an attempt to connect is
- * made: whether it failed.
+ * Behind the end, unless it is refused already: the handler's turn. There is an answer afterwards. May block. Returns what it has learnt of the database.
  */
-void request_run(struct request *request, struct database *database, bool *is_away);
+enum task_database request_run(struct request *request, struct database *database);
 /* Behind the end: whether there are fields behind the body. */
 bool request_has_footers(const struct request *request);
 /* A header of the request; NULL: absent. */

@@ -60,12 +60,13 @@ struct server {
 };
 
 /* On a worker's thread. */
-static void run_request(struct task *task, struct database *database, bool *is_away)
+static enum task_database run_request(struct task *task, struct database *database)
 {
   struct request *request = request_of(task);
+  enum task_database found = request_run(request, database);
 
-  request_run(request, database, is_away);
   reply_make(request);
+  return found;
 }
 
 static enum MHD_Result send_reply(struct request *request)
@@ -240,7 +241,7 @@ static void *look_at_target(void *context, const char *target, struct MHD_Connec
   for (const char *at = strchr(target, '&'); at != NULL; at = strchr(at + 1, '&')) {
     parameters++;
   }
-  if (parameters > SERVER_PARAMETERS_MAX) {
+  if (parameters > HTTP_PARAMETERS_MAX) {
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 
     (void)send(fd, refusal, sizeof(refusal) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);

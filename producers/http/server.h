@@ -12,7 +12,6 @@
 
 enum {
   SERVER_CONNECTION_MEMORY_BYTES = 32768, /* a head that does not fit, with what is noted of it, gets libmicrohttpd's own 414 or 431 */
-  SERVER_PARAMETERS_MAX = 256,            /* of a query that libmicrohttpd is sure to have room to note; with more of them it may end without a word */
   SERVER_DOOR_MS = 100,                   /* so long the end waits for connections that the kernel is still making */
 };
 

@@ -6,8 +6,9 @@
  *   one more      asks the database when somebody asks for /readyz (readiness.h)
  *   sweeper       removes stored answers that are old; only with a table for them
  *
- * SIGTERM: nobody else may connect; who had before, be it only in the kernel's queue, is let in as soon as there is room. Whatever of a request is there is
- * waited for, and answered; each connection is closed behind its answer, or when nothing comes (crowd.h). All of it within HTTP_DRAIN_TIMEOUT_MS: a handler
+ * SIGTERM: nobody else may connect; who had before, be it only in the kernel's queue, is let in as soon as there is room. A request whose head
+ * is there is waited for, and answered, if its body comes within HTTP_DRAIN_ARRIVAL_MS; a head has as long, but no silence of HTTP_DRAIN_SILENCE_MS in it. Each
+ * connection is closed behind its answer, or when nothing comes (crowd.h). All of it within HTTP_DRAIN_TIMEOUT_MS: a handler
  * that takes longer is left behind with its transaction, which the server rolls back unless COMMIT was out already: its client has no answer, as when a line
  * breaks, and neither has who could not be let in for it.
  */

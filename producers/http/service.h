@@ -39,7 +39,8 @@
 enum {
   HTTP_BODY_MAX_BYTES = 65536,
   HTTP_HEAD_MAX_BYTES = 16384,
-  HTTP_FIELDS_MAX = 100, /* headers, cookies and parameters of the query together */
+  HTTP_FIELDS_MAX = 100,     /* headers, cookies and parameters of the query together */
+  HTTP_PARAMETERS_MAX = 256, /* of a query that libmicrohttpd is sure to have room to note; with more of them it may end without a word */
   HTTP_JSON_DEPTH_MAX = 16,
   HTTP_PATH_MAX_BYTES = 1024,
   HTTP_PATH_VALUES_MAX = 4,

@@ -25,7 +25,7 @@ struct worker {
   struct task *task; /* put into its hands while it was idle; NULL: it is to end */
   sem_t called;
   pthread_t thread;
-  bool is_away; /* as it was when the last task was done; under the lock */
+  bool is_away; /* the database, for the last task that asked for it, and for all that were done since; under the lock */
 };
 
 /* Tasks one behind the other. */
@@ -74,8 +74,25 @@ static struct task *chain_take(struct chain *chain)
   return task;
 }
 
+/* Whom one worker finds, all would find: the idle ones, who may not be called for hours, cannot say so themselves. */
+static void note_database(struct worker *worker, enum task_database database)
+{
+  switch (database) {
+  case TASK_DATABASE_NOT_ASKED:
+    break;
+  case TASK_DATABASE_AWAY:
+    worker->is_away = true;
+    break;
+  case TASK_DATABASE_THERE:
+    for (size_t i = 0; i < worker->workers->size; i++) {
+      worker->workers->each[i].is_away = false;
+    }
+    break;
+  }
+}
+
 /* Hands in what is done (NULL: nothing) and waits for the next task; NULL: the end. */
-static struct task *next_task(struct worker *worker, struct task *done, bool is_away)
+static struct task *next_task(struct worker *worker, struct task *done, enum task_database database)
 {
   struct workers *workers = worker->workers;
   struct task *task;
@@ -85,7 +102,7 @@ static struct task *next_task(struct worker *worker, struct task *done, bool is_
   (void)pthread_mutex_lock(&workers->lock);
   if (done != NULL) {
     is_first_done = workers->done.count == 0;
-    worker->is_away = is_away;
+    note_database(worker, database);
     chain_add(&workers->done, done);
   }
   task = workers->is_ending ? NULL : chain_take(&workers->queue);
@@ -109,10 +126,10 @@ static void *work(void *context)
 {
   struct worker *worker = context;
   struct task *task = NULL;
-  bool is_away = false;
+  enum task_database database = TASK_DATABASE_NOT_ASKED;
 
-  while ((task = next_task(worker, task, is_away)) != NULL) {
-    worker->workers->run(task, worker->database, &is_away);
+  while ((task = next_task(worker, task, database)) != NULL) {
+    database = worker->workers->run(task, worker->database);
   }
   return NULL;
 }

@@ -21,8 +21,15 @@ struct task {
   int64_t since_us; /* put there */
 };
 
-/* On a worker's thread; may block. `is_away`: whether its last attempt to connect failed; for an attempt to change. */
-typedef void (*TaskFunction)(struct task *task, struct database *database, bool *is_away);
+/* What a task has learnt of the database. */
+enum task_database {
+  TASK_DATABASE_NOT_ASKED,
+  TASK_DATABASE_THERE,
+  TASK_DATABASE_AWAY, /* the last attempt to connect failed */
+};
+
+/* On a worker's thread; may block. */
+typedef enum task_database (*TaskFunction)(struct task *task, struct database *database);
 
 struct workers;
 
@@ -46,7 +53,7 @@ int64_t workers_due_us(struct workers *workers);
 struct workers_state {
   size_t busy;   /* workers */
   size_t queued; /* tasks */
-  size_t away;   /* workers whose last attempt to connect failed */
+  size_t away;   /* workers whose last attempt to connect failed, and since then no other's succeeded */
 };
 struct workers_state workers_state(struct workers *workers);
 

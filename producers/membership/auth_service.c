@@ -8,6 +8,7 @@
  *   DELETE /api/members/{id}                              204, also for one who has withdrawn already; 404                         DELETED, once
  *
  *   a member in an answer: {memberId, nickname, email, status: ACTIVE or DELETED}; without an e-mail that member is null
+ *   a problem 404 of a member has its memberId beside RFC 9457's members: d-day-service gives up whom it names, and nobody for the 404 of a path that nobody serves
  *
  * Events go into public.member_outbox_event, the table of a scheduler that this service may share it with. Their times are local ones without an offset, UTC by
  * convention; what an event does not have is absent from it, not null. Consumers drop what is older than what they know, so that the time is the row's own, taken
@@ -17,7 +18,8 @@
  * Who has withdrawn stays withdrawn: consumers never revive a member either.
  *
  * No provider is asked. The stand-in takes `code` as `person` or `person:anything`: the same person again and again, whatever stands behind the colon. A real one takes a code
- * once; so a login claims its Idempotency-Key before it asks, and a repetition gets the stored answer. (That answer says who the member is. A service that also hands out a
+ * once; so a login claims its Idempotency-Key before it asks, and a repetition gets the stored answer if the login was let in. A refusal is not stored: behind 401, 403 or 503 the
+ * code may be used up, and a repetition would ask with it again, so that the client needs a new code. (That answer says who the member is. A service that also hands out a
  * token makes it anew behind the transaction: in a table it would be a password.)
  */
 #include <errno.h>
@@ -198,7 +200,7 @@ static enum work_end person_logs_in(struct work *work, void *context)
     return WORK_FAILED;
   }
   if (PQntuples(member) == 0) {
-    http_problem(call->exchange, 503, "the member was removed meanwhile: try again");
+    http_problem(call->exchange, 503, "the member was removed meanwhile: log in with a new code");
     return WORK_ROLLBACK;
   }
   if (is_withdrawn(member)) {
@@ -246,6 +248,7 @@ static const PGresult *ask_member(struct work *work, const struct call *call, co
     *ret_end = WORK_FAILED;
   } else if (PQntuples(member) == 0) {
     http_problem(call->exchange, 404, "there is no member %s", call->member_id);
+    http_problem_tell(call->exchange, "memberId", json_integer(strtoll(call->member_id, NULL, 10)));
     *ret_end = WORK_ROLLBACK;
     member = NULL;
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Who stands at the address of auth-service refuses, redirects, or says what is no answer: that is nobody's event's fault. The event waits, the log names what a person must
-# mend, nothing becomes a dead letter; and when the answer is one, the event goes on by itself. Only a member that auth-service does not know is given up.
+# mend, nothing becomes a dead letter; and when the answer is one, the event goes on by itself. Only a member that auth-service names as unknown is given up.
 # tags: slow
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
@@ -11,6 +11,7 @@ system_new membership
 relay_init
 relay_start
 mkdir -p "$RUN/auth"
+service_start auth-service # for its words
 
 # says STATUS BODY: from now on.
 says() {
@@ -38,6 +39,9 @@ asks_in_vain 302 '' auth_answer 'status 302'
 asks_in_vain 401 '{}' auth_refused 'status 401'
 asks_in_vain 200 '<html>welcome</html>' auth_answer 'no member'
 asks_in_vain 407 '' auth_refused 'status 407'
+# A service of ours that has no such route, as with a wrong prefix in the address: in its own words.
+call auth-service GET "/api/nothing/api/members/$member" && answered 404
+asks_in_vain 404 "$ANSWER" auth_answer 'status 404'
 assert_eq 'dead letters' 0 "$(with_id member-events.DLT "$id" | wc -l)"
 says 200 "{\"memberId\": $member, \"nickname\": \"found\", \"status\": \"ACTIVE\"}"
 await 'the member' 40 sql_is 'found ACTIVE' "SELECT nickname || ' ' || status FROM dday.member_reference WHERE member_id = $member"
@@ -45,7 +49,8 @@ relay_has_all
 assert_eq 'dead letters' 0 "$(with_id member-events.DLT "$id" | wc -l)"
 
 # Unknown, in auth-service's words.
-says 404 '{"type": "about:blank", "status": 404}'
+call auth-service GET "/api/members/$((member + 1))" && answered 404
+says 404 "$ANSWER"
 id=$(cat /proc/sys/kernel/random/uuid)
 give member-events "$((member + 1))" "{\"eventId\": \"$id\", \"eventType\": \"UPDATED\", \"memberId\": $((member + 1)), \"timestamp\": \"2026-03-05T10:00:00\", \"changedFields\": []}"
 await 'a dead letter' 40 has_with_id member-events.DLT "$id" 1

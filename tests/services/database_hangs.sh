@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The database hangs: it takes connections and what is sent to it, and never answers, as a server does whose disk or machine has stopped. Who needs it is refused in time;
 # nobody else notices: probes, figures and refusals are answered as quickly as ever. When it goes on, so does the service, and nothing is there twice.
-# tags: slow asan
+# tags: slow
 POSTGRES=own
 # shellcheck disable=SC2034
 OWN_POSTGRES=()

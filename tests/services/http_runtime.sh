@@ -113,6 +113,9 @@ assert_match 'no HTTP' '^(HTTP/1.[01] 400 .*|)$' "$(raw 'what is this\r\n\r\n')"
 # libmicrohttpd 1.0 says these three in its own words.
 assert_eq 'no Host' 400 "$(ask GET /livez -H 'Host:')"
 assert_match 'two Hosts' '^HTTP/1.1 400 ' "$(raw 'GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n')"
+# In one piece, as curl sends it: what comes behind the refusal would take the answer away.
+assert_eq 'many parameters' 414 "$(ask GET "/livez?a$(printf '&a%d=b' {1..300})")"
+assert_eq 'counted as what was said' 1 "$(metric 'http_requests_total{route="unmatched",method="GET",status="414"}')"
 assert_match 'many small headers' '^HTTP/1.1 431 ' "$(raw "GET /livez HTTP/1.1\r\nHost: x\r\n$(printf 'A%d: b\\r\\n' {1..100})\r\n")"
 assert_match 'headers enough' '^HTTP/1.1 200 ' "$(raw "GET /livez HTTP/1.1\r\nHost: x\r\n$(printf 'A%d: b\\r\\n' {1..99})\r\n")"
 assert_match 'fields behind the body' '^HTTP/1.1 400 ' \

@@ -122,7 +122,14 @@ Test(auth_client, only_an_unknown_member_is_about_the_event)
     const char *cause;
     bool has_hint; /* a person must mend it */
   } cases[] = {
-      {HEAD("404") "{\"type\": \"about:blank\", \"status\": 404, \"detail\": \"there is no member 7\"}", VERDICT_FATAL, "unknown_member", false},
+      {HEAD("404") "{\"type\": \"about:blank\", \"status\": 404, \"detail\": \"there is no member 7\", \"memberId\": 7}", VERDICT_FATAL, "unknown_member",
+       false},
+      /* What a service of ours says that has no such route. */
+      {HEAD("404") "{\"type\": \"about:blank\", \"title\": \"Not Found\", \"status\": 404, \"detail\": \"there is nothing under this path\", "
+                   "\"correlationId\": \"c-1\"}",
+       VERDICT_RETRY, "auth_answer", true},
+      {HEAD("404") "{\"status\": 404, \"memberId\": 8}", VERDICT_RETRY, "auth_answer", true},
+      {HEAD("404") "{\"status\": 404, \"memberId\": \"7\"}", VERDICT_RETRY, "auth_answer", true},
       {HEAD("404") "<html>404</html>", VERDICT_RETRY, "auth_answer", true},
       {HEAD("404"), VERDICT_RETRY, "auth_answer", true},
       {HEAD("404") "\"404\"", VERDICT_RETRY, "auth_answer", true},
@@ -195,7 +202,8 @@ Test(auth_client, nobody_there_is_away)
 /* Found when the program starts, not at the first event that asks. */
 Test(auth_client, an_address_that_is_none_is_refused_at_once)
 {
-  static const char *const wrong[] = {"", "auth:8081", "ftp://auth", "file:///etc/passwd", "http:/auth"};
+  static const char *const wrong[] = {"",         "auth:8081", "ftp://auth", "file:///etc/passwd", "http:/auth",  "http://",
+                                      "https://", "http:///",  "http:////",  "http:///members",    "http://:8081"};
   char longer[AUTH_URL_MAX_BYTES + 64] = "http://";
   struct auth_client *client = NULL;
   struct problem problem;

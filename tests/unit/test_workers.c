@@ -14,22 +14,23 @@ enum { PATIENCE_MS = 20000 };
 struct errand {
   struct task task; /* the first */
   struct database *database;
+  enum task_database found;
   int runs;
   sem_t *begun; /* NULL: nobody waits for it */
   sem_t *goes_on;
 };
 
-static void run(struct task *task, struct database *database, bool *is_away)
+static enum task_database run(struct task *task, struct database *database)
 {
   struct errand *errand = (struct errand *)task;
 
   errand->database = database;
   errand->runs++;
-  *is_away = true;
   if (errand->begun != NULL) {
     (void)sem_post(errand->begun);
     (void)sem_wait(errand->goes_on);
   }
+  return errand->found;
 }
 
 struct bench {
@@ -101,7 +102,40 @@ Test(workers, all_that_is_put_is_done_once)
   cr_expect_eq(next, 100);
   await_idle(&bench);
   cr_expect_null(workers_take_done(bench.workers));
-  cr_expect_geq(workers_state(bench.workers).away, 1);
+  bench_close(&bench);
+}
+
+/* Idle workers are not called for as long as there is little to do: what they saw last is no news. */
+Test(workers, a_database_that_one_finds_is_away_for_nobody)
+{
+  struct errand together[4];
+  struct errand bad = {.found = TASK_DATABASE_NOT_ASKED};
+  struct errand good = {.found = TASK_DATABASE_THERE};
+  struct bench bench;
+
+  bench_open(&bench, 4);
+  for (size_t i = 0; i < 4; i++) {
+    together[i] = held(&bench);
+    together[i].found = TASK_DATABASE_AWAY;
+    put(&bench, &together[i]);
+  }
+  for (size_t i = 0; i < 4; i++) {
+    (void)sem_wait(&bench.begun);
+  }
+  for (size_t i = 0; i < 4; i++) {
+    (void)sem_post(&bench.goes_on);
+  }
+  await_idle(&bench);
+  cr_expect_eq(workers_state(bench.workers).away, 4);
+  put(&bench, &bad);
+  await_idle(&bench);
+  cr_expect_eq(workers_state(bench.workers).away, 4, "who did not ask knows nothing");
+  put(&bench, &good);
+  await_idle(&bench);
+  cr_expect_eq(workers_state(bench.workers).away, 0);
+  put(&bench, &bad);
+  await_idle(&bench);
+  cr_expect_eq(workers_state(bench.workers).away, 0, "nor does it bring back what was known before");
   bench_close(&bench);
 }
 
