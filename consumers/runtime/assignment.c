@@ -146,7 +146,7 @@ rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *ass
   return offsets;
 }
 
-void assignment_note_commit(const struct assignment *assignment, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error, bool is_topic_gone)
+void assignment_note_commit(const struct assignment *assignment, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error)
 {
   struct slot *slot = assignment_find(assignment, offset->topic, offset->partition);
 
@@ -155,7 +155,7 @@ void assignment_note_commit(const struct assignment *assignment, const rd_kafka_
   }
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
     lane_keep_offset(&slot->lane, offset->offset);
-  } else if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && is_topic_gone) {
+  } else if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
     lane_forget_log(&slot->lane);
   } else {
     lane_refuse_offset(&slot->lane);

@@ -45,9 +45,10 @@ void assignment_ran(struct assignment *assignment, const struct slot *slot);
 /* Offsets to commit: those that were not told, or (`is_last`) that Kafka has not said it has. The caller's, to destroy. */
 rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_last);
 /*
- * What Kafka said to one of them. Nothing where the partition is not ours. A coordinator that knows no such topic may only know less than the other brokers: the log counts
- * as gone where `is_topic_gone`, and else the offset is told again.
+ * What Kafka said to one of them. Nothing where the partition is not ours. Told that there is no such topic, the lane forgets its log at once, although the coordinator
+ * may only know less than the other brokers: asked later, the topic may have been made anew, and an offset of the former one would skip its events. What was done since
+ * the last offset that Kafka has may come again after a restart.
  */
-void assignment_note_commit(const struct assignment *assignment, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error, bool is_topic_gone);
+void assignment_note_commit(const struct assignment *assignment, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error);
 
 #endif

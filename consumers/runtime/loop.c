@@ -36,11 +36,6 @@ struct loop {
   uint64_t chance;
   int64_t committed_us, lag_us, probed_us;
   bool is_database_away;
-  struct {
-    char topic[DEAD_LETTER_TOPIC_MAX_BYTES + 1];
-    int64_t at_us;
-    bool is_gone;
-  } asked; /* the brokers, of late */
 };
 
 /* `topic/0,topic/1,...`, cut where it is long. */
@@ -76,25 +71,11 @@ static void on_assigned(void *context, const rd_kafka_topic_partition_list_t *pa
   tell_partitions(loop, "assigned", partitions, false);
 }
 
-/* One answer does for all partitions of the topic in one commit, and not for the next one: a topic that was there may have been made anew since. */
-static bool is_gone(struct loop *loop, const char *topic)
-{
-  int64_t now_us = moment_now().mono_us;
-
-  if (strcmp(loop->asked.topic, topic) != 0 || now_us - loop->asked.at_us >= LOOP_COMMIT_INTERVAL_MS * US_PER_MS / 2) {
-    (void)snprintf(loop->asked.topic, sizeof(loop->asked.topic), "%s", topic);
-    loop->asked.is_gone = client_topic_facts(loop->client, topic, LOOP_TOPIC_TIMEOUT_MS).presence == TOPIC_MISSING;
-    loop->asked.at_us = moment_now().mono_us;
-  }
-  return loop->asked.is_gone;
-}
-
 static void on_committed(void *context, const rd_kafka_topic_partition_t *offset, rd_kafka_resp_err_t error)
 {
   struct loop *loop = context;
-  bool is_ours = assignment_find(&loop->assignment, offset->topic, offset->partition) != NULL;
 
-  assignment_note_commit(&loop->assignment, offset, error, is_ours && error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && is_gone(loop, offset->topic));
+  assignment_note_commit(&loop->assignment, offset, error);
 }
 
 static void commit(struct loop *loop, bool is_last)

@@ -10,7 +10,6 @@
 enum {
   LOOP_TURN_MS = 100,            /* at most, while nothing comes */
   LOOP_COMMIT_INTERVAL_MS = 200, /* between two asynchronous commits of offsets */
-  LOOP_TOPIC_TIMEOUT_MS = 1000,  /* for brokers to say whether a topic is there, of which an offset was refused */
   LOOP_LAG_INTERVAL_MS = 1000,
   LOOP_PROBE_INTERVAL_MS = 5000,      /* of the database, while no event tells how it is */
   LOOP_PROBE_AWAY_INTERVAL_MS = 1000, /* the same, while it is away */

@@ -169,8 +169,8 @@ await 'a silence' 5 been_silent
 before=$(notes)
 began=$EPOCHREALTIME
 kill -TERM "$PID"
+printf 'te HTTP/1.1\r\nHost: half\r\n\r\n' >&"$head" # at once: it has a second
 await 'the end of the listening socket' 5 door_is_shut
-printf 'te HTTP/1.1\r\nHost: half\r\n\r\n' >&"$head"
 printf '"text":"h"}' >&"$body"
 answer "$head" || fail 'half a head whose rest came behind the signal got no answer'
 assert_match 'half a head' '^HTTP/1.1 200 ' "$STATUS_LINE"

@@ -130,13 +130,13 @@ Test(assignment, offsets_are_those_that_were_not_told)
   empty(&assignment);
 }
 
-static void note(const struct assignment *assignment, const char *topic, int32_t partition, int64_t offset, rd_kafka_resp_err_t error, bool is_topic_gone)
+static void note(const struct assignment *assignment, const char *topic, int32_t partition, int64_t offset, rd_kafka_resp_err_t error)
 {
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
   rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_add(list, topic, partition);
 
   one->offset = offset;
-  assignment_note_commit(assignment, one, error, is_topic_gone);
+  assignment_note_commit(assignment, one, error);
   rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -166,34 +166,15 @@ Test(assignment, at_the_end_only_what_kafka_has_not_is_told)
   }
   cr_assert_eq(count_offsets(&assignment, false), 0);
   cr_assert_eq(count_offsets(&assignment, true), 3);
-  note(&assignment, "a", 0, 1, RD_KAFKA_RESP_ERR_NO_ERROR, false);
-  note(&assignment, "a", 1, 1, RD_KAFKA_RESP_ERR__TRANSPORT, false);
-  note(&assignment, "b", 0, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, true);
-  note(&assignment, "c", 0, 1, RD_KAFKA_RESP_ERR_NO_ERROR, false); /* of an assignment before */
+  note(&assignment, "a", 0, 1, RD_KAFKA_RESP_ERR_NO_ERROR);
+  note(&assignment, "a", 1, 1, RD_KAFKA_RESP_ERR__TRANSPORT);
+  note(&assignment, "b", 0, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  note(&assignment, "c", 0, 1, RD_KAFKA_RESP_ERR_NO_ERROR); /* of an assignment before */
   cr_assert_eq(count_offsets(&assignment, false), 1);
   cr_assert_eq(count_offsets(&assignment, true), 1);
   cr_assert_eq(lane_unkept_offset(&idle->lane), -1);
   cr_assert_eq(lane_unkept_offset(&busy->lane), 1);
   cr_assert_eq(lane_unkept_offset(&gone->lane), -1);
-  empty(&assignment);
-}
-
-/* Forgotten, what was done since the last offset that was kept would come again after a restart. */
-Test(assignment, an_offset_is_told_again_where_the_coordinator_alone_does_not_know_the_topic)
-{
-  struct assignment assignment;
-  struct slot *slot;
-
-  assignment_init(&assignment, 1, 0, SIZE_MAX);
-  slot = assignment_add(&assignment, "a", 0);
-  fill(slot, 2);
-  (void)lane_done(&slot->lane);
-  slot->lane.told_offset = 1;
-  note(&assignment, "a", 0, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, false);
-  cr_assert_eq(lane_untold_offset(&slot->lane), 1);
-  cr_assert_eq(slot->lane.former, 0);
-  note(&assignment, "a", 0, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, true);
-  cr_assert_eq(lane_unkept_offset(&slot->lane), -1);
   empty(&assignment);
 }
 

@@ -25,7 +25,13 @@ static bool is_near(int fd)
 bool near_peer_prepare(int fd)
 {
   const int window_bytes = NEAR_PEER_WINDOW_BYTES, one = 1;
+  int buffer_bytes = 0;
+  socklen_t length = sizeof(buffer_bytes);
 
-  return is_near(fd) && setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &window_bytes, sizeof(window_bytes)) == 0 &&
-         setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) == 0;
+  if (!is_near(fd) || setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &window_bytes, sizeof(window_bytes)) != 0) {
+    return false;
+  }
+  /* An older kernel enlarges nothing, and tcp_rmem may be a limit: then short pauses are better. */
+  return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) == 0 && getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, &length) == 0 &&
+         buffer_bytes >= window_bytes;
 }
