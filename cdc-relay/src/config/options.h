@@ -51,7 +51,7 @@ struct option {
   X("name", TEXT, name, NULL, "cdc-relay", 0, 0, 0,                                                                                                            \
     "what this relay calls itself towards PostgreSQL (`application_name`) and Kafka (`client.id`): letters, digits, `.`, `_`, `-`")                            \
   X("postgres.url", TEXT, postgres.url, NULL, NULL, 0, 0, OPTION_URL | OPTION_REQUIRED,                                                                        \
-    "where the database is: a libpq URI or keyword string, also with several hosts; the folder of a Unix socket works, TCP is faster")                         \
+    "where the database is: a libpq URI or keyword string, also with several hosts; or the folder of a Unix socket")                                           \
   X("postgres.password", TEXT, postgres.password, NULL, NULL, 0, 0, OPTION_SECRET,                                                                             \
     "the password of the role in `postgres.url`; without it libpq's own ways apply (`passfile`, `PGPASSWORD`, `service`)")                                     \
   X("postgres.admin_url", TEXT, postgres.admin_url, NULL, NULL, 0, 0, OPTION_URL,                                                                              \
