@@ -41,13 +41,7 @@ END
 $$;
 
 INSERT INTO public.outbox_writer_aggregate (role, aggregatetype) VALUES ('dday_service', 'member-events.DLT') ON CONFLICT DO NOTHING;
--- Its dead letters, in the columns that it fills. In one step, since an earlier version of this script gave the whole table.
-DO $$
-BEGIN
-  REVOKE INSERT ON public.outbox_binary FROM dday_service;
-  GRANT INSERT (id, aggregatetype, aggregateid, type, payload, headers, event_id, partition) ON public.outbox_binary TO dday_service;
-END
-$$;
+SELECT public.outbox_allow_dead_letters('dday_service');
 
 -- ------------------------------------------------------------------------------------------------------------------------------------------------------
 -- The outbox that the members' services have had before: its columns as they are, its scheduler's INSERT and UPDATE go on working.

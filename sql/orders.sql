@@ -47,13 +47,7 @@ INSERT INTO public.outbox_writer_aggregate (role, aggregatetype) VALUES
   ('notification_service', 'order.created.v1.dlq'),
   ('notification_service', 'order.shipped.v1.dlq')
 ON CONFLICT DO NOTHING;
--- Its dead letters, in the columns that it fills; the others have none. In one step, since an earlier version of this script gave the whole table.
-DO $$
-BEGIN
-  REVOKE INSERT ON public.outbox_binary FROM notification_service;
-  GRANT INSERT (id, aggregatetype, aggregateid, type, payload, headers, event_id, partition) ON public.outbox_binary TO notification_service;
-END
-$$;
+SELECT public.outbox_allow_dead_letters('notification_service');  -- the others have none
 
 -- ------------------------------------------------------------------------------------------------------------------------------------------------------
 -- Orders

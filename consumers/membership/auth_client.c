@@ -8,8 +8,8 @@
  *     anything else                                     that is not auth-service as it was agreed      RETRY auth_answer
  *
  * The second line alone is about the event. The others are about who runs the two programs (an address, a gateway, a rollout), and mended by them: they concern whoever
- * is unknown next, too, so that a dead letter would help nobody. A 404 must name the member, as
- * only the route of members does: a gateway, or a service that has no such route, has a page, a problem or nothing to say of a path that it does not know.
+ * is unknown next, too, so that a dead letter would help nobody. A 404 must name the member, as only the route of members does: a gateway, or a service that has no such
+ * route, has a page, a problem or nothing to say of a path that it does not know.
  *
  * The answer is limited while it arrives. Proxies of the environment are not asked: this is a neighbour. Redirects are not followed.
  */
@@ -119,13 +119,19 @@ static enum verdict not_as_agreed(struct problem *problem, const char *format, .
   return VERDICT_RETRY;
 }
 
+static bool names_member(const json_t *answer, int64_t member_id)
+{
+  const json_t *id = json_object_get(answer, "memberId");
+
+  return json_is_integer(id) && json_integer_value(id) == member_id;
+}
+
 static enum verdict read_answer(const struct auth_client *client, int64_t member_id, struct auth_member *ret_member, struct problem *problem)
 {
   json_t *answer = json_loadb(client->answer, client->length, 0, NULL);
-  const json_t *id = json_object_get(answer, "memberId");
   const char *status = json_string_value(json_object_get(answer, "status"));
   struct auth_member member = {.is_active = status != NULL && strcmp(status, "ACTIVE") == 0};
-  bool is_sound = json_is_integer(id) && json_integer_value(id) == member_id && status != NULL && (member.is_active || strcmp(status, "DELETED") == 0) &&
+  bool is_sound = names_member(answer, member_id) && status != NULL && (member.is_active || strcmp(status, "DELETED") == 0) &&
                   take_text(answer, "nickname", member.nickname) && (member.nickname[0] != '\0' || !member.is_active) &&
                   take_text(answer, "email", member.email);
 
@@ -140,8 +146,7 @@ static enum verdict read_answer(const struct auth_client *client, int64_t member
 static bool is_answer_about(const struct auth_client *client, int64_t member_id)
 {
   json_t *answer = json_loadb(client->answer, client->length, 0, NULL);
-  const json_t *id = json_object_get(answer, "memberId");
-  bool is_about = json_is_integer(id) && json_integer_value(id) == member_id;
+  bool is_about = names_member(answer, member_id);
 
   json_decref(answer);
   return is_about;

@@ -26,6 +26,19 @@ static void begin_again(struct bench *bench)
   cr_assert_eq(state_of(bench), RELAY_CONNECTING);
 }
 
+/* The slot is moved, and the start succeeds. */
+static void expect_hold_of_moved_slot(struct bench *bench)
+{
+  struct session_figures figures;
+
+  fake_stream_moves_before_start(bench->stream, 0x340, 0x1000);
+  fake_stream_on_start(bench->stream, VERDICT_OK, NULL);
+  turn(bench, 10000);
+  session_figures(bench->session, bench->now, &figures);
+  cr_assert_eq(figures.state, RELAY_HELD, "it has forgotten what it confirmed, and goes on behind a gap");
+  cr_assert_str_eq(figures.problem.cause, "slot_moved");
+}
+
 Test(session_start, a_slot_that_is_moved_between_the_look_and_the_start_is_held_before_anything_is_sent)
 {
   struct bench bench;
@@ -68,16 +81,10 @@ Test(session_start, the_end_of_wal_is_looked_at_again_with_the_slot)
 Test(session_start, an_answer_to_an_older_question_makes_no_other_relay_of_our_former_walsender)
 {
   struct bench bench;
-  struct session_figures figures;
 
   begin_again(&bench);
   session_on_slot_activity(bench.session, true, OLDER_PID, bench.now.mono_us - 2 * US_PER_S, bench.now);
-  fake_stream_moves_before_start(bench.stream, 0x340, 0x1000);
-  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
-  turn(&bench, 10000);
-  session_figures(bench.session, bench.now, &figures);
-  cr_assert_eq(figures.state, RELAY_HELD, "it has forgotten what it confirmed, and goes on behind a gap");
-  cr_assert_str_eq(figures.problem.cause, "slot_moved");
+  expect_hold_of_moved_slot(&bench);
   bench_done(&bench);
 }
 
@@ -98,18 +105,12 @@ Test(session_start, a_relay_that_was_seen_with_the_slot_since_the_look_may_have_
 Test(session_start, our_walsender_that_a_pooler_gave_another_number_is_no_other_relay)
 {
   struct bench bench;
-  struct session_figures figures;
 
   begin_again(&bench);
   bench.facts.backend_pid = 4711; /* the true one */
   fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
   session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
-  fake_stream_moves_before_start(bench.stream, 0x340, 0x1000);
-  fake_stream_on_start(bench.stream, VERDICT_OK, NULL);
-  turn(&bench, 10000);
-  session_figures(bench.session, bench.now, &figures);
-  cr_assert_eq(figures.state, RELAY_HELD, "it has forgotten what it confirmed, and goes on behind a gap");
-  cr_assert_str_eq(figures.problem.cause, "slot_moved");
+  expect_hold_of_moved_slot(&bench);
   bench_done(&bench);
 }
 

@@ -175,16 +175,25 @@ Test(witness, a_promoted_server_must_come_from_our_timeline_at_or_behind_what_we
   }
 }
 
+/* A server that left timeline 2, where seasoned() had streamed, at `branch`. */
+static struct server_facts promoted(Lsn confirmed, Lsn wal_end, Lsn branch)
+{
+  struct server_facts facts = facts_at("1000", 3, confirmed, wal_end);
+
+  facts.history.count = 2;
+  facts.history.ends[0] = (struct timeline_end){1, 0x50};
+  facts.history.ends[1] = (struct timeline_end){2, branch};
+  return facts;
+}
+
 /* An idle relay confirms what others write; a standby that lost some of that has lost nothing of ours. */
 Test(witness, a_promoted_server_that_lost_only_log_without_events_is_gone_on_with)
 {
   struct witness witness = seasoned();
-  struct server_facts facts = facts_at("1000", 3, 0x480, 0x620);
+  struct server_facts facts = promoted(0x480, 0x620, 0x600);
   struct problem problem = {0};
 
   witness_confirmed(&witness, 0x900);
-  facts.history.count = 2;
-  memcpy(facts.history.ends, ((struct timeline_end[]){{1, 0x50}, {2, 0x600}}), 2 * sizeof(struct timeline_end));
   cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK, "%s", problem.text);
   witness_started(&witness, &facts);
   /* From now on its own positions count. */
@@ -203,12 +212,10 @@ Test(witness, a_promoted_server_that_lost_only_log_without_events_is_gone_on_wit
 Test(witness, a_slot_that_was_made_behind_the_promotion_is_moved_although_more_had_been_confirmed)
 {
   struct witness witness = seasoned();
-  struct server_facts facts = facts_at("1000", 3, 0x601, 0x700);
+  struct server_facts facts = promoted(0x601, 0x700, 0x600);
   struct problem problem = {0};
 
   witness_confirmed(&witness, 0x900);
-  facts.history.count = 2;
-  memcpy(facts.history.ends, ((struct timeline_end[]){{1, 0x50}, {2, 0x600}}), 2 * sizeof(struct timeline_end));
   cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
   cr_assert_str_eq(problem.cause, "slot_moved");
   cr_assert_not_null(strstr(problem.text, "up to 0/600, where the server was promoted: events from 0/600 to 0/601"), "%s", problem.text);
@@ -225,12 +232,10 @@ Test(witness, a_slot_that_was_made_behind_the_promotion_is_moved_although_more_h
 Test(witness, an_event_that_was_published_and_not_confirmed_counts_as_well)
 {
   struct witness witness = seasoned();
-  struct server_facts facts = facts_at("1000", 3, 0x480, 0x2000);
+  struct server_facts facts = promoted(0x480, 0x2000, 0x700);
   struct problem problem = {0};
 
   witness_published(&witness, 0x700);
-  facts.history.count = 2;
-  memcpy(facts.history.ends, ((struct timeline_end[]){{1, 0x50}, {2, 0x700}}), 2 * sizeof(struct timeline_end));
   cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
   cr_assert_str_eq(problem.cause, "server_behind");
   facts.history.ends[1].end = 0x701;
