@@ -487,7 +487,7 @@ int64_t model_stream_next_us(const struct model_stream *stream, short wanted)
 
 void model_stream_init(struct model_stream *stream, struct world *world, uint32_t relay)
 {
-  static const struct stream_ops ops = {ms_connect, ms_start, ms_receive, ms_send_status, ms_flush, ms_finish, ms_close};
+  static const struct stream_ops ops = {ms_connect, ms_start, ms_receive, ms_send_status, ms_flush, ms_finish, ms_close, NULL};
 
   stream->base.ops = &ops;
   stream->world = world;

@@ -146,7 +146,7 @@ static void fs_close(struct stream *base, bool for_good)
 
 struct stream *fake_stream_new(struct fake_stream **ret_fake)
 {
-  static const struct stream_ops ops = {fs_connect, fs_start, fs_receive, fs_send_status, fs_flush, fs_finish, fs_close};
+  static const struct stream_ops ops = {fs_connect, fs_start, fs_receive, fs_send_status, fs_flush, fs_finish, fs_close, NULL};
   struct fake_stream *fake = calloc(1, sizeof(*fake));
 
   fake->base.ops = &ops;
@@ -340,6 +340,11 @@ Lsn fake_stream_last_start(const struct fake_stream *fake)
 bool fake_stream_is_open(const struct fake_stream *fake)
 {
   return fake->is_open;
+}
+
+bool fake_stream_is_bounded(const struct fake_stream *fake)
+{
+  return fake->base.is_bounded;
 }
 
 bool fake_stream_was_finished(const struct fake_stream *fake)

@@ -48,6 +48,7 @@ int fake_stream_starts(const struct fake_stream *fake);
 Lsn fake_stream_last_start(const struct fake_stream *fake);
 bool fake_stream_is_open(const struct fake_stream *fake);
 bool fake_stream_was_finished(const struct fake_stream *fake);
+bool fake_stream_is_bounded(const struct fake_stream *fake);
 size_t fake_stream_unread(const struct fake_stream *fake);
 
 /* ---- the publisher ---- */

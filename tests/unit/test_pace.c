@@ -93,8 +93,10 @@ Test(pace, a_long_pause_needs_known_lag_and_a_sender_that_joins)
   pace_init(&pace, true);
   cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, true, START_US, &deadline_us), PACE_TIMER);
   cr_assert_eq(deadline_us, START_US + PACE_LONG_PAUSE_US);
+  cr_assert(pace.is_long);
   cr_assert_eq(pace_on_read(&pace, 0, true, START_US, &deadline_us), PACE_TIMER);
   cr_assert_eq(deadline_us, START_US + PACE_PAUSE_US); /* nothing came meanwhile: nothing is there to be joined */
+  cr_assert_not(pace.is_long);
   cr_assert_eq(pace_on_read(&pace, SHORT_BYTES, false, START_US, &deadline_us), PACE_TIMER);
   cr_assert_eq(deadline_us, START_US + PACE_PAUSE_US);
 }

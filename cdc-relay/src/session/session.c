@@ -338,6 +338,7 @@ void session_step(struct session *session, struct moment now, short stream_event
     }
   } while (session->phase != before && session->phase != PHASE_BACKOFF && session->phase != PHASE_WAITING);
   session_hurry(session);
+  session_bound(session);
   show_state(session);
 }
 

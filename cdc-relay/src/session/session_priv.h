@@ -166,6 +166,8 @@ bool session_is_cut_off(const struct session *session, short stream_events);
 void session_send_feedback(struct session *session);
 /* Sends what was published on its way, unless so much is behind it that it may wait for company. */
 void session_hurry(struct session *session);
+/* The receive buffer is bounded while it is emptied in long pauses, and never while nothing is read. */
+void session_bound(struct session *session);
 /* Nothing unsettled, nothing open, nothing in hand. */
 bool session_is_idle(const struct session *session);
 

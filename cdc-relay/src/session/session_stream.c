@@ -206,6 +206,11 @@ void session_hurry(struct session *session)
   }
 }
 
+void session_bound(struct session *session)
+{
+  stream_bound(session->ports.stream, may_receive(session) && session->pace.is_long);
+}
+
 /* ---- feedback ---- */
 
 void session_send_feedback(struct session *session)

@@ -2,9 +2,12 @@
  * near_peer.c - the least round trip is what the kernel has measured since the connection was made (tcp(7), TCP_INFO; linux/tcp.h, which has the field that netinet/tcp.h
  * lacks). By address one could not tell a container's database from one far away.
  *
- * SO_RCVLOWAT makes the kernel enlarge a buffer that is too small for it (since Linux 4.18, tcp_set_rcvlowat()), and go on to fit it to what comes. SO_RCVBUF would fix
- * its size: small messages then overflow it although the window had room for them, what overflows is dropped, and until it is read and sent again the peer's
- * acknowledgements count as out of the window. A relay that read nothing for ten seconds was seen to lose its connection so, by tcp_user_timeout.
+ * A buffer that the kernel sizes was seen to grow to 11 MB while a backlog drained, which a pause never fills. SO_RCVBUF fixes its size and sets the lock that SO_BUF_LOCK
+ * (since Linux 5.14) takes away again. A fixed one must not be left alone: small messages overflow it although the window has room for them, what overflows is dropped,
+ * and until it is read and sent again the peer's acknowledgements count as out of the window. A relay that read nothing for ten seconds was seen to lose its
+ * connection so, by tcp_user_timeout. Without the lock the kernel makes room instead.
+ *
+ * SO_RCVLOWAT is asked for once because it widens the window at once, which SO_RCVBUF leaves to the segments that come (tcp_set_rcvlowat(), since Linux 4.18).
  */
 #include "stream/near_peer.h"
 
@@ -22,16 +25,31 @@ static bool is_near(int fd)
          info.tcpi_min_rtt < NEAR_PEER_RTT_US;
 }
 
+static int receive_buffer_bytes(int fd)
+{
+  int bytes = 0;
+  socklen_t length = sizeof(bytes);
+
+  return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &length) == 0 ? bytes : 0;
+}
+
+bool near_peer_bound(int fd, bool is_bounded)
+{
+  const int window_bytes = NEAR_PEER_WINDOW_BYTES, no_lock = 0;
+
+  return is_bounded ? setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window_bytes, sizeof(window_bytes)) == 0
+                    : setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &no_lock, sizeof(no_lock)) == 0;
+}
+
 bool near_peer_prepare(int fd)
 {
   const int window_bytes = NEAR_PEER_WINDOW_BYTES, one = 1;
-  int buffer_bytes = 0;
-  socklen_t length = sizeof(buffer_bytes);
+  bool is_granted;
 
-  if (!is_near(fd) || setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &window_bytes, sizeof(window_bytes)) != 0) {
+  if (!is_near(fd) || !near_peer_bound(fd, false) || setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &window_bytes, sizeof(window_bytes)) != 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) != 0) {
     return false;
   }
-  /* An older kernel enlarges nothing, and tcp_rmem may be a limit: then short pauses are better. */
-  return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) == 0 && getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, &length) == 0 &&
-         buffer_bytes >= window_bytes;
+  is_granted = near_peer_bound(fd, true) && receive_buffer_bytes(fd) >= 2 * NEAR_PEER_WINDOW_BYTES;
+  return near_peer_bound(fd, false) && is_granted;
 }

@@ -15,16 +15,23 @@ enum {
       100, /* the least round trip seen so far is shorter: this host, or a container on it; also two machines on one switch, where it does no harm */
 
   /*
-   * What the receive window begins with. Several segments of the loopback device (64 kB) must fit: with the kernel's own 64 kB the window was seen to open by less than
-   * the sender's next segment, which then went only when a probe timer ran out, 200 ms each.
+   * The receive window while it is bounded; the kernel keeps twice as much room. Several segments of the loopback device (64 kB) must fit: with the kernel's own first 64 kB
+   * the window was seen to open by less than the sender's next segment, which then went only when a probe timer ran out, 200 ms each. No larger than what net.core.rmem_max
+   * is by default (208 kB).
    */
   NEAR_PEER_WINDOW_BYTES = 196608,
 };
 
 /*
- * Whether a connected socket is TCP and its peer is near; if so its receive window is made large enough for long pauses. False, with nothing changed: another kind of
- * socket, or a peer further away. Does not block.
+ * Whether a connected socket is TCP, its peer near, and its receive buffer one that can be bounded; if so the window is made as large as that, unbounded. False: another kind of
+ * socket, a peer further away, a kernel before 5.14, or one that grants less. Does not block.
  */
 bool near_peer_prepare(int fd);
+
+/*
+ * Fixes the receive buffer's size, for pauses in which the sender joins its messages, or leaves it to the kernel again, as it must be whenever nothing is read for longer
+ * (near_peer.c). Only for a socket that near_peer_prepare() said true of. False: refused, and nothing has changed. Does not block.
+ */
+bool near_peer_bound(int fd, bool is_bounded);
 
 #endif

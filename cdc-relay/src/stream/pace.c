@@ -36,6 +36,7 @@ static void note_wake_up(struct pace *pace, bool lag_is_known, int64_t now_us)
 
 enum pace_wait pace_on_read(struct pace *pace, uint64_t bytes, bool lag_is_known, int64_t now_us, int64_t *ret_deadline_us)
 {
+  pace->is_long = false;
   pace->empty_pauses = bytes > 0 ? 0 : pace->empty_pauses + 1;
   if (bytes == 0 && (!pace->is_behind || !lag_is_known || pace->empty_pauses >= PACE_EMPTY_PAUSES)) {
     pace->is_behind = false;
@@ -49,6 +50,7 @@ enum pace_wait pace_on_read(struct pace *pace, uint64_t bytes, bool lag_is_known
   if (!pace->is_behind) {
     return PACE_SOCKET;
   }
-  *ret_deadline_us = now_us + (pace->is_joined && lag_is_known && bytes > 0 ? PACE_LONG_PAUSE_US : PACE_PAUSE_US);
+  pace->is_long = pace->is_joined && lag_is_known && bytes > 0;
+  *ret_deadline_us = now_us + (pace->is_long ? PACE_LONG_PAUSE_US : PACE_PAUSE_US);
   return PACE_TIMER;
 }

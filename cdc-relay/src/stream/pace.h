@@ -36,6 +36,7 @@ enum pace_wait {
 struct pace {
   bool is_joined;
   bool is_behind;
+  bool is_long; /* the pause that was said last */
   uint32_t quick_reads;
   uint32_t empty_pauses; /* in a row */
   int64_t last_read_us;

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream/near_peer.h"
 #include "stream/pg_stream_priv.h"
 
 enum { XLOG_DATA_HEADER_BYTES = 25, KEEPALIVE_BYTES = 18, STATUS_BYTES = 34 };
@@ -81,6 +82,7 @@ static void pg_close(struct stream *base, bool for_good)
   stream->is_checked = false;
   base->fd = -1;
   base->events = 0;
+  base->is_bounded = false;
   if (for_good) {
     free(stream);
   }
@@ -435,6 +437,11 @@ static enum verdict pg_stream_finish(struct stream *base, struct problem *proble
   return VERDICT_OK;
 }
 
+static void pg_stream_bound(struct stream *base, bool is_bounded)
+{
+  (void)near_peer_bound(PQsocket(pg_stream_of(base)->connection), is_bounded); /* a size, and no more: what is refused is only slower */
+}
+
 struct stream *pg_stream_new(const struct config *config)
 {
   static const struct stream_ops ops = {
@@ -445,6 +452,7 @@ struct stream *pg_stream_new(const struct config *config)
       .flush = pg_stream_flush,
       .finish = pg_stream_finish,
       .close = pg_close,
+      .bound = pg_stream_bound,
   };
   struct pg_stream *stream = calloc(1, sizeof(*stream));
 

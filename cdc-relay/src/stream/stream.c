@@ -40,6 +40,14 @@ enum verdict stream_finish(struct stream *stream, struct problem *problem)
   return stream->ops->finish(stream, problem);
 }
 
+void stream_bound(struct stream *stream, bool is_bounded)
+{
+  if (is_bounded != stream->is_bounded && stream->ops->bound != NULL) {
+    stream->ops->bound(stream, is_bounded);
+  }
+  stream->is_bounded = is_bounded;
+}
+
 void stream_close(struct stream *stream)
 {
   stream->ops->close(stream, false);

@@ -84,6 +84,12 @@ enum verdict MUST_CHECK stream_flush(struct stream *stream, struct problem *prob
 /* Ends the stream in order, so that the last status is certain to be read: CopyDone, then waits for the server's. WAIT, OK, RETRY. */
 enum verdict MUST_CHECK stream_finish(struct stream *stream, struct problem *problem);
 
+/*
+ * Whether the receive buffer keeps its size, for pauses in which the sender joins its messages (near_peer.h), or grows as the kernel sees fit. Bounded only while it is read
+ * again and again: a new stream is not. Costs a system call when it changes.
+ */
+void stream_bound(struct stream *stream, bool is_bounded);
+
 /* Drops the connection at once. The stream can connect again. */
 void stream_close(struct stream *stream);
 

@@ -11,7 +11,8 @@ struct stream_ops {
   enum verdict (*send_status)(struct stream *stream, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem);
   enum verdict (*flush)(struct stream *stream, struct problem *problem);
   enum verdict (*finish)(struct stream *stream, struct problem *problem);
-  void (*close)(struct stream *stream, bool for_good); /* for_good: also frees the struct */
+  void (*close)(struct stream *stream, bool for_good);   /* for_good: also frees the struct */
+  void (*bound)(struct stream *stream, bool is_bounded); /* only called when it changes; NULL: it has no such buffer */
 };
 
 /* First member of each implementation's own struct; the implementation keeps the public figures up to date. */
@@ -20,6 +21,7 @@ struct stream {
   int fd;
   short events;
   uint64_t bytes_read;
+  bool is_bounded; /* kept by stream_bound(); an implementation resets it with the connection */
 };
 
 #endif
