@@ -195,7 +195,6 @@ int main(int argc, char **argv)
     pause_us = TCP_PAUSE_US;
     (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVLOWAT, &window_bytes, sizeof(window_bytes));
     (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
-    (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVBUF, &window_bytes, sizeof(window_bytes));
   }
   pause_us = argc > 5 ? strtoll(argv[5], NULL, 10) : pause_us;
   is_whole = PQstatus(connection) == CONNECTION_OK && start(connection, argv[2], reading.is_wal2json) &&
