@@ -12,13 +12,15 @@
 # reason why not; a skipped one is a failure where CI=true.
 
 FAULTS_ONLY_SWARM=''
+FAULTS_RESUMES=''
 FAULTS_PATTERN=''
 
 faults_usage() {
   cat <<'USAGE'
-./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--list] [PATTERN]
+./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--resume] [--list] [PATTERN]
 
   --seed N      of all chance; a random one by default, printed and written into the report
+  --resume      goes on where the last campaign was cut off: what passed then is kept, and not run again
   --short       each scenario as short as within ./dev test: a look, no figures to quote
   --swarm       only random faults under load, --minutes of them (3)
   --list        the rows and the scenarios that cover them; runs nothing
@@ -89,10 +91,10 @@ faults_result() {
   [ ! -e "$folder/faults.jsonl" ] || marks=$(grep -c '"phase":"begin"' "$folder/faults.jsonl") || true
   [ ! -s "$folder/verdict.json" ] || verdict=$(cat "$folder/verdict.json")
   [ ! -e "$folder/figures.tsv" ] || figures=$(jq -R -n -c '[inputs | split("\t") | {name: .[0], value: .[1], unit: .[2]}]' "$folder/figures.tsv")
-  jq -n -c --arg name "$name" --arg ids "$2" --arg verdict "$3" --arg seconds "$4" --arg svg "$svg" --arg marks "$marks" --arg remark "$6" \
-    --argjson figures "$figures" --argjson history "$verdict" \
-    '{name: $name, ids: ($ids | split(",")), verdict: $verdict, seconds: ($seconds | tonumber), svg: $svg, marks: ($marks | tonumber), remark: $remark, figures: $figures,
-      history: $history}' >>"$FAULTS_RESULTS"
+  jq -n -c --arg name "$name" --arg ids "$2" --arg verdict "$3" --arg seconds "$4" --arg svg "$svg" --arg marks "$marks" --arg remark "$6" --arg seed "$FAULTS_SEED" \
+    --arg revision "$FAULTS_REVISION" --argjson figures "$figures" --argjson history "$verdict" \
+    '{name: $name, ids: ($ids | split(",")), verdict: $verdict, seconds: ($seconds | tonumber), svg: $svg, marks: ($marks | tonumber), remark: $remark, seed: $seed,
+      revision: $revision, figures: $figures, history: $history}' >>"$FAULTS_RESULTS"
 }
 
 # The main figures of the newest result, for its line.
@@ -171,13 +173,27 @@ faults_is_wanted() {
   [ -z "$FAULTS_PATTERN" ] || [[ $1 == *"$FAULTS_PATTERN"* || $2 == *"$FAULTS_PATTERN"* ]]
 }
 
+# faults_has_passed NAME: in the campaign that is gone on with.
+faults_has_passed() {
+  [ -n "$FAULTS_RESUMES" ] && jq -e -n --arg name "$1" '[inputs | select(.name == $name)] != []' "$FAULTS_RESULTS" >/dev/null
+}
+
+# What passed in the campaign before stays, the rest goes.
+faults_keep_passed() {
+  local passed
+  passed=$(jq -c 'select(.verdict == "ok")' "$FAULTS_RESULTS")
+  printf '%s' "${passed:+$passed$'\n'}" >"$FAULTS_RESULTS"
+  TEST_PASSED=$(jq -s length "$FAULTS_RESULTS")
+  say "$TEST_PASSED scenarios passed before"
+}
+
 # What stands at the head of the report: where and with what it was measured.
 faults_circumstances() {
   local version
   version=$(psql -X -q -A -t -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -c 'SHOW server_version')
   cat <<CIRCUMSTANCES
-- $(date -u +%Y-%m-%d), seed $FAULTS_SEED${FAULTS_SHORT:+, shortened as within \`./dev test\`}${FAULTS_PATTERN:+, only \`$FAULTS_PATTERN\`}
-- cdc-relay $(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo 'outside of a repository'), PostgreSQL ${version%% *}, Apache Kafka $(kafka_version), librdkafka $(pkg-config --modversion rdkafka)
+- $(date -u +%Y-%m-%d), seed $(jq -r -s 'map(.seed) | unique | join(", ")' "$FAULTS_RESULTS")${FAULTS_SHORT:+, shortened as within \`./dev test\`}${FAULTS_PATTERN:+, only \`$FAULTS_PATTERN\`}
+- cdc-relay $(jq -r -s 'group_by(.revision) | if length == 1 then .[0][0].revision else map("\(.[0].revision) (\(length) scenarios)") | join(", ") end' "$FAULTS_RESULTS"), PostgreSQL ${version%% *}, Apache Kafka $(kafka_version), librdkafka $(pkg-config --modversion rdkafka)
 - $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)
 CIRCUMSTANCES
 }
@@ -227,6 +243,7 @@ faults_arguments() {
         ;;
       --short) FAULTS_SHORT=1 ;;
       --swarm) FAULTS_ONLY_SWARM=1 ;;
+      --resume) FAULTS_RESUMES=1 ;;
       --list)
         faults_list
         faults_gaps >&2
@@ -254,9 +271,12 @@ dev_faults() {
   TEST_LOGS=$ROOT/build/campaign
   FAULTS_REPORTS=$ROOT/build/reports/faults
   FAULTS_RESULTS=$TEST_LOGS/results.jsonl
-  rm -rf "$TEST_LOGS" "$FAULTS_REPORTS" "$ROOT/build/reports/faults.md"
+  FAULTS_REVISION=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo 'outside of a repository')
+  rm -f "$ROOT/build/reports/faults.md"
+  [ -n "$FAULTS_RESUMES" ] || rm -rf "$TEST_LOGS" "$FAULTS_REPORTS"
   mkdir -p "$TEST_LOGS" "$FAULTS_REPORTS"
-  : >"$FAULTS_RESULTS"
+  touch "$FAULTS_RESULTS"
+  [ -z "$FAULTS_RESUMES" ] || faults_keep_passed
   run_new faults
   TEST_RUN=$RUN
   export ROOT
@@ -271,7 +291,8 @@ dev_faults() {
   kafka_await kafka
   test_warm_up
   while read -r -u 9 file plugin ids; do
-    if faults_is_wanted "$(basename "$file" .sh)/$plugin" "$ids"; then
+    name=$(basename "$file" .sh)/$plugin
+    if faults_is_wanted "$name" "$ids" && ! faults_has_passed "${name%/-}"; then
       if [ "$file" = simulator ]; then
         faults_simulator
       else

@@ -101,6 +101,19 @@ Test(pace, a_long_pause_needs_known_lag_and_a_sender_that_joins)
   cr_assert_eq(deadline_us, START_US + PACE_PAUSE_US);
 }
 
+Test(pace, what_was_joined_is_taken_in_short_pauses_until_there_is_little)
+{
+  struct pace pace;
+  int64_t deadline_us = -1;
+
+  pace_init(&pace, true);
+  cr_assert_eq(pace_on_read(&pace, PACE_MORE_BYTES, true, START_US, &deadline_us), PACE_TIMER);
+  cr_assert_eq(deadline_us, START_US + PACE_PAUSE_US);
+  cr_assert(pace.is_long, "the buffer keeps its size meanwhile");
+  cr_assert_eq(pace_on_read(&pace, PACE_MORE_BYTES - 1, true, START_US, &deadline_us), PACE_TIMER);
+  cr_assert_eq(deadline_us, START_US + PACE_LONG_PAUSE_US);
+}
+
 Test(pace, behind_pauses_for_the_same_time_whatever_came)
 {
   static const uint64_t bytes[] = {1, SHORT_BYTES, 1 << 20, UINT64_MAX};

@@ -6,7 +6,8 @@
  *   IDLE     something, slowly             IDLE      socket
  *   IDLE     something, the 16th quick     BEHIND    as below
  *            wake-up in a row, or lag
- *   BEHIND   something                     BEHIND    timer, PACE_PAUSE_US; with lag, where messages are joined, PACE_LONG_PAUSE_US
+ *   BEHIND   something                     BEHIND    timer, PACE_PAUSE_US; with lag, where messages are joined, PACE_LONG_PAUSE_US,
+ *                                                    but first the rest of what has been joined: after PACE_MORE_BYTES still PACE_PAUSE_US
  *   BEHIND   nothing                       IDLE      socket
  *   BEHIND   nothing, but lag is known     BEHIND    timer; the 20th in a row: IDLE
  *
@@ -51,6 +52,6 @@ enum pace_wait pace_on_read(struct pace *pace, uint64_t bytes, bool lag_is_known
     return PACE_SOCKET;
   }
   pace->is_long = pace->is_joined && lag_is_known && bytes > 0;
-  *ret_deadline_us = now_us + (pace->is_long ? PACE_LONG_PAUSE_US : PACE_PAUSE_US);
+  *ret_deadline_us = now_us + (pace->is_long && bytes < PACE_MORE_BYTES ? PACE_LONG_PAUSE_US : PACE_PAUSE_US);
   return PACE_TIMER;
 }

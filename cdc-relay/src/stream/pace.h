@@ -12,7 +12,8 @@
  * timer while there is much to read halves the walsender's work per event. A reader that has caught up must sleep at the socket, or latency suffers.
  *
  * Where the sender is near and joins its messages as soon as we cannot take them (near_peer.h), the pause with known lag is so long that the window is full for the
- * greater part of it.
+ * greater part of it. What was joined is more than a window, and follows only as the window opens: a reader that slept long as soon as the socket is empty once would
+ * have one window a pause.
  */
 #ifndef STREAM_PACE_H
 #define STREAM_PACE_H
@@ -23,6 +24,7 @@
 enum {
   PACE_PAUSE_US = 500,
   PACE_LONG_PAUSE_US = 20000, /* with known lag, where what is sent meanwhile is joined */
+  PACE_MORE_BYTES = 98304,    /* a read that brought so much may have been faster than what waited could follow: no long pause yet */
   PACE_QUICK_US = 300,        /* a wake-up that comes so soon after the last one is a quick one */
   PACE_QUICK_READS = 16,      /* so many in a row mean that we are behind; one transaction of one event alone makes up to three */
   PACE_EMPTY_PAUSES = 20,     /* with known lag: so many in a row that brought nothing end it */
@@ -36,7 +38,7 @@ enum pace_wait {
 struct pace {
   bool is_joined;
   bool is_behind;
-  bool is_long; /* the pause that was said last */
+  bool is_long; /* whole windows are waited for; between them what was joined is taken in short pauses */
   uint32_t quick_reads;
   uint32_t empty_pauses; /* in a row */
   int64_t last_read_us;
