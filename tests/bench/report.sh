@@ -10,6 +10,8 @@ drain|ratio_to_debezium_lean|relay|>=|3|drain to Kafka over TCP, of Debezium Ser
 drain|ratio_to_debezium_lean|relay|>=|4|drain to Kafka over a Unix socket, of Debezium Server tuned and lean (same round)|unix
 drain|cpu_ratio_to_pg_recvlogical|relay|<=|0.5|relay's CPU to Kafka, of pg_recvlogical's (same round)| 1$
 drain|cpu_ratio_to_pg_recvlogical|relay|<=|1|relay's CPU to Kafka, of pg_recvlogical's (same round)| 100$
+drain|cpu_s_per_million|relay|<=|7|relay's CPU to Kafka, s per million events| 1$
+drain|cpu_s_per_million|relay|<=|4.5|relay's CPU to Kafka, s per million events| 100$
 latency|insert_to_reader_p50_ms|relay|<|2|INSERT sent to an independent reader, p50, ms|^1000/s
 latency|insert_to_reader_p99_ms|relay|<|8|INSERT sent to an independent reader, p99, ms|^1000/s
 latency|cpu_percent|relay|<=|20|relay, % of a core|^1000/s
@@ -18,6 +20,8 @@ memory|peak_mb|relay|<=|48|peak memory, MB|one transaction
 memory|peak_mb|relay|<=|96|peak memory, MB|without Kafka
 start|process_to_streaming_ms|relay|<=|50|start of the process to streaming, ms|.
 start|process_to_first_record_ms|relay|<=|100|start of the process to the broker's append of the first record, ms|.
+growth|flat_events_per_s|relay|>=|0.95|growth: slowest of all settings, of the fastest|^(backlog|tables|keys)$
+growth|flat_peak_mb|relay|>=|0.95|growth: least peak memory of all settings, of the greatest|.
 orders|ratio_to_pgbench|order_service|>=|0.7|orders/s of order-service, of pgbench with the same rows (same round)|.
 orders|ratio_to_pgbench|order_service_2n|>=|0.7|the same with twice as many clients|.
 TARGETS
@@ -59,6 +63,26 @@ report_medians() {
         print key, (sorted[int((n + 1) / 2)] + sorted[int(n / 2) + 1]) / 2, sorted[1], sorted[n]
       }
     }' "$BENCH_TSV"
+}
+
+# How flat a row of settings is, as lines like those of report_medians: the smallest median of the largest. A row is what the settings have in common besides a number:
+# backlog, tables, keys, payload.
+report_flatness() {
+  awk -F '\t' -v OFS='\t' '
+    $1 == "growth" && ($4 == "events_per_s" || $4 == "peak_mb") {
+      row = $2; gsub(/of |bytes|[0-9]| /, "", row)
+      key = row OFS $3 OFS "flat_" $4
+      if (!(key in count)) { order[++keys] = key; least[key] = $5; most[key] = $5 }
+      count[key]++
+      if ($5 < least[key]) { least[key] = $5 }
+      if ($5 > most[key]) { most[key] = $5 }
+    }
+    END {
+      for (k = 1; k <= keys; k++) {
+        key = order[k]
+        if (count[key] > 1) { flat = least[key] / most[key]; print "growth", key, flat, flat, flat }
+      }
+    }' "$1"
 }
 
 report_verdicts() {
@@ -157,6 +181,8 @@ report_text() {
 
 report_write() {
   report_medians >"$RUN/medians.tsv"
+  report_flatness "$RUN/medians.tsv" >"$RUN/flatness.tsv"
+  cat "$RUN/flatness.tsv" >>"$RUN/medians.tsv"
   REPORT_PLOTS=$ROOT/build/reports/benchmarks
   report_text ../../docs/decisions.md >"$ROOT/build/reports/bench.md"
   cat "$ROOT/build/reports/bench.md"

@@ -3,7 +3,7 @@
 # root of its own (roots.sh). Prints a table, which is what docs/support.md holds, and leaves it in build/reports/matrix.md.
 #
 #   release             gcc                                              clang
-#   bookworm trixie     everything `./dev test` has, sanitizers too,     unit tests
+#   bookworm trixie     everything `./dev test` has, sanitizers too,     unit tests, and the scenarios of tests/e2e/
 #   forky               and tests/matrix/
 #
 # Builds and logs are in build/matrix/RELEASE-COMPILER, which is the build folder that the root sees.
@@ -61,7 +61,7 @@ matrix_prepare() {
 
 # matrix_sum RELEASE-COMPILER EXTENDED-REGEX: `passed / failed` of the tests whose names match, with the number of skipped ones where there are any.
 matrix_sum() {
-  local results=$ROOT/build/matrix/$1/test/results
+  local results=$ROOT/build/matrix/$1/results
   [ -e "$results" ] || {
     echo '-'
     return 0
@@ -73,7 +73,8 @@ matrix_sum() {
     }' "$results"
 }
 
-# matrix_test RELEASE COMPILER [ARGUMENT...]: one `./dev test`. Its words are in build/matrix/RELEASE-COMPILER.log, the failures here too.
+# matrix_test RELEASE COMPILER [ARGUMENT...]: one `./dev test`, whose results are added to what that pair has. Its words are in build/matrix/RELEASE-COMPILER.log, the
+# failures here too.
 matrix_test() {
   local release=$1 compiler=$2 began=$SECONDS code=0 log=$ROOT/build/matrix/$1-$2.log
   shift 2
@@ -82,6 +83,7 @@ matrix_test() {
   matrix_in "$release" "$compiler" ./dev test "$@" >"$log" 2>&1 || code=$?
   grep -E '^(FAIL|SKIP|failed:)' "$log" || true
   if [ -e "$ROOT/build/matrix/$release-$compiler/test/results" ]; then
+    cat "$ROOT/build/matrix/$release-$compiler/test/results" >>"$ROOT/build/matrix/$release-$compiler/results"
     say "$release, $compiler: $(tail -n 1 "$log"), $((SECONDS - began)) s"
   else
     say "$release, $compiler: it did not come as far as the tests; the end of $log:"
@@ -129,7 +131,9 @@ dev_matrix() {
       failed=yes
       continue
     }
+    rm -f "$ROOT/build/matrix/$release"-*/results
     matrix_test "$release" clang --quick unit/ || failed=yes
+    [ -n "$units" ] || matrix_test "$release" clang e2e/ || failed=yes
     if [ -n "$units" ]; then
       matrix_test "$release" gcc --quick unit/ || failed=yes
     else
@@ -138,7 +142,8 @@ dev_matrix() {
     read -ra versions < <(matrix_in "$release" gcc bash -c "$MATRIX_VERSIONS")
     matrix_row "$release" "${versions[@]:0:3}" "gcc ${versions[3]}" "$(matrix_sum "$release-gcc" ^unit/)" "$(matrix_sum "$release-gcc" ^asan/)" \
       "$(matrix_sum "$release-gcc" '^(e2e|matrix|faults)/.*/pgoutput')" "$(matrix_sum "$release-gcc" '^(e2e|matrix|faults)/.*/wal2json')"
-    matrix_row "$release" "${versions[@]:0:3}" "clang ${versions[4]}" "$(matrix_sum "$release-clang" ^unit/)" '-' '-' '-'
+    matrix_row "$release" "${versions[@]:0:3}" "clang ${versions[4]}" "$(matrix_sum "$release-clang" ^unit/)" '-' \
+      "$(matrix_sum "$release-clang" '^e2e/.*/pgoutput')" "$(matrix_sum "$release-clang" '^e2e/.*/wal2json')"
   done
   echo
   cat "$ROOT/build/reports/matrix.md"
