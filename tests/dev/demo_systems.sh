@@ -95,7 +95,7 @@ demo_system_has_rows() {
 }
 
 demo_system_servers() {
-  local system=$1 broker=$2 plugin=$3 script topic partitions
+  local system=$1 broker=$2 plugin=$3 script topic topics=$ROOT/producers/$1/topics.json
   demo_step "A private PostgreSQL, $(if [ "$broker" = kafka ]; then echo 'an Apache Kafka'; else echo 'the embedded broker'; fi), the tables and the topics of $system"
   case $broker in
     kafka)
@@ -113,10 +113,8 @@ demo_system_servers() {
     echo "  sql/$script.sql"
   done
   demo_psql -c 'CREATE ROLE relay LOGIN REPLICATION' -c 'GRANT outbox_relay, outbox_monitor TO relay'
-  while read -r topic partitions; do
-    topic_make "$topic" "$partitions" >>"$RUN/topic.log" 2>&1 || demo_gives_up "topic $topic was to be made: $(tail -n 2 "$RUN/topic.log")"
-    echo "  topic $topic, $partitions partitions"
-  done < <(jq -r '.[] | "\(.name) \(.partitions)"' "$ROOT/producers/$system/topics.json")
+  topics_make "$topics" >>"$RUN/topic.log" 2>&1 || demo_gives_up "the topics of $system were to be made: $(tail -n 2 "$RUN/topic.log")"
+  jq -r '.[] | "  topic \(.name), \(.partitions) partitions"' "$topics"
   DEMO_RELAY=(
     "CDC_RELAY_CONFIG=$ROOT/producers/$system/relay.json"
     "CDC_RELAY_POSTGRES_URL=postgresql://relay@127.0.0.1:$PG_PORT/$system"
@@ -129,9 +127,9 @@ demo_system_servers() {
   process_spawn relay TERM env -i PATH="$PATH" HOME="$RUN" "${DEMO_RELAY[@]}" "$ROOT/build/dev/cdc-relay/cdc-relay" run
   wait_until 20 grep -q '"event":"streaming_started"' "$RUN/relay.log" || demo_gives_up "the relay was to stream"
   echo "  cdc-relay ($plugin) streams"
-  while read -r topic _; do
+  while read -r topic; do
     demo_reader "$topic" beginning
-  done < <(jq -r '.[] | "\(.name) \(.partitions)"' "$ROOT/producers/$system/topics.json")
+  done < <(jq -r '.[].name' "$topics")
 }
 
 demo_orders() {

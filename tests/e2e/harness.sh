@@ -219,6 +219,12 @@ relay_init() {
   relay_command init init || fail "init: exit code $?"$'\n'"$(cat "$RUN/init.out" "$RUN/init.err")"
 }
 
+# relay_checks_topics FILE: `check` finds no problem, and Kafka's topics as that topics.json lists them.
+relay_checks_topics() {
+  relay_command check check --topics "$1" || fail "check --topics $1: exit code $?"$'\n'"$(cat "$RUN/check.out" "$RUN/check.err")"
+  assert_eq "warnings about topics of $1" '' "$(grep -F 'topics file' "$RUN/check.err")"
+}
+
 # relay_launch [NAME]: starts `run` and waits for nothing. Each start has a log file of its own.
 relay_launch() {
   local name=${1:-relay} log

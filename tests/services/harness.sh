@@ -24,13 +24,10 @@ declare -A SERVICE_PORT SERVICE_PID
 
 # system_new SYSTEM: its relay is the scenario's. A second system's tables may be there too: system_tables.
 system_new() {
-  local topic partitions
   SYSTEM=$1
   system_tables inbox
   system_tables "$1"
-  while read -r topic partitions; do
-    topic_is_there "$topic" "$partitions"
-  done < <(system_topics)
+  system_topics_make
   RELAY_SETTINGS=()
   relay_set CONFIG "$ROOT/producers/$SYSTEM/relay.json"
   relay_set POSTGRES_URL "postgresql://relay@127.0.0.1:$PG_PORT/$DB"
@@ -47,16 +44,14 @@ system_tables() {
   pg_read <"$ROOT/sql/$1.sql" >"$RUN/$1.sql.log" 2>&1 || fail "sql/$1.sql could not be applied: $(cat "$RUN/$1.sql.log")"
 }
 
-# system_topics: lines NAME PARTITIONS
+# system_topics: the names of its topics.
 system_topics() {
-  jq -r '.[] | "\(.name) \(.partitions)"' "$ROOT/producers/$SYSTEM/topics.json"
+  jq -r '.[].name' "$ROOT/producers/$SYSTEM/topics.json"
 }
 
-# topic_is_there TOPIC PARTITIONS: made by us, or by a scenario before.
-topic_is_there() {
-  topic_make "$1" "$2" >>"$RUN/topics.log" 2>&1 && return 0
-  kcat -b "$KAFKA" -L -J -t "$1" | jq -e --argjson partitions "$2" '.topics[0].partitions | length == $partitions' >/dev/null 2>&1 ||
-    fail "topic $1 with $2 partitions could not be made: $(tail -n 3 "$RUN/topics.log")"
+# system_topics_make: those that no scenario before has made.
+system_topics_make() {
+  topics_make "$ROOT/producers/$SYSTEM/topics.json" >>"$RUN/topics.log" 2>&1 || fail "the topics of $SYSTEM could not be made: $(tail -n 3 "$RUN/topics.log")"
 }
 
 # relay_has_all: the relay has published, and PostgreSQL has been told, what was committed until now.
@@ -205,7 +200,7 @@ events_are() {
   local topic
   relay_has_all
   : >"$RUN/all.records"
-  while read -r topic _; do
+  while read -r topic; do
     records "$topic" >>"$RUN/all.records"
   done < <(system_topics)
   assert_eq 'events in all topics' "$1" "$(wc -l <"$RUN/all.records")"

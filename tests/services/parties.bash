@@ -228,7 +228,7 @@ parties_account() {
   pg 'SELECT event_id FROM public.committed' | LC_ALL=C sort >"$RUN/committed.ids"
   ids_in_kafka | LC_ALL=C sort -u >"$RUN/kafka.ids"
   assert_same_file 'events of the outbox and of Kafka' "$RUN/committed.ids" "$RUN/kafka.ids"
-  while read -r topic _; do
+  while read -r topic; do
     case $topic in
       *.dlq | *.DLT) assert_eq "records in $topic" '' "$(read_topic "$topic")" ;;
     esac
