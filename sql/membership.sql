@@ -320,3 +320,5 @@ GRANT SELECT, INSERT ON dday.inbox TO dday_service;
 -- inbox_prune('dday', '45 days') runs with its caller's rights.
 GRANT USAGE ON SCHEMA dday TO outbox_janitor;
 GRANT SELECT, DELETE ON dday.inbox TO outbox_janitor;
+-- DELETE FROM dday.alert WHERE id IN (SELECT id FROM dday.alert WHERE status = 'SENT' AND sent_at < now() - interval '30 days' LIMIT 10000), which reads no alert.
+GRANT SELECT (id, status, sent_at), DELETE ON dday.alert TO outbox_janitor;

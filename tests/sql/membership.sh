@@ -7,7 +7,7 @@ dump() {
   pg_dump "$DB" | grep -v '^\\\(un\)\?restrict '
 }
 
-auth=${DB}_auth dday=${DB}_dday old=${DB}_old
+auth=${DB}_auth dday=${DB}_dday old=${DB}_old janitor=${DB}_janitor
 pg "CREATE ROLE \"$old\" LOGIN"
 
 # The table is there already, with rows, made and used by the old service as its document has it: no default but `published`.
@@ -21,7 +21,7 @@ can 'the old INSERT before' "$old" "$(old_insert 1)"
 for file in inbox membership; do
   apply $file.sql >"$RUN/apply.log" 2>&1 || fail "$file.sql: $(cat "$RUN/apply.log")"
 done
-pg "CREATE ROLE \"$auth\" LOGIN IN ROLE auth_service" "CREATE ROLE \"$dday\" LOGIN IN ROLE dday_service"
+pg "CREATE ROLE \"$auth\" LOGIN IN ROLE auth_service" "CREATE ROLE \"$dday\" LOGIN IN ROLE dday_service" "CREATE ROLE \"$janitor\" LOGIN IN ROLE outbox_janitor"
 assert_eq 'a row from before has nothing new in it' '1|f|2025-01-25 10:15:30.123456||||' "$(pg "SELECT id, published, created_at, correlation_id, causation_id, traceparent, event_time FROM member_outbox_event")"
 can 'the old INSERT afterwards' "$old" "$(old_insert 2)"
 can 'the old scheduler' "$old" "SELECT * FROM member_outbox_event WHERE published = false ORDER BY id LIMIT 100; UPDATE member_outbox_event SET published = true WHERE id = 1"
@@ -130,6 +130,20 @@ for foreign in "$auth dday.member_reference" "$auth dday.d_day" "$auth dday.fail
   done
 done
 cannot 'd-day-service forgets what it handled' "$dday" 'DELETE FROM dday.inbox'
+
+# What the janitor removes, and that it reads none of it: old rows of the inbox, and alerts that were sent. Those that wait stay, however old.
+pg "UPDATE dday.alert SET next_at = '2020-01-01', created_at = '2020-01-01' WHERE status = 'PENDING'"
+prune() { # AGE
+  echo "WITH gone AS (DELETE FROM dday.alert WHERE id IN (SELECT id FROM dday.alert WHERE status = 'SENT' AND sent_at < now() - interval '$1' LIMIT 10000) RETURNING id) SELECT count(*) FROM gone"
+}
+assert_eq 'alerts that are too young' 0 "$(as "$janitor" "$(prune '1 day')")"
+assert_eq 'alerts that were sent' 1 "$(as "$janitor" "$(prune 0)")"
+assert_eq 'alerts that wait' 1 "$(pg "SELECT count(*) FROM dday.alert WHERE status = 'PENDING'")"
+assert_eq 'rows of the inbox' 1 "$(as "$janitor" "SELECT inbox_prune('dday', '0')")"
+for sql in 'SELECT body FROM dday.alert' 'SELECT event_id FROM dday.alert' "UPDATE dday.alert SET status = 'PENDING', sent_at = NULL" 'SELECT FROM dday.failed_event' 'DELETE FROM dday.failed_event' 'DELETE FROM dday.member_reference'; do
+  cannot "the janitor: $sql" "$janitor" "$sql"
+done
+cannot 'd-day-service removes alerts' "$dday" 'DELETE FROM dday.alert'
 
 # Applied again: nothing changes, whatever is in it; and what an earlier version gave beyond that is taken.
 before=$(dump)
