@@ -7,7 +7,7 @@
 #   run_dlq list order.created.v1.dlq --json
 #   give TOPIC KEY VALUE [HEADER=VALUE...]
 
-declare -A CONSUMER_PORT CONSUMER_PID CONSUMER_ROLE=([notification-service]=notification_service [d-day-service]=dday_service [member-dead-letters]=dday_service)
+declare -A CONSUMER_PORT CONSUMER_PID CONSUMER_ROLE=([notification-service]=notification_service [d-day-service]=dday_service [member-dead-letters]=member_dead_letters)
 
 # consumer_launch NAME [VARIABLE=VALUE...]: on the port that it had before, in a group of this scenario, with the rights that its system's script gives it; waits for
 # nothing.
