@@ -1,4 +1,4 @@
--- membership.sql - the system of members: what its two services keep, and what each of them may.
+-- membership.sql - the system of members: what its services keep, and what each of them may.
 --
 -- Apply after outbox.sql, roles.sql and inbox.sql, as a superuser, to a database of its own or to the one that has the table member_outbox_event already:
 --
@@ -6,11 +6,13 @@
 --
 -- Applying it again changes nothing. Roles belong to the cluster, all the rest to the database.
 --
---     schema   service, role                  keeps                                                       publishes
---     auth     auth-service, auth_service     member, request_answer; public.member_outbox_event          member-events, by that table
---     dday     d-day-service, dday_service    member_reference, d_day, failed_event, alert, inbox         dead letters: member-events.DLT
+--     schema   service, role                                keeps                                                 publishes
+--     auth     auth-service, auth_service                   member, request_answer; public.member_outbox_event    member-events, by that table
+--     dday     d-day-service, dday_service                  member_reference, d_day, inbox                        dead letters: member-events.DLT
+--              member-dead-letters, member_dead_letters     failed_event, alert, inbox                            nothing by SQL
 --
--- No service sees another's schema: what d-day-service knows of members it knows by events. The roles have no login; members have, by example:
+-- No service sees another's schema: what d-day-service knows of members it knows by events. member-dead-letters, which reads whatever bytes somebody could not, and has the
+-- secrets of those who are told, sees neither the members nor an outbox; people who list, retry and close have its role. The roles have no login; members have, by example:
 --
 --     CREATE ROLE auth_1 LOGIN PASSWORD '...' IN ROLE auth_service;
 
@@ -23,7 +25,7 @@ BEGIN
       USING ERRCODE = 'undefined_object', HINT = 'Apply outbox.sql, roles.sql and inbox.sql first.';
   END IF;
   -- Several databases may be set up at once, and the loser of a race finds what it wanted.
-  FOREACH wanted IN ARRAY ARRAY['auth_service', 'dday_service']::name[] LOOP
+  FOREACH wanted IN ARRAY ARRAY['auth_service', 'dday_service', 'member_dead_letters']::name[] LOOP
     BEGIN
       IF to_regrole(quote_ident(wanted)) IS NULL THEN
         EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
@@ -312,11 +314,15 @@ CREATE INDEX IF NOT EXISTS alert_pending ON dday.alert (next_at) WHERE status = 
 
 DO $$ BEGIN PERFORM public.inbox_create('dday'); END $$;
 
-GRANT USAGE ON SCHEMA dday TO dday_service;
-GRANT SELECT, INSERT, UPDATE ON dday.member_reference, dday.failed_event, dday.alert TO dday_service;
+GRANT USAGE ON SCHEMA dday TO dday_service, member_dead_letters;
+REVOKE ALL ON dday.failed_event, dday.alert FROM dday_service; -- of an earlier version, where member-dead-letters had this role, too
+GRANT SELECT, INSERT, UPDATE ON dday.member_reference TO dday_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON dday.d_day TO dday_service;
-GRANT SELECT, INSERT ON dday.inbox TO dday_service;
+GRANT SELECT, INSERT, UPDATE ON dday.failed_event, dday.alert TO member_dead_letters;
+GRANT SELECT, INSERT ON dday.inbox TO dday_service, member_dead_letters;
 
 -- inbox_prune('dday', '45 days') runs with its caller's rights.
 GRANT USAGE ON SCHEMA dday TO outbox_janitor;
 GRANT SELECT, DELETE ON dday.inbox TO outbox_janitor;
+-- DELETE FROM dday.alert WHERE id IN (SELECT id FROM dday.alert WHERE status = 'SENT' AND sent_at < now() - interval '30 days' LIMIT 10000), which reads no alert.
+GRANT SELECT (id, status, sent_at), DELETE ON dday.alert TO outbox_janitor;

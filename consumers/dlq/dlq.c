@@ -7,6 +7,9 @@
  * A run goes once through the topic, up to where it ended when it began: what fails again while it works is for the next run. What was dealt with is remembered as
  * committed offsets of the group `dlq` (done.h, walk.h), after Kafka has acknowledged what was redriven: a run that dies between the two redrives some letters once
  * more, and consumers drop them by their event id.
+ *
+ * That holds for what was redriven before, and not for what was discarded: such an event was never handled. Kafka forgets the offsets of a group that rests, and the
+ * letters may live longer. So where the memory began too late to know (walk_may_have_forgotten), a redrive stops and asks; whoever looks, or gives up, is not asked.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,12 +26,12 @@
 #include "variable.h"
 #include "walk.h"
 
-enum { FLUSH_EVERY = 100 };
+enum { FLUSH_EVERY = 100, MS_PER_HOUR = 3600000, MEMORY_MOST_HOURS = 87600 };
 
 static const char help[] =
     "usage: dlq list TOPIC [FILTER...] [--all] [--json] [--limit N]\n"
     "       dlq show TOPIC PARTITION/OFFSET\n"
-    "       dlq redrive TOPIC [FILTER...] [--dry-run] [--rate N] [--max-redrives N] [--limit N] [--to TOPIC]\n"
+    "       dlq redrive TOPIC [FILTER...] [--dry-run] [--rate N] [--max-redrives N] [--limit N] [--to TOPIC] [--forgotten]\n"
     "       dlq discard TOPIC [FILTER...] [--dry-run] [--limit N] --yes\n"
     "\n"
     "Dead letters of TOPIC, oldest first in each partition. What was redriven or discarded is not shown and not touched again.\n"
@@ -37,7 +40,8 @@ static const char help[] =
     "  show       headers and value, as JSON\n"
     "  redrive    publishes with the same key, value and headers to the topic that the letter came from, without the headers of the\n"
     "             failure, and with redrive.count and redrive.of. --rate: at most N a second. --max-redrives: letters that came back so\n"
-    "             often are left (default 3). --to: where the letter does not say where it came from\n"
+    "             often are left (default 3). --to: where the letter does not say where it came from. A letter that may have been\n"
+    "             discarded so long ago that Kafka has forgotten it stops the run; --forgotten redrives those, too, --id that one\n"
     "  discard    gives letters up: they stay in the topic as long as it keeps them\n"
     "  --dry-run  says what would be done\n"
     "\n"
@@ -52,11 +56,12 @@ static const char help[] =
 static const char help_end[] =
     "  KAFKA_...                any property of librdkafka: KAFKA_SECURITY_PROTOCOL is security.protocol\n"
     "\n"
-    "Exit code: 0 done; 1 Kafka does not answer; 2 wrong usage; 5 letters were left because they came back too often, or do not say where\n"
-    "they came from; 6 Kafka refuses.\n";
+    "Exit code: 0 done; 1 Kafka does not answer; 2 wrong usage; 5 letters were left because they came back too often, do not say where\n"
+    "they came from, or may have been discarded and forgotten; 6 Kafka refuses.\n";
 
 struct dlq {
   const struct options *options;
+  int64_t kept_ms; /* how long Kafka keeps the offsets of a group */
   struct walk *walk;
   struct redriver *redriver; /* redrive alone */
   struct arena arena;
@@ -65,7 +70,8 @@ struct dlq {
     int32_t partition;
     int64_t offset;
   } pending[FLUSH_EVERY];
-  uint64_t chosen, dealt, too_often, without_topic, forgotten;
+  uint64_t chosen, dealt, too_often, without_topic, not_remembered;
+  uint64_t in_doubt; /* listed; may have been dealt with and forgotten */
 };
 
 /* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
@@ -80,7 +86,7 @@ static enum verdict settle(struct dlq *dlq, struct problem *problem)
   }
   for (size_t i = 0; i < dlq->pending_count; i++) {
     if (!walk_mark(dlq->walk, dlq->pending[i].partition, dlq->pending[i].offset)) {
-      dlq->forgotten++;
+      dlq->not_remembered++;
     }
   }
   dlq->dealt += dlq->pending_count;
@@ -104,12 +110,34 @@ static void leave(const struct letter *letter, const char *why)
   fprintf(stderr, "dlq: left %s: %s\n", place, why);
 }
 
+/* Whoever names a letter has looked at it. What was already sent stays sent: it was older, or of another partition, so that the order of a key holds. */
+static enum verdict check_memory(const struct dlq *dlq, const struct letter *letter, struct problem *problem)
+{
+  const struct options *options = dlq->options;
+  char place[RECORD_PLACE_SIZE];
+
+  if (options->with_forgotten || options->filter.id != NULL || !walk_may_have_forgotten(dlq->walk, &letter->record, dlq->kept_ms)) {
+    return VERDICT_OK;
+  }
+  record_place(&letter->record, place);
+  (void)problem_set(problem, VERDICT_POISON, EXIT_POISON, "forgotten",
+                    "letter %s may have been discarded: it is older than the %" PRId64
+                    " hours for which Kafka keeps the memory of what was dealt with, and that of its partition is not as old",
+                    place, dlq->kept_ms / MS_PER_HOUR);
+  problem_hint(problem,
+               "look with dlq list; then give up what must not come back (dlq discard --until TIME --yes), choose (--id, --since), or add --forgotten");
+  return VERDICT_POISON;
+}
+
 static enum verdict redrive(struct dlq *dlq, const struct letter *letter, struct problem *problem)
 {
   const struct options *options = dlq->options;
   const char *topic = letter->story.topic;
-  enum verdict verdict;
+  enum verdict verdict = check_memory(dlq, letter, problem);
 
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
   if (letter->redrives >= options->redrives_max) {
     dlq->too_often++;
     leave(letter, "it came back too often");
@@ -140,6 +168,9 @@ static enum verdict handle(struct dlq *dlq, const struct letter *letter, bool is
   case COMMAND_HELP:
     break;
   case COMMAND_LIST:
+    if (walk_may_have_forgotten(dlq->walk, &letter->record, dlq->kept_ms)) {
+      dlq->in_doubt++;
+    }
     if (options->is_json) {
       letter_print_json(letter, is_done, stdout);
     } else {
@@ -209,8 +240,9 @@ static void summarize(const struct dlq *dlq)
            dlq->without_topic);
   }
   putchar('\n');
-  if (dlq->forgotten > 0) {
-    fprintf(stderr, "dlq: %" PRIu64 " of them could not be remembered and will be offered again: too many older ones were left between them\n", dlq->forgotten);
+  if (dlq->not_remembered > 0) {
+    fprintf(stderr, "dlq: %" PRIu64 " of them could not be remembered and will be offered again: too many older ones were left between them\n",
+            dlq->not_remembered);
   }
 }
 
@@ -225,13 +257,16 @@ static enum verdict run(struct dlq *dlq, struct problem *problem)
   verdict = go_through(dlq, problem);
   if (options->command == COMMAND_REDRIVE || options->command == COMMAND_DISCARD) {
     struct problem later;
-    enum verdict settled = options->is_dry || (verdict != VERDICT_OK && dlq->redriver != NULL) ? VERDICT_OK : settle(dlq, &later);
+    bool is_broken = verdict != VERDICT_OK && verdict != VERDICT_POISON && dlq->redriver != NULL;
+    enum verdict settled = options->is_dry || is_broken ? VERDICT_OK : settle(dlq, &later);
 
-    if (verdict == VERDICT_OK && settled != VERDICT_OK) {
+    if ((verdict == VERDICT_OK || verdict == VERDICT_POISON) && settled != VERDICT_OK) {
       verdict = settled;
       *problem = later;
     }
     summarize(dlq);
+  } else if (dlq->in_doubt > 0) {
+    fprintf(stderr, "dlq: %" PRIu64 " of them may have been redriven or discarded before: Kafka has forgotten, redrive stops at them\n", dlq->in_doubt);
   } else if (options->command == COMMAND_SHOW && verdict == VERDICT_OK && dlq->chosen == 0) {
     verdict = problem_set(problem, VERDICT_FATAL, EXIT_UNEXPECTED, "no_letter", "topic \"%s\" has no record at %" PRId64 "/%" PRId64, options->topic,
                           options->partition, options->offset);
@@ -260,13 +295,17 @@ static enum verdict work(const struct options *options, const struct kafka_setti
                          struct problem *problem)
 {
   bool is_from_beginning = options->is_all || options->command == COMMAND_SHOW;
+  bool is_changing = (options->command == COMMAND_REDRIVE || options->command == COMMAND_DISCARD) && !options->is_dry;
   rd_kafka_conf_t *conf = NULL;
   enum verdict verdict = make_conf(settings, brokers, &conf, problem);
 
   if (verdict == VERDICT_OK) {
     verdict = walk_open(conf, options->topic, group, is_from_beginning, &dlq->walk, problem);
   }
-  if (verdict == VERDICT_OK && options->command == COMMAND_REDRIVE && !options->is_dry) {
+  if (verdict == VERDICT_OK && is_changing) {
+    verdict = walk_commit(dlq->walk, problem);
+  }
+  if (verdict == VERDICT_OK && is_changing && options->command == COMMAND_REDRIVE) {
     verdict = make_conf(settings, brokers, &conf, problem);
     if (verdict == VERDICT_OK) {
       verdict = redriver_new(conf, options->rate, &dlq->redriver, problem);
@@ -282,6 +321,7 @@ static int start(const struct options *options)
   static struct dlq dlq;
   static const char *brokers;
   static const char *group;
+  static int64_t kept_hours;
   static const struct variable variables[] = {
       {.name = "KAFKA_BOOTSTRAP_SERVERS", .kind = VARIABLE_TEXT, .target = &brokers, .help = "brokers, as host:port with commas between"},
       {.name = "DLQ_GROUP",
@@ -289,6 +329,13 @@ static int start(const struct options *options)
        .target = &group,
        .fallback = "dlq",
        .help = "the group whose committed offsets remember what was dealt with"},
+      {.name = "DLQ_MEMORY_HOURS",
+       .kind = VARIABLE_NUMBER,
+       .target = &kept_hours,
+       .fallback = "168",
+       .help = "how long the brokers keep a group's offsets: their offsets.retention.minutes",
+       .least = 0,
+       .most = MEMORY_MOST_HOURS},
       {0},
   };
   struct problem problem;
@@ -307,6 +354,7 @@ static int start(const struct options *options)
     return EXIT_USAGE;
   }
   dlq.options = options;
+  dlq.kept_ms = kept_hours * MS_PER_HOUR;
   arena_init(&dlq.arena, 65536);
   verdict = work(options, &settings, brokers, group, &dlq, &problem);
   redriver_free(dlq.redriver);
@@ -314,6 +362,9 @@ static int start(const struct options *options)
   arena_done(&dlq.arena);
   if (verdict != VERDICT_OK) {
     fprintf(stderr, "dlq: %s\n", problem.text);
+    if (problem.hint[0] != '\0') {
+      fprintf(stderr, "dlq: hint: %s\n", problem.hint);
+    }
     return problem.code == EXIT_DONE ? EXIT_UNEXPECTED : (int)problem.code;
   }
   return dlq.too_often + dlq.without_topic > 0 ? EXIT_POISON : EXIT_DONE;

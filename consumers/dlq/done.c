@@ -42,11 +42,12 @@ static bool read_number(const char **at, int64_t most, int64_t *ret_number)
   return *at > start;
 }
 
-static bool read_ranges(struct done *done, const char *text)
+static bool read_text(struct done *done, const char *text)
 {
   int64_t before = done->next;
+  const char *at = text;
 
-  for (const char *at = text; *at != '\0';) {
+  while (*at != '\0' && *at != '@') {
     int64_t from;
     int64_t length;
 
@@ -61,19 +62,29 @@ static bool read_ranges(struct done *done, const char *text)
     done->ranges[done->count++] = (struct done_range){.from = from, .end = before};
     if (*at == ',') {
       at++;
-    } else if (*at != '\0') {
+    } else if (*at != '\0' && *at != '@') {
       return false;
     }
   }
-  return true;
+  if (*at == '\0') {
+    return true;
+  }
+  at++;
+  return read_number(&at, INT64_MAX, &done->begun_ms) && *at == '\0';
+}
+
+void done_begin(struct done *done, int64_t next, int64_t now_ms)
+{
+  done->next = next < 0 ? 0 : next;
+  done->begun_ms = now_ms;
+  done->count = 0;
 }
 
 bool done_init(struct done *done, int64_t next, const char *text)
 {
-  done->next = next < 0 ? 0 : next;
-  done->count = 0;
-  if (text != NULL && !read_ranges(done, text)) {
-    done->count = 0;
+  done_begin(done, next, 0);
+  if (text != NULL && !read_text(done, text)) {
+    done_begin(done, next, 0);
     return false;
   }
   return true;
@@ -90,6 +101,11 @@ bool done_contains(const struct done *done, int64_t offset)
     }
   }
   return false;
+}
+
+bool done_may_lack(const struct done *done, int64_t offset, int64_t letter_ms, int64_t kept_ms)
+{
+  return done->begun_ms > 0 && letter_ms <= done->begun_ms - kept_ms && !done_contains(done, offset);
 }
 
 bool done_add(struct done *done, int64_t from, int64_t end)
@@ -124,19 +140,26 @@ bool done_add(struct done *done, int64_t from, int64_t end)
 
 size_t done_write(const struct done *done, char ret_text[DONE_TEXT_SIZE])
 {
+  char begun[24] = "";
   size_t length = 0;
+  size_t room;
+  size_t i;
 
-  ret_text[0] = '\0';
-  for (size_t i = 0; i < done->count; i++) {
+  if (done->begun_ms > 0) {
+    (void)snprintf(begun, sizeof(begun), "@%" PRId64, done->begun_ms);
+  }
+  room = DONE_TEXT_SIZE - strlen(begun);
+  for (i = 0; i < done->count; i++) {
     const struct done_range *range = &done->ranges[i];
     char one[48];
     int size = snprintf(one, sizeof(one), "%s%" PRId64 "+%" PRId64, i == 0 ? "" : ",", range->from - done->next, range->end - range->from);
 
-    if ((size_t)size >= DONE_TEXT_SIZE - length) {
-      return done->count - i;
+    if ((size_t)size >= room - length) {
+      break;
     }
-    memcpy(ret_text + length, one, (size_t)size + 1);
+    memcpy(ret_text + length, one, (size_t)size);
     length += (size_t)size;
   }
-  return 0;
+  memcpy(ret_text + length, begun, strlen(begun) + 1);
+  return done->count - i;
 }

@@ -6,6 +6,9 @@
  *
  * This is what a committed offset of Kafka can hold: the offset is `next`, its metadata the text. Ranges that do not fit are not remembered: what they held is dealt
  * with again, which is safe for a redrive, since consumers drop an event that they handled.
+ *
+ * Kafka forgets an offset that nobody has committed for so and so long. So a memory knows when it began ("2+2,5+1@1769336130000", ms): a letter that was old enough by
+ * then may have been dealt with in one before it. A younger one cannot, since what knew of it was committed behind it.
  */
 #ifndef DONE_H
 #define DONE_H
@@ -25,17 +28,22 @@ struct done_range {
 };
 
 struct done {
-  int64_t next; /* the first that is not done */
+  int64_t next;     /* the first that is not done */
+  int64_t begun_ms; /* when this memory began; 0: not known, and nothing is in doubt */
   size_t count;
   struct done_range ranges[DONE_RANGES_MAX]; /* in order, neither touching each other nor `next` */
 };
 
-/* A text that is not ours counts as empty, and returns false: nothing but `next` is known then. `text` may be NULL. */
+/* A memory that begins. */
+void done_begin(struct done *done, int64_t next, int64_t now_ms);
+/* One that was written. A text that is not ours counts as empty, and returns false: nothing but `next` is known then. `text` may be NULL. */
 bool done_init(struct done *done, int64_t next, const char *text);
 bool done_contains(const struct done *done, int64_t offset);
+/* Whether a letter of that time may have been dealt with in a memory that was forgotten: it is not known as done, and was `kept_ms` old when this one began. */
+bool done_may_lack(const struct done *done, int64_t offset, int64_t letter_ms, int64_t kept_ms);
 /* From `from` up to before `end`; an empty range changes nothing. False: there is no room for another range, and nothing was changed. */
 bool done_add(struct done *done, int64_t from, int64_t end);
-/* Returns how many ranges did not fit, which are the last ones. */
+/* Returns how many ranges did not fit, which are the last ones; when it began fits always. */
 size_t done_write(const struct done *done, char ret_text[DONE_TEXT_SIZE]);
 
 #endif

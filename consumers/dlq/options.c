@@ -42,7 +42,7 @@ static bool read_place(const char *text, struct options *options)
   return read_number(partition, 0, INT32_MAX, &options->partition) && read_number(text + length + 1, 0, INT64_MAX, &options->offset);
 }
 
-enum option_name { ID = 1000, KEY, ERROR_CLASS, SINCE, UNTIL, ALL, JSON, LIMIT, DRY_RUN, RATE, MAX_REDRIVES, TO, YES, HELP };
+enum option_name { ID = 1000, KEY, ERROR_CLASS, SINCE, UNTIL, ALL, JSON, LIMIT, DRY_RUN, RATE, MAX_REDRIVES, TO, FORGOTTEN, YES, HELP };
 
 static const struct option known[] = {
     {"id", required_argument, NULL, ID},
@@ -57,6 +57,7 @@ static const struct option known[] = {
     {"rate", required_argument, NULL, RATE},
     {"max-redrives", required_argument, NULL, MAX_REDRIVES},
     {"to", required_argument, NULL, TO},
+    {"forgotten", no_argument, NULL, FORGOTTEN},
     {"yes", no_argument, NULL, YES},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -72,6 +73,7 @@ static bool option_fits(enum command command, int name)
   case RATE:
   case MAX_REDRIVES:
   case TO:
+  case FORGOTTEN:
     return command == COMMAND_REDRIVE;
   case DRY_RUN:
     return command == COMMAND_REDRIVE || command == COMMAND_DISCARD;
@@ -117,6 +119,9 @@ static bool take_option(struct options *options, int name, const char *value)
     return read_number(value, 1, UINT32_MAX, &options->redrives_max);
   case TO:
     options->to = value;
+    return true;
+  case FORGOTTEN:
+    options->with_forgotten = true;
     return true;
   case ALL:
     options->is_all = true;

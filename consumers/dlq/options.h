@@ -24,6 +24,7 @@ struct options {
   int64_t redrives_max;
   const char *to;
   bool is_all, is_json, is_dry, is_confirmed;
+  bool with_forgotten; /* redrive: also what may have been dealt with and forgotten */
 };
 
 /* EXIT_DONE; EXIT_USAGE with words on stderr. */

@@ -6,6 +6,9 @@
  *
  * Offsets that no record has (transactions, compaction, retention) are dealt with by passing them. A memory that lies behind the topic's end belongs to a topic of the
  * same name that was deleted: it is dropped.
+ *
+ * The first commit is of all partitions, changed or not: Kafka forgets the offset of each by its own age, and a partition that rests would lose its memory while others
+ * are worked on. It belongs behind walk_open() at once, where nobody else can have committed much meanwhile.
  */
 #include "walk.h"
 
@@ -21,7 +24,7 @@ struct lane {
   struct done done;
   int64_t position; /* the next offset to come */
   int64_t end;
-  bool is_changed; /* the memory, since the last commit */
+  bool is_changed; /* the memory, since the last commit, or not told again since it was read */
 };
 
 struct walk {
@@ -89,10 +92,11 @@ static enum verdict open_lane(struct walk *walk, const rd_kafka_topic_partition_
   if (committed->offset >= 0 && committed->offset <= lane->end) {
     (void)done_init(&lane->done, committed->offset, text);
   } else {
-    (void)done_init(&lane->done, low, NULL);
+    done_begin(&lane->done, low, moment_now().wall_us / US_PER_MS);
   }
   free(text);
   (void)done_add(&lane->done, 0, low);
+  lane->is_changed = true;
   lane->position = from_beginning ? low : lane->done.next;
   if (lane->position < lane->end) {
     walk->lanes_open++;
@@ -249,6 +253,11 @@ enum verdict walk_next(struct walk *walk, struct fetched **ret_fetched, struct p
 bool walk_is_done(const struct walk *walk, int32_t partition, int64_t offset)
 {
   return done_contains(&walk->lanes[partition].done, offset);
+}
+
+bool walk_may_have_forgotten(const struct walk *walk, const struct record *record, int64_t kept_ms)
+{
+  return done_may_lack(&walk->lanes[record->partition].done, record->offset, record->time == RECORD_TIME_NONE ? 0 : record->timestamp_ms, kept_ms);
 }
 
 bool walk_mark(struct walk *walk, int32_t partition, int64_t offset)

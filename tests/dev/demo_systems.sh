@@ -17,7 +17,7 @@ demo_system_services() {
 demo_system_consumers() {
   case $1 in
     orders) printf '%s\n' 'notification-service notification_service 8082' ;;
-    membership) printf '%s\n' 'd-day-service dday_service 8083' 'member-dead-letters dday_service 8084' ;;
+    membership) printf '%s\n' 'd-day-service dday_service 8083' 'member-dead-letters member_dead_letters 8084' ;;
   esac
 }
 

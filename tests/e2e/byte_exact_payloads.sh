@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The value is the column's bytes: text with every byte from 0x01 to 0x7f and the edges of UTF-8, jsonb in the server's form, json as written, bytea with every
-# byte (as key and as value), and 900,000 bytes of json.
+# byte (as key and as value), 900,000 bytes of json, and Avro and Protobuf in the framing of a schema registry.
 # row: P-28 every byte and character in every kind of column
 # expects: O1 O7
 # tags: asan
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 
-for shape in text jsonb bytea large empty; do
+for shape in text jsonb bytea avro protobuf large empty; do
   topic_create "outbox.event.$T-$shape" 1
 done
 pg_read <<SQL
@@ -33,6 +33,10 @@ for byte in $(seq 0 255); do
   # shellcheck disable=SC2059
   printf "\\x$(printf %x "$byte")"
 done >bytea.expected
+# A registry's framing: a zero byte, the schema's id in four bytes, for Protobuf the path of the message in its schema, then the body. As Avro, a record of a string, a long
+# and an array: {"order-17", 12900, [1.5]}; as Protobuf, the second message of its schema (path [1]: its length and the index, as zig-zag), with fields 1 to 3 as these.
+printf '\x00\x00\x00\x01\x0a\x10order-17\xc8\xc9\x01\x02\x00\x00\x00\x00\x00\x00\xf8\x3f\x00' >avro.expected
+printf '\x00\x00\x01\x00\x00\x02\x02\x0a\x08order-17\x10\xe4\x64\x1a\x08\x00\x00\x00\x00\x00\x00\xf8\x3f' >protobuf.expected
 hex() {
   od -An -v -tx1 "$1" | tr -d ' \n'
 }
@@ -42,13 +46,14 @@ INSERT INTO texts (aggregatetype, aggregateid, payload) VALUES ('$T-text', conve
 INSERT INTO jsonbs (aggregatetype, aggregateid, payload) VALUES ('$T-jsonb', 'k', '{"b":1,"a":[1.50,  null,"\\u00e9\\ud83d\\ude00\\n"],"b":12345678901234567890.123}');
 INSERT INTO outbox_binary (aggregatetype, aggregateid, type, payload) VALUES ('$T-bytea', '\\x$(hex bytea.expected)', 'E', '\\x$(hex bytea.expected)');
 INSERT INTO outbox_binary (aggregatetype, aggregateid, type, payload) VALUES ('$T-empty', 'null', 'E', NULL), ('$T-empty', 'empty', 'E', '');
+INSERT INTO outbox_binary (aggregatetype, aggregateid, type, payload) VALUES ('$T-avro', 'order-17', 'E', '\\x$(hex avro.expected)'), ('$T-protobuf', 'order-17', 'E', '\\x$(hex protobuf.expected)');
 INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('$T-large', 'k', 'E', (SELECT ('"' || string_agg(md5(i::text), '') || '"')::json FROM generate_series(1, 28124) i));
 SQL
 pg "SELECT payload FROM outbox WHERE aggregatetype = '$T-large'" | tr -d '\n' >large.expected
 pg "SELECT payload FROM jsonbs" | tr -d '\n' >jsonb.expected
 assert_number 'bytes of the large payload' "$(stat -c %s large.expected)" '>=' 899900
 
-for shape in text jsonb bytea large; do
+for shape in text jsonb bytea avro protobuf large; do
   await_records "outbox.event.$T-$shape" 1 >/dev/null
   # The record's bytes and nothing else.
   KCAT_FORMAT=%s

@@ -7,7 +7,7 @@
 #   run_dlq list order.created.v1.dlq --json
 #   give TOPIC KEY VALUE [HEADER=VALUE...]
 
-declare -A CONSUMER_PORT CONSUMER_PID CONSUMER_ROLE=([notification-service]=notification_service [d-day-service]=dday_service [member-dead-letters]=dday_service)
+declare -A CONSUMER_PORT CONSUMER_PID CONSUMER_ROLE=([notification-service]=notification_service [d-day-service]=dday_service [member-dead-letters]=member_dead_letters)
 
 # consumer_launch NAME [VARIABLE=VALUE...]: on the port that it had before, in a group of this scenario, with the rights that its system's script gives it; waits for
 # nothing.
@@ -65,7 +65,7 @@ consumer_metric() {
 run_dlq() {
   env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" \
     TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
-    DLQ_GROUP="${DLQ_MEMORY:-$MINE-dlq}" timeout 120 "$BUILD/consumers/dlq" "$@" >"$RUN/dlq.out" 2>"$RUN/dlq.err" </dev/null
+    DLQ_GROUP="${DLQ_MEMORY:-$MINE-dlq}" DLQ_MEMORY_HOURS="${DLQ_MEMORY_HOURS:-}" timeout 120 "$BUILD/consumers/dlq" "$@" >"$RUN/dlq.out" 2>"$RUN/dlq.err" </dev/null
 }
 
 # give TOPIC KEY VALUE [HEADER=VALUE...]: one record, by a publisher that is none of ours.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dlq remembers exactly what it dealt with, whatever a filter left between; it keeps order, rate and limits, reads other programs' dead letters, and refuses to publish
-# where nobody meant it to.
+# where nobody meant it to, also what was discarded and what Kafka has forgotten since.
 # tags: quick asan
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
@@ -117,3 +117,43 @@ fi
 code=0
 KAFKA=127.0.0.1:$(port_new) run_dlq list "$letters" || code=$?
 assert_eq 'exit code where nobody answers' 1 $code
+
+echo '--- what was discarded does not come back when Kafka has forgotten it'
+# Another group is a memory that was forgotten; without hours to its name Kafka may forget at once.
+letters=$MINE.rests.dlq
+topic_create "$letters" 2
+letter 0 key-1 e1
+letter 1 key-2 e2
+is_in_source() {
+  with_id "$source" "$1" | wc -l
+}
+redrive_stops_at() { # EVENT-ID [ARGUMENT...]
+  local code=0 id=$1
+  shift
+  run_dlq redrive "$letters" "$@" || code=$?
+  assert_eq "exit code of redrive $*" 5 $code
+  assert_match "words of redrive $*" "letter $letters/[01]/[0-9]+ may have been discarded" "$(cat "$RUN/dlq.err")"
+  assert_match "the way out" 'hint: look with dlq list' "$(cat "$RUN/dlq.err")"
+  assert_eq "$id in its topic" 0 "$(is_in_source "$id")"
+}
+export DLQ_MEMORY=$MINE-rests
+run_dlq discard "$letters" --id e1 --yes || fail "discard: $(cat "$RUN/dlq.err")"
+letter 1 key-2 e3
+DLQ_MEMORY=$MINE-forgot DLQ_MEMORY_HOURS=0 redrive_stops_at e1
+DLQ_MEMORY=$MINE-forgot-2 DLQ_MEMORY_HOURS=0 redrive_stops_at e1 --key key-1
+DLQ_MEMORY=$MINE-forgot DLQ_MEMORY_HOURS=0 redrive_stops_at e1 --dry-run
+DLQ_MEMORY=$MINE-forgot-2 run_dlq redrive "$letters" --dry-run || fail "letters that are younger than any memory: $(cat "$RUN/dlq.err")"
+assert_match 'younger than any memory' '^3 to be redriven' "$(tail -n 1 "$RUN/dlq.out")"
+DLQ_MEMORY=$MINE-forgot-3 DLQ_MEMORY_HOURS=0 run_dlq redrive "$letters" --forgotten --dry-run || fail "--forgotten: $(cat "$RUN/dlq.err")"
+assert_match 'told to' '^3 to be redriven' "$(tail -n 1 "$RUN/dlq.out")"
+export DLQ_MEMORY_HOURS=0
+assert_eq 'listed' 'e2 e3' "$(listed)"
+assert_match 'what list says of them' 'dlq: 1 of them may have been redriven or discarded before' "$(cat "$RUN/dlq.err")"
+redrive_stops_at e2
+assert_eq 'what lies behind it' 0 "$(is_in_source e3)"
+run_dlq redrive "$letters" --id e2 || fail "one that is named: $(cat "$RUN/dlq.err")"
+assert_eq 'in its topic' 1 "$(is_in_source e2)"
+# The memory of partition 1 began with that of partition 0, though nothing of it was discarded: what came later is in no doubt.
+run_dlq redrive "$letters" || fail "what came after the memory began: $(cat "$RUN/dlq.err")"
+assert_match 'what is left' '^1 redriven, 0 left' "$(cat "$RUN/dlq.out")"
+assert_eq 'in its topic' '1 0' "$(is_in_source e3) $(is_in_source e1)"

@@ -49,11 +49,11 @@ of_failed() {
   pg "SELECT $2 FROM dday.failed_event f WHERE event_id = '$1'"
 }
 
-# people ARGUMENT...: the commands, as a person with the service's rights.
+# people ARGUMENT...: the commands, as a person with the program's rights.
 people() {
   env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" \
     TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
-    DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=dday_service_1 dbname=$DB" \
+    DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=member_dead_letters_1 dbname=$DB" \
     KAFKA_BOOTSTRAP_SERVERS="$KAFKA" timeout 60 "$BUILD/consumers/member-dead-letters" "$@" >"$RUN/people.out" 2>"$RUN/people.err" </dev/null
 }
 
@@ -125,7 +125,7 @@ echo '--- a retry that takes its time holds no transaction, and nobody else retr
 consumer_stop d-day-service # nothing comes back while we look
 id=$(of_failed "$first" id)
 process_spawn slow-retry TERM env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" \
-  DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=dday_service_1 dbname=$DB application_name=slow-retry" KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1 "$BUILD/consumers/member-dead-letters" retry "$id"
+  DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=member_dead_letters_1 dbname=$DB application_name=slow-retry" KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1 "$BUILD/consumers/member-dead-letters" retry "$id"
 slow_retry=$process_pid
 holds_its_lock() {
   [ "$(pg "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND a.application_name = 'slow-retry' AND a.state = 'idle'")" = 1 ]

@@ -7,7 +7,7 @@ dump() {
   pg_dump "$DB" | grep -v '^\\\(un\)\?restrict '
 }
 
-auth=${DB}_auth dday=${DB}_dday old=${DB}_old
+auth=${DB}_auth dday=${DB}_dday old=${DB}_old letters=${DB}_letters janitor=${DB}_janitor
 pg "CREATE ROLE \"$old\" LOGIN"
 
 # The table is there already, with rows, made and used by the old service as its document has it: no default but `published`.
@@ -21,7 +21,8 @@ can 'the old INSERT before' "$old" "$(old_insert 1)"
 for file in inbox membership; do
   apply $file.sql >"$RUN/apply.log" 2>&1 || fail "$file.sql: $(cat "$RUN/apply.log")"
 done
-pg "CREATE ROLE \"$auth\" LOGIN IN ROLE auth_service" "CREATE ROLE \"$dday\" LOGIN IN ROLE dday_service"
+pg "CREATE ROLE \"$auth\" LOGIN IN ROLE auth_service" "CREATE ROLE \"$dday\" LOGIN IN ROLE dday_service" \
+  "CREATE ROLE \"$letters\" LOGIN IN ROLE member_dead_letters" "CREATE ROLE \"$janitor\" LOGIN IN ROLE outbox_janitor"
 assert_eq 'a row from before has nothing new in it' '1|f|2025-01-25 10:15:30.123456||||' "$(pg "SELECT id, published, created_at, correlation_id, causation_id, traceparent, event_time FROM member_outbox_event")"
 can 'the old INSERT afterwards' "$old" "$(old_insert 2)"
 can 'the old scheduler' "$old" "SELECT * FROM member_outbox_event WHERE published = false ORDER BY id LIMIT 100; UPDATE member_outbox_event SET published = true WHERE id = 1"
@@ -106,34 +107,55 @@ cannot 'the member is revived' "$dday" "UPDATE dday.member_reference SET status 
 
 # Dead letters and the list of them.
 failed="INSERT INTO dday.failed_event (event_id, event_type, member_id, topic, partition, \"offset\", record_key, payload, headers) VALUES ('e-7', 'CREATED', 7, 'member-events', 0, 1, '7', '{', '[]')"
-can 'a failed event' "$dday" "$failed"
-cannot 'the same failed event twice' "$dday" "$failed" 23505
-can 'it fails again' "$dday" "$failed ON CONFLICT (event_id) DO UPDATE SET attempts = failed_event.attempts + 1, last_failed_at = now()"
-cannot 'it is closed at no time' "$dday" "UPDATE dday.failed_event SET status = 'RESOLVED'" 23514
-can 'it is closed' "$dday" "UPDATE dday.failed_event SET status = 'RESOLVED', handled_by = 'anna', handled_at = now(), note = 'n'"
-can 'an alert, taken and sent' "$dday" "INSERT INTO dday.alert (event_id, channel, subject, body) VALUES ('e-7', 'EMAIL', 's', 'b'), ('e-7', 'WEBHOOK', 's', 'b');
+can 'a failed event' "$letters" "$failed"
+cannot 'the same failed event twice' "$letters" "$failed" 23505
+can 'it fails again' "$letters" "$failed ON CONFLICT (event_id) DO UPDATE SET attempts = failed_event.attempts + 1, last_failed_at = now()"
+cannot 'it is closed at no time' "$letters" "UPDATE dday.failed_event SET status = 'RESOLVED'" 23514
+can 'it is closed' "$letters" "UPDATE dday.failed_event SET status = 'RESOLVED', handled_by = 'anna', handled_at = now(), note = 'n'"
+can 'an alert, taken and sent' "$letters" "INSERT INTO dday.alert (event_id, channel, subject, body) VALUES ('e-7', 'EMAIL', 's', 'b'), ('e-7', 'WEBHOOK', 's', 'b');
   UPDATE dday.alert SET attempts = attempts + 1, next_at = clock_timestamp() + interval '30 seconds' WHERE id = (
     SELECT id FROM dday.alert WHERE status = 'PENDING' AND next_at <= clock_timestamp() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id;
   UPDATE dday.alert SET status = 'SENT', sent_at = clock_timestamp() WHERE attempts = 1"
 assert_eq 'alerts to send' 1 "$(pg "SELECT count(*) FROM dday.alert WHERE status = 'PENDING'")"
-cannot 'sent at no time' "$dday" "UPDATE dday.alert SET status = 'SENT'" 23514
+cannot 'sent at no time' "$letters" "UPDATE dday.alert SET status = 'SENT'" 23514
+can 'a letter in the inbox' "$letters" "INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('member-dead-letters', 'l-1', 'member-events.DLT', 0, 1) ON CONFLICT DO NOTHING RETURNING event_id"
+can 'one retry at a time' "$letters" "SELECT pg_try_advisory_lock(hashtextextended('dday.failed_event/1', 0))"
 can 'a dead letter' "$dday" "INSERT INTO outbox_binary ($EVENT, event_id) VALUES ('member-events.DLT', '7', 'CREATED', '{', 'e-7')"
 cannot 'a dead letter that is never removed' "$dday" "INSERT INTO outbox_binary ($EVENT, created_at) VALUES ('member-events.DLT', '7', 'CREATED', '{', '9999-01-01')"
 cannot 'd-day-service makes members up' "$dday" "INSERT INTO outbox ($EVENT) VALUES ('member-events', '7', 'CREATED', '{}')"
 cannot 'd-day-service writes the old outbox' "$dday" "$event"
 cannot 'auth-service writes another outbox' "$auth" "INSERT INTO outbox ($EVENT) VALUES ('member-events', '7', 'CREATED', '{}')"
 
-for foreign in "$auth dday.member_reference" "$auth dday.d_day" "$auth dday.failed_event" "$auth dday.alert" "$auth dday.inbox" "$dday auth.member" "$dday auth.request_answer"; do
+for foreign in "$auth dday.member_reference" "$auth dday.d_day" "$auth dday.failed_event" "$auth dday.alert" "$auth dday.inbox" "$dday auth.member" "$dday auth.request_answer" \
+  "$dday dday.failed_event" "$dday dday.alert" "$letters dday.member_reference" "$letters dday.d_day" "$letters auth.member" "$letters public.outbox" "$letters public.outbox_binary"; do
   read -r role table <<<"$foreign"
   for sql in "SELECT FROM $table" "DELETE FROM $table" "TRUNCATE $table" "INSERT INTO $table DEFAULT VALUES"; do
     cannot "$role: $sql" "$role" "$sql"
   done
 done
 cannot 'd-day-service forgets what it handled' "$dday" 'DELETE FROM dday.inbox'
+cannot 'member-dead-letters forgets what it handled' "$letters" 'DELETE FROM dday.inbox'
+cannot 'member-dead-letters removes a failed event' "$letters" 'DELETE FROM dday.failed_event'
+cannot 'member-dead-letters writes the old outbox' "$letters" "$event"
+
+# What the janitor removes, and that it reads none of it: old rows of the inbox, and alerts that were sent. Those that wait stay, however old.
+pg "UPDATE dday.alert SET next_at = '2020-01-01', created_at = '2020-01-01' WHERE status = 'PENDING'"
+prune() { # AGE
+  echo "WITH gone AS (DELETE FROM dday.alert WHERE id IN (SELECT id FROM dday.alert WHERE status = 'SENT' AND sent_at < now() - interval '$1' LIMIT 10000) RETURNING id) SELECT count(*) FROM gone"
+}
+assert_eq 'alerts that are too young' 0 "$(as "$janitor" "$(prune '1 day')")"
+assert_eq 'alerts that were sent' 1 "$(as "$janitor" "$(prune 0)")"
+assert_eq 'alerts that wait' 1 "$(pg "SELECT count(*) FROM dday.alert WHERE status = 'PENDING'")"
+assert_eq 'rows of the inbox' 2 "$(as "$janitor" "SELECT inbox_prune('dday', '0')")"
+for sql in 'SELECT body FROM dday.alert' 'SELECT event_id FROM dday.alert' "UPDATE dday.alert SET status = 'PENDING', sent_at = NULL" 'SELECT FROM dday.failed_event' 'DELETE FROM dday.failed_event' 'DELETE FROM dday.member_reference'; do
+  cannot "the janitor: $sql" "$janitor" "$sql"
+done
+cannot 'member-dead-letters removes alerts' "$letters" 'DELETE FROM dday.alert'
 
 # Applied again: nothing changes, whatever is in it; and what an earlier version gave beyond that is taken.
 before=$(dump)
 pg 'GRANT INSERT ON public.member_outbox_event, auth.member TO auth_service' 'GRANT INSERT ON public.outbox_binary TO dday_service' \
+  'GRANT SELECT, INSERT, UPDATE ON dday.failed_event, dday.alert TO dday_service' \
   'DROP TRIGGER member_outbox_event_is_of_a_member ON public.member_outbox_event' \
   "CREATE TRIGGER member_outbox_event_is_of_a_member BEFORE INSERT ON public.member_outbox_event
     FOR EACH ROW WHEN (NEW.aggregate_type IS DISTINCT FROM 'MEMBER' OR NEW.aggregate_id IS NULL OR octet_length(NEW.payload) > 900000) EXECUTE FUNCTION public.member_outbox_event_is_of_a_member()"

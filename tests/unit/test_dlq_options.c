@@ -36,6 +36,9 @@ Test(dlq_options, each_command_with_what_it_knows)
   cr_assert(options.command == COMMAND_DISCARD && options.is_confirmed);
   cr_assert_eq(READ(&options, "redrive", "a.dlq"), EXIT_DONE);
   cr_assert_eq(options.redrives_max, OPTIONS_REDRIVES_MAX_DEFAULT);
+  cr_assert(!options.with_forgotten);
+  cr_assert_eq(READ(&options, "redrive", "a.dlq", "--forgotten"), EXIT_DONE);
+  cr_assert(options.with_forgotten);
 }
 
 Test(dlq_options, what_is_wrong_is_refused)
@@ -56,6 +59,7 @@ Test(dlq_options, what_is_wrong_is_refused)
       {"dlq", "redrive", "a.dlq", "--yes"},
       {"dlq", "discard", "a.dlq"},
       {"dlq", "discard", "a.dlq", "--to", "b"},
+      {"dlq", "discard", "a.dlq", "--yes", "--forgotten"},
   };
   struct options options;
 

@@ -83,8 +83,26 @@ Test(done, it_holds_what_a_set_would_hold)
 
 Test(done, a_text_that_is_not_ours_is_not_believed)
 {
-  static const char *const wrong[] = {
-      "x", "1", "1+", "+1", "0+1", "2+0", "2+1,", ",2+1", "5+1,3+1", "2+1,3+1", "2+1 ", "-2+1", "2+1;4", "99999999999999999999+1", "1+9223372036854775807"};
+  static const char *const wrong[] = {"x",
+                                      "1",
+                                      "1+",
+                                      "+1",
+                                      "0+1",
+                                      "2+0",
+                                      "2+1,",
+                                      ",2+1",
+                                      "5+1,3+1",
+                                      "2+1,3+1",
+                                      "2+1 ",
+                                      "-2+1",
+                                      "2+1;4",
+                                      "@",
+                                      "2+1@",
+                                      "@x",
+                                      "@1@2",
+                                      "@1,2+1",
+                                      "99999999999999999999+1",
+                                      "1+9223372036854775807"};
   struct done done;
 
   for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -93,6 +111,7 @@ Test(done, a_text_that_is_not_ours_is_not_believed)
     cr_assert(done_init(&done, 7, wrong[i]) == is_comma_at_end, "%s", wrong[i]);
     cr_assert_eq(done.next, 7);
     cr_assert(is_comma_at_end || done.count == 0, "%s", wrong[i]);
+    cr_assert_eq(done.begun_ms, 0, "%s", wrong[i]);
   }
 }
 
@@ -119,7 +138,7 @@ Test(done, ranges_that_do_not_fit_into_the_text_are_counted)
   char text[DONE_TEXT_SIZE];
   size_t left;
 
-  (void)done_init(&done, 0, NULL);
+  done_begin(&done, 0, INT64_MAX);
   for (int64_t i = 0; i < DONE_RANGES_MAX; i++) {
     cr_assert(done_add(&done, INT64_C(1000000000000000) + i * 2, INT64_C(1000000000000001) + i * 2));
   }
@@ -127,4 +146,35 @@ Test(done, ranges_that_do_not_fit_into_the_text_are_counted)
   cr_assert_gt(left, 0);
   cr_assert(done_init(&again, 0, text));
   cr_assert_eq(again.count, DONE_RANGES_MAX - left);
+  cr_assert_eq(again.begun_ms, INT64_MAX);
+}
+
+Test(done, a_memory_knows_when_it_began_however_often_it_is_written)
+{
+  struct done done;
+
+  done_begin(&done, 3, 1769336130000);
+  assert_text(&done, 3, "@1769336130000");
+  cr_assert(done_init(&done, 3, "2+2@1769336130000"));
+  cr_assert(done_add(&done, 8, 9));
+  assert_text(&done, 3, "2+2,5+1@1769336130000");
+  cr_assert(done_add(&done, 3, 8));
+  assert_text(&done, 9, "@1769336130000");
+}
+
+Test(done, a_letter_is_in_doubt_where_an_earlier_memory_may_have_been_forgotten)
+{
+  struct done done;
+
+  done_begin(&done, 3, 10000);
+  cr_assert(done_add(&done, 5, 6));
+  cr_assert(done_may_lack(&done, 4, 3000, 7000), "seven seconds old when the memory began");
+  cr_assert(!done_may_lack(&done, 4, 3001, 7000), "younger: what had dealt with it would still be known");
+  cr_assert(done_may_lack(&done, 4, 0, 7000));
+  cr_assert(!done_may_lack(&done, 5, 0, 7000), "known as done");
+  cr_assert(!done_may_lack(&done, 2, 0, 7000), "before all that is left");
+  cr_assert(done_may_lack(&done, 4, 10000, 0));
+  cr_assert(!done_may_lack(&done, 4, 10001, 0));
+  cr_assert(done_init(&done, 3, "2+1"));
+  cr_assert(!done_may_lack(&done, 4, 0, 0), "a memory that somebody set by hand, or of before");
 }
