@@ -7,8 +7,8 @@
 #   answered 201
 #   event order.created.v1     the one event that this call published, as {topic, key, partition, headers: {...}, body: {...}, value}, in EVENT
 #
-# Topics have the names of the system's document, and scenarios share a broker: what is ours is known by its correlation id, which begins with $MINE. Events are read
-# back by kcat, and only what is in Kafka counts.
+# Topics have the names of the system's document, and scenarios share a broker: each begins with them empty, and what is ours is known by its correlation id, which begins
+# with $MINE. Events are read back by kcat, and only what is in Kafka counts.
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 
@@ -24,13 +24,10 @@ declare -A SERVICE_PORT SERVICE_PID
 
 # system_new SYSTEM: its relay is the scenario's. A second system's tables may be there too: system_tables.
 system_new() {
-  local topic partitions
   SYSTEM=$1
   system_tables inbox
   system_tables "$1"
-  while read -r topic partitions; do
-    topic_is_there "$topic" "$partitions"
-  done < <(system_topics)
+  system_topics_make
   RELAY_SETTINGS=()
   relay_set CONFIG "$ROOT/producers/$SYSTEM/relay.json"
   relay_set POSTGRES_URL "postgresql://relay@127.0.0.1:$PG_PORT/$DB"
@@ -52,11 +49,18 @@ system_topics() {
   jq -r '.[] | "\(.name) \(.partitions)"' "$ROOT/producers/$SYSTEM/topics.json"
 }
 
-# topic_is_there TOPIC PARTITIONS: made by us, or by a scenario before.
-topic_is_there() {
-  topic_make "$1" "$2" >>"$RUN/topics.log" 2>&1 && return 0
-  kcat -b "$KAFKA" -L -J -t "$1" | jq -e --argjson partitions "$2" '.topics[0].partitions | length == $partitions' >/dev/null 2>&1 ||
-    fail "topic $1 with $2 partitions could not be made: $(tail -n 3 "$RUN/topics.log")"
+# system_topics_make: the topics of $SYSTEM. Those that a scenario before has left are made anew, since every reader and every consumer would have to go through what is
+# in them; the embedded broker deletes none.
+system_topics_make() {
+  local topic partitions there
+  there=$(kcat -b "$KAFKA" -L -J | jq -r '.topics[].topic') || fail 'the broker does not tell its topics'
+  while read -r topic partitions; do
+    if grep -qxF -- "$topic" <<<"$there"; then
+      [ -z "${EMBEDDED_INPUT:-}" ] || continue
+      "$ROOT/build/dev/tests/tools/topic_tool" -b "$KAFKA" delete "$topic" >>"$RUN/topics.log" 2>&1 || fail "topic $topic could not be deleted: $(tail -n 3 "$RUN/topics.log")"
+    fi
+    topic_create "$topic" "$partitions"
+  done < <(system_topics)
 }
 
 # relay_has_all: the relay has published, and PostgreSQL has been told, what was committed until now.
@@ -167,12 +171,12 @@ events() {
 # event TOPIC: the one event of the last call, in EVENT. Every other number is a failure; that no second one follows is for the scenario's end to see.
 event() {
   await "the event of: $CALL" 20 event_is_there "$1"
-  EVENT=$(events "$1" "$CORRELATION")
   assert_eq "events of: $CALL" 1 "$(wc -l <<<"$EVENT")"
 }
 
 event_is_there() {
-  [ -n "$(events "$1" "$CORRELATION")" ]
+  EVENT=$(events "$1" "$CORRELATION")
+  [ -n "$EVENT" ]
 }
 
 # of_event JQ-PROGRAM

@@ -70,9 +70,7 @@ relay_stop
 
 # The same with members, and with the table that has another shape.
 SYSTEM=membership
-while read -r topic partitions; do
-  topic_is_there "$topic" "$partitions"
-done < <(system_topics)
+system_topics_make
 relay_set CONFIG "$ROOT/producers/membership/relay.json"
 relay_start
 service_start auth-service
