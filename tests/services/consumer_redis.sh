@@ -65,14 +65,15 @@ await 'the event that was redriven' 20 counted_are 55
 consumer_stop one
 
 # The hole: killed with the reservation taken and the effect not there.
-consumer_start one "${WITH_REDIS[@]}" COUNTING_SLOW_MS=5000
+# A static member gets its partition back at once.
+consumer_start one "${WITH_REDIS[@]}" GROUP_INSTANCE_ID=one COUNTING_SLOW_MS=5000
 events 60 60 | produce
 is_reserved() {
   [ "$(redis EXISTS "counting-consumer:$T/e-60")" = 1 ]
 }
 await 'the reservation' 20 is_reserved
 consumer_kill one
-consumer_start one "${WITH_REDIS[@]}"
+consumer_start one "${WITH_REDIS[@]}" GROUP_INSTANCE_ID=one
 events 61 61 | produce
 await 'the event behind it' 30 counted_are 56
 assert_eq 'the event that was lost' 0 "$(pg "SELECT count(*) FROM counted WHERE event_id = 'e-60'")"

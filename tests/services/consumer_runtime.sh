@@ -168,7 +168,8 @@ consumer_stop two
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # Beginnings and ends
 
-consumer_start one COUNTING_SLOW_MS=3000
+# A static member gets its partitions back at once, however it ended.
+consumer_start one GROUP_INSTANCE_ID=same
 port=${CONSUMER_PORT[one]}
 code=0
 env -i DATABASE_URL=postgresql://h/d KAFKA_BOOTSTRAP_SERVERS="$KAFKA" HTTP_LISTEN="127.0.0.1:$port" timeout 20 "$program" >taken.out 2>&1 || code=$?
@@ -176,22 +177,31 @@ assert_eq 'exit code where the address is taken' 2 "$code"
 grep -q "$port" taken.out || fail "the address that is taken is not named: $(cat taken.out)"
 grep -q 'set HTTP_LISTEN to another port' taken.out || fail "the setting that mends it is not named: $(cat taken.out)"
 # The first signal lets the event in hand end; the second does not.
-echo 'k1|{"eventId":"slow-1","eventType":"Made","n":1}' | produce
 is_in_hand() {
   [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'counting-consumer' AND state = 'idle in transaction'")" = 1 ]
 }
-await 'an event in hand' 20 is_in_hand
-consumer_stop one
+# in_hand ID: an event that is in hand until $RUN/ID is there.
+in_hand() {
+  printf 'wait %s' "$RUN/$1" | kcat -P -b "$KAFKA" -t "$T.bytes" -H "id=$1" || fail 'could not produce'
+  await 'an event in hand' 20 test -e "$RUN/$1.waits"
+  await 'its transaction' 5 is_in_hand
+}
+in_hand slow-1
+kill -TERM "${CONSUMER_PID[one]}"
+await 'the signal is seen' 5 consumer_status_is one /readyz 503
+touch "$RUN/slow-1"
+consumer_ends one
+assert_eq 'exit code after SIGTERM' 0 "$CONSUMER_EXIT"
 assert_eq 'the event in hand was finished' 1 "$(pg "SELECT count(*) FROM counted WHERE event_id = 'slow-1'")"
-consumer_start one COUNTING_SLOW_MS=3000
-echo 'k1|{"eventId":"slow-2","eventType":"Made","n":1}' | produce
-await 'an event in hand' 20 is_in_hand
+consumer_start one GROUP_INSTANCE_ID=same
+in_hand slow-2
 kill -TERM "${CONSUMER_PID[one]}"
 await 'the first signal is seen' 5 consumer_status_is one /readyz 503
 kill -TERM "${CONSUMER_PID[one]}"
 consumer_ends one 1
 [ "$CONSUMER_EXIT" != 0 ] || fail 'a second signal is no orderly end'
-consumer_start one
+touch "$RUN/slow-2"
+consumer_start one GROUP_INSTANCE_ID=same
 await 'the event that was cut' 20 counted_are 515
 consumer_stop one
 
@@ -199,7 +209,7 @@ consumer_stop one
 before=$(pg 'SELECT count(*) FROM inbox')
 COUNTING_OWN_IDEMPOTENCE=1 "$program" --help >own.out
 ! grep -q IDEMPOTENCY own.out || fail "a choice of idempotence where there is none: $(cat own.out)"
-consumer_start one COUNTING_OWN_IDEMPOTENCE=1
+consumer_start one GROUP_INSTANCE_ID=same COUNTING_OWN_IDEMPOTENCE=1
 echo 'k1|{"eventId":"own-1","eventType":"Made","n":1}' | produce
 await 'the event without an inbox' 20 counted_are 516
 assert_eq 'rows in the inbox' "$before" "$(pg 'SELECT count(*) FROM inbox')"

@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# consumers.bash - consumers in scenarios; behind harness.sh. Topics are shared with other scenarios and have their records from the beginning, so that a consumer meets
-# events that are not of this scenario: what is ours is known by ids that nobody else has.
+# consumers.bash - consumers in scenarios; behind harness.sh.
 #
 #   consumer_start notification-service [VARIABLE=VALUE...]
 #   consumer_log notification-service '.event == "attempt_failed"'
@@ -61,11 +60,12 @@ consumer_metric() {
   curl -sS --max-time 5 "http://127.0.0.1:${CONSUMER_PORT[$1]}/metrics" | awk -v series="$2" 'index($0, series " ") == 1 { value = substr($0, length(series) + 2) } END { print value + 0 }'
 }
 
-# run_dlq ARGUMENT...: in $RUN/dlq.out and .err; returns its exit code. What it remembers is this scenario's, or DLQ_MEMORY's.
+# run_dlq ARGUMENT...: in $RUN/dlq.out and .err, or those of DLQ_WORDS; returns its exit code. What it remembers is this scenario's, or DLQ_MEMORY's.
 run_dlq() {
   env -i PATH="$PATH" HOME="$RUN" ASAN_OPTIONS="log_path=$RUN/sanitizer" UBSAN_OPTIONS="print_stacktrace=1:log_path=$RUN/sanitizer" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" \
     TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
-    DLQ_GROUP="${DLQ_MEMORY:-$MINE-dlq}" DLQ_MEMORY_HOURS="${DLQ_MEMORY_HOURS:-}" timeout 120 "$BUILD/consumers/dlq" "$@" >"$RUN/dlq.out" 2>"$RUN/dlq.err" </dev/null
+    DLQ_GROUP="${DLQ_MEMORY:-$MINE-dlq}" DLQ_MEMORY_HOURS="${DLQ_MEMORY_HOURS:-}" timeout 120 "$BUILD/consumers/dlq" "$@" \
+    >"$RUN/${DLQ_WORDS:-dlq}.out" 2>"$RUN/${DLQ_WORDS:-dlq}.err" </dev/null
 }
 
 # give TOPIC KEY VALUE [HEADER=VALUE...]: one record, by a publisher that is none of ours.

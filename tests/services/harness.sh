@@ -7,8 +7,8 @@
 #   answered 201
 #   event order.created.v1     the one event that this call published, as {topic, key, partition, headers: {...}, body: {...}, value}, in EVENT
 #
-# Topics have the names of the system's document, and scenarios share a broker: what is ours is known by its correlation id, which begins with $MINE. Events are read
-# back by kcat, and only what is in Kafka counts.
+# Topics have the names of the system's document, and scenarios share a broker: each begins with them empty, and what is ours is known by its correlation id, which begins
+# with $MINE. Events are read back by kcat, and only what is in Kafka counts.
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 
@@ -49,9 +49,28 @@ system_topics() {
   jq -r '.[].name' "$ROOT/producers/$SYSTEM/topics.json"
 }
 
-# system_topics_make: those that no scenario before has made.
+# system_topics_make: the topics of $SYSTEM. Those that a scenario before has left are made anew, since every reader and every consumer would have to go through what is
+# in them; the embedded broker deletes none.
 system_topics_make() {
+  local topic
+  if [ -z "${EMBEDDED_INPUT:-}" ]; then
+    for topic in $(system_topics_there); do
+      "$ROOT/build/dev/tests/tools/topic_tool" -b "$KAFKA" delete "$topic" >>"$RUN/topics.log" 2>&1 || fail "topic $topic could not be deleted: $(tail -n 3 "$RUN/topics.log")"
+    done
+    await 'topics of before gone' 20 system_has_no_topics
+  fi
   topics_make "$ROOT/producers/$SYSTEM/topics.json" >>"$RUN/topics.log" 2>&1 || fail "the topics of $SYSTEM could not be made: $(tail -n 3 "$RUN/topics.log")"
+}
+
+# system_topics_there: those of them that the broker has.
+system_topics_there() {
+  local there
+  there=$(kcat -b "$KAFKA" -L -J | jq -r '.topics[].topic') || fail 'the broker does not tell its topics'
+  system_topics | grep -xF -- "$there" || true
+}
+
+system_has_no_topics() {
+  [ -z "$(system_topics_there)" ]
 }
 
 # relay_has_all: the relay has published, and PostgreSQL has been told, what was committed until now.
@@ -162,12 +181,12 @@ events() {
 # event TOPIC: the one event of the last call, in EVENT. Every other number is a failure; that no second one follows is for the scenario's end to see.
 event() {
   await "the event of: $CALL" 20 event_is_there "$1"
-  EVENT=$(events "$1" "$CORRELATION")
   assert_eq "events of: $CALL" 1 "$(wc -l <<<"$EVENT")"
 }
 
 event_is_there() {
-  [ -n "$(events "$1" "$CORRELATION")" ]
+  EVENT=$(events "$1" "$CORRELATION")
+  [ -n "$EVENT" ]
 }
 
 # of_event JQ-PROGRAM

@@ -215,39 +215,6 @@ Test(admin, oversized_urls_and_headers_are_refused)
   admin_close(admin);
 }
 
-Test(admin, what_is_no_http_is_refused)
-{
-  static const struct {
-    const char *bytes;
-    size_t length;
-  } cases[] = {
-#define BYTES(text) {text, sizeof(text) - 1}
-      BYTES("\r\n\r\n\r\n\r\n"),
-      BYTES("GET\r\n\r\n"),
-      BYTES("GET /livez HTTP/1.1\r\n\r\n"), /* no Host */
-      BYTES("GET /livez HTTP/1.1\r\nHost x\r\n\r\n"),
-      BYTES("GET /livez HTTP/9.9\r\nHost: x\r\n\r\n"),
-      BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
-      BYTES("\0\0\0\0\r\n\r\n"),
-      BYTES("GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"),
-      BYTES("GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
-  };
-  struct admin *admin = open_on("127.0.0.1");
-
-  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-    int fd = client_from(admin, "127.0.0.1");
-
-    send_all(admin, fd, cases[i].bytes, cases[i].length);
-    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
-    (void)receive_until(admin, fd, NULL);
-    cr_assert_neq(status_of(response), 200, "case %zu: %s", i, response);
-    close(fd);
-  }
-  cr_assert_eq(page_calls, 0);
-  cr_assert_eq(status_of(ask(admin, "GET /livez HTTP/1.1")), 200);
-  admin_close(admin);
-}
-
 Test(admin, a_page_larger_than_the_connections_memory_arrives_whole)
 {
   struct admin *admin = open_on("127.0.0.1");

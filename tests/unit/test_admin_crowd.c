@@ -4,10 +4,13 @@
 
 #include "http_client.h"
 
+static size_t page_calls;
+
 static void live_page(void *context, const char *accept, struct admin_page *ret_page)
 {
   (void)context;
   (void)accept;
+  page_calls++;
   *ret_page = (struct admin_page){.status = 200, .content_type = "text/plain; charset=utf-8", .body = strdup("ok\n"), .length = 3};
 }
 
@@ -50,6 +53,42 @@ Test(admin_crowd, tricklers_are_thrown_out_in_time, .timeout = 60)
     }
     close(tricklers[i]);
   }
+  admin_close(admin);
+}
+
+/* All of them at once, since some are given up only when their time is over. */
+Test(admin_crowd, clients_that_speak_no_http_are_refused, .timeout = 60)
+{
+  static const struct {
+    const char *bytes;
+    size_t length;
+  } cases[] = {
+#define BYTES(text) {text, sizeof(text) - 1}
+      BYTES("\r\n\r\n\r\n\r\n"),
+      BYTES("GET\r\n\r\n"),
+      BYTES("GET /livez HTTP/1.1\r\n\r\n"), /* no Host */
+      BYTES("GET /livez HTTP/1.1\r\nHost x\r\n\r\n"),
+      BYTES("GET /livez HTTP/9.9\r\nHost: x\r\n\r\n"),
+      BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+      BYTES("\0\0\0\0\r\n\r\n"),
+      BYTES("GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"),
+      BYTES("GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
+  };
+  struct admin *admin = open_on("127.0.0.1");
+  int clients[sizeof(cases) / sizeof(*cases)];
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    clients[i] = client_from(admin, "127.0.0.1");
+    send_all(admin, clients[i], cases[i].bytes, cases[i].length);
+    cr_assert_eq(shutdown(clients[i], SHUT_WR), 0);
+  }
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    (void)receive_until(admin, clients[i], NULL);
+    cr_assert_neq(status_of(response), 200, "case %zu: %s", i, response);
+    close(clients[i]);
+  }
+  cr_assert_eq(page_calls, 0);
+  cr_assert_eq(status_of(ask(admin, "GET /livez HTTP/1.1")), 200);
   admin_close(admin);
 }
 
