@@ -27,3 +27,16 @@ await 'two more' 30 counted_are 12
 kill -STOP "$(process_pid_of own-broker)"
 stops_in_time 'Kafka silent'
 kill -CONT "$(process_pid_of own-broker)"
+
+# While it asks for the end of a partition that waits for its retry. The question has a thread of its own, beside those of the loop and of the pages.
+question_is_under_way() {
+  [ "$(grep -l '^counting_' "/proc/${CONSUMER_PID[one]}"/task/*/comm 2>/dev/null | wc -l)" -ge 3 ]
+}
+COUNTING_GROUP=$T.third
+consumer_start one KAFKA_SESSION_TIMEOUT_MS=45000
+echo 'k|{"eventId":"e-13","eventType":"Made","n":13,"do":"transient"}' | produce
+await 'a retry' 20 consumer_has_logged one '.event == "attempt_failed"'
+kill -STOP "$(process_pid_of own-broker)"
+await 'a question that is not answered' 30 question_is_under_way
+stops_in_time 'a question under way'
+kill -CONT "$(process_pid_of own-broker)"

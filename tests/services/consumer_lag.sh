@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# consumer_lag_records counts what waits behind an event that fails, however long it fails: its partition is not fetched from, and those who look at the figure must see
+# it grow. The partition beside it is at its end all the while.
+# tags: real-kafka asan
+# shellcheck source=tests/services/counting.sh
+. "${BASH_SOURCE[0]%/*}/counting.sh"
+
+counting_tables
+topics_new 2
+# shellcheck disable=SC2016
+pg 'CREATE FUNCTION run_sql(sql text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE sql; END $$'
+
+# lag_is PARTITION RECORDS: a series that is not there is no lag of 0.
+lag_is() {
+  [ "$(consumer_metric one "consumer_lag_records{topic=\"$T\",partition=\"$1\"}")" = "$2" ]
+}
+
+is_waiting() {
+  awk -v seconds="$(consumer_metric one "consumer_waiting_seconds{topic=\"$T\",partition=\"0\"}")" 'BEGIN { exit !(seconds > 0) }'
+}
+
+consumer_start one
+events 1 20 | produce
+await_counted 20
+await 'lag of partition 0 at its end' 10 lag_is 0 0
+await 'lag of partition 1 at its end' 10 lag_is 1 0
+
+echo 'k|{"eventId":"held","eventType":"Made","n":1,"do":"sql","sql":"SELECT FROM gate"}' | produce -p 0
+await 'the event that waits for a table' 20 is_waiting
+await 'lag of that event alone' 10 lag_is 0 1
+events 101 105 | produce -p 0
+await 'lag of the event and of five behind it' 20 lag_is 0 6
+events 106 505 | produce -p 0
+await 'lag of more than a lane holds' 20 lag_is 0 406
+events 601 610 | produce -p 1
+await_counted 30
+await 'lag of the partition that does not wait' 10 lag_is 1 0
+lag_is 0 406 || fail "lag of the partition that waits: $(consumer_get one /metrics | grep '^consumer_lag_records')"
+
+# Whoever comes next begins at the event that waited, and by a retry of its own.
+consumer_stop one
+consumer_start one
+await 'the same lag, of another process' 20 lag_is 0 406
+pg 'CREATE TABLE gate ()'
+await_counted 436
+await 'lag once all is done' 10 lag_is 0 0
+order_is_kept
+consumer_stop one
