@@ -35,6 +35,7 @@ bool variable_is_secret(const struct variable *variable)
   case VARIABLE_POSTGRES:
     return true;
   case VARIABLE_TEXT:
+  case VARIABLE_URL:
   case VARIABLE_NUMBER:
   case VARIABLE_CHOICE:
   case VARIABLE_ADDRESS:
@@ -164,13 +165,13 @@ static const char *text_refusal(const char *text)
   return NULL;
 }
 
-/* NULL or what is wrong with the value of a text, a secret or a connection string. */
+/* NULL or what is wrong with the value of a text, an address, a secret or a connection string. */
 static const char *value_refusal(const struct variable *variable, const char *text)
 {
   if (variable->kind == VARIABLE_POSTGRES) {
     return connection_string_refusal(text);
   }
-  return variable->kind == VARIABLE_TEXT ? text_refusal(text) : NULL;
+  return variable->kind == VARIABLE_TEXT || variable->kind == VARIABLE_URL ? text_refusal(text) : NULL;
 }
 
 static void read_text(const struct variable *variable, const char *text, struct problem_list *problems)
@@ -181,6 +182,19 @@ static void read_text(const struct variable *variable, const char *text, struct 
     problem_list_add(problems, variable->name, "%s", refusal);
   } else {
     *(const char **)variable->target = text;
+  }
+}
+
+/* An @ wherever it stands: with a password that has a / in it, what reads as a path is the rest of the password. */
+static void read_url(const struct variable *variable, const char *text, struct problem_list *problems)
+{
+  if (strchr(text, '@') == NULL) {
+    read_text(variable, text, problems);
+  } else if (variable->credentials != NULL) {
+    problem_list_add(problems, variable->name, "must not hold an @, as a user and a password in it would be shown: set %s (an @ of a path is %%40)",
+                     variable->credentials);
+  } else {
+    problem_list_add(problems, variable->name, "must not hold an @: a user and a password are not sent, and would be shown (an @ of a path is %%40)");
   }
 }
 
@@ -301,6 +315,9 @@ static void read_value(const struct variable *variable, const char *text, struct
   case VARIABLE_SECRET:
   case VARIABLE_POSTGRES:
     read_text(variable, text, problems);
+    break;
+  case VARIABLE_URL:
+    read_url(variable, text, problems);
     break;
   case VARIABLE_NUMBER:
     read_number(variable, text, problems);

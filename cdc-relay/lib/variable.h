@@ -23,6 +23,7 @@ enum { VARIABLE_VALUE_MAX_BYTES = 65536 };
 
 enum variable_kind {
   VARIABLE_TEXT,     /* const char **; UTF-8 without control characters */
+  VARIABLE_URL,      /* const char **; a text that is shown, and so may hold neither user nor password: one with an @ is refused, and not shown */
   VARIABLE_SECRET,   /* const char **; never shown */
   VARIABLE_POSTGRES, /* const char **; a libpq URI or keyword string, whose password is not shown */
   VARIABLE_NUMBER,   /* int64_t *; from `least` to `most` */
@@ -43,6 +44,7 @@ struct variable {
   const char *help;           /* one line, lower case, no period */
   const char *const *choices; /* CHOICE: ends with NULL */
   int64_t least, most;        /* NUMBER */
+  const char *credentials;    /* URL: where user and password belong, `A and B`; NULL: there are none */
 };
 
 /*

@@ -34,6 +34,7 @@ static void print_limits(const struct variable *variable, FILE *out)
     (void)fprintf(out, "; or %s_FILE, a file that holds it", variable->name);
     break;
   case VARIABLE_TEXT:
+  case VARIABLE_URL:
     break;
   }
 }
@@ -79,6 +80,7 @@ static void print_value(const struct variable *variable, FILE *out)
 
   switch (variable->kind) {
   case VARIABLE_TEXT:
+  case VARIABLE_URL:
     text = *(const char *const *)variable->target;
     problem_print_text(text != NULL ? text : "", out);
     break;
@@ -105,13 +107,13 @@ static void print_value(const struct variable *variable, FILE *out)
   }
 }
 
-/* What stands there and could not be read; of what may hold a secret not even that. */
+/* What stands there and could not be read; of what may hold a secret, as an address that was refused may, not even that. */
 static void print_wrong_value(const struct variable *variable, FILE *out)
 {
   const char *text = variable_environment(variable->name);
 
   if (text != NULL) {
-    problem_print_text(variable_is_secret(variable) ? "***" : text, out);
+    problem_print_text(variable_is_secret(variable) || variable->kind == VARIABLE_URL ? "***" : text, out);
   }
 }
 

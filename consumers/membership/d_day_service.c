@@ -198,7 +198,7 @@ int main(int argc, char **argv)
   static struct d_day d_day;
   static const struct variable variables[] = {
       {.name = "AUTH_SERVICE_URL",
-       .kind = VARIABLE_TEXT,
+       .kind = VARIABLE_URL,
        .target = &d_day.auth_url,
        .fallback = "http://127.0.0.1:8081",
        .help = "auth-service, asked about members that are unknown"},

@@ -70,10 +70,14 @@ static enum verdict notify(const struct event *event, struct work *work, struct 
   return verdict;
 }
 
-/* Whom it is for, and what of: the same in both events. What is wrong is among the mistakes of `fields`. */
+/* Whence it is, whom it is for, and what of: the same in both events. What is wrong is among the mistakes of `fields`. */
 static struct notice read_notice(const struct event *event, struct fields *fields)
 {
   return (struct notice){
+      .topic = event->topic,
+      .partition = event->partition,
+      .offset = event->offset,
+      .event_id = event->id,
       .idempotency_key = event->unique_id,
       .kind = strcmp(event->topic, created_topic) == 0 ? "ORDER_CREATED" : "ORDER_SHIPPED",
       .order_id = fields_text(fields, "orderId", 1, ID_MAX),

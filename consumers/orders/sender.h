@@ -7,6 +7,8 @@
 #ifndef SENDER_H
 #define SENDER_H
 
+#include <stdint.h>
+
 #include "log.h"
 #include "verdict.h"
 
@@ -20,6 +22,10 @@ struct sender_settings {
 
 /* Texts are borrowed for the call. */
 struct notice {
+  const char *topic; /* of the event that it is about, for log lines, as are the next three */
+  int32_t partition;
+  int64_t offset;
+  const char *event_id;
   const char *idempotency_key;
   const char *kind; /* ORDER_CREATED, ORDER_SHIPPED */
   const char *order_id;

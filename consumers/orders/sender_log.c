@@ -11,7 +11,8 @@ static enum verdict open_log(struct sender *sender, struct problem *problem)
 static enum verdict send_log(struct sender *sender, const struct notice *notice, struct problem *problem)
 {
   (void)problem;
-  log_event(sender->log, LOG_INFO, "notification", log_text("idempotencyKey", notice->idempotency_key), log_text("kind", notice->kind),
+  log_event(sender->log, LOG_INFO, "notification", log_text("topic", notice->topic), log_int("partition", notice->partition), log_int("offset", notice->offset),
+            log_text("event_id", notice->event_id), log_text("idempotencyKey", notice->idempotency_key), log_text("kind", notice->kind),
             log_text("orderId", notice->order_id), log_text("customerId", notice->customer_id));
   return VERDICT_OK;
 }

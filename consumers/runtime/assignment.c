@@ -70,6 +70,7 @@ struct slot *assignment_add(struct assignment *assignment, const char *topic, in
     abort();
   }
   slot->partition = partition;
+  slot->asked_end = -1;
   lane_init(&slot->lane, assignment->batch, assignment->wait_us);
   assignment->slots[assignment->count++] = slot;
   share_bytes(assignment);
@@ -103,6 +104,7 @@ struct slot *assignment_next(struct assignment *assignment, int64_t now_us, stru
     switch (own.step) {
     case LANE_PAUSE:
     case LANE_RESUME:
+      slot->asked_end = -1; /* told by fetches from now on, or of a pause before */
       *ret_action = own;
       return slot;
     case LANE_RUN:
@@ -129,6 +131,18 @@ void assignment_ran(struct assignment *assignment, const struct slot *slot)
       assignment->next = i + 1;
     }
   }
+}
+
+rd_kafka_topic_partition_list_t *assignment_paused(const struct assignment *assignment)
+{
+  rd_kafka_topic_partition_list_t *paused = rd_kafka_topic_partition_list_new((int)assignment->count);
+
+  for (size_t i = 0; i < assignment->count; i++) {
+    if (assignment->slots[i]->lane.is_paused) {
+      (void)rd_kafka_topic_partition_list_add(paused, assignment->slots[i]->topic, assignment->slots[i]->partition);
+    }
+  }
+  return paused;
 }
 
 rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_last)

@@ -14,6 +14,7 @@ struct slot {
   int32_t partition;
   bool is_waiting_for_database; /* its head could not even begin, since there was no session to be had */
   bool has_lost_session;        /* its last batch did, and none was done as one since */
+  int64_t asked_end;            /* where the partition ends, as brokers said in this pause; -1: not known. The caller's to set */
 };
 
 struct assignment {
@@ -41,6 +42,9 @@ void assignment_remove(struct assignment *assignment, const char *topic, int32_t
  */
 struct slot *assignment_next(struct assignment *assignment, int64_t now_us, struct lane_action *ret_action);
 void assignment_ran(struct assignment *assignment, const struct slot *slot);
+
+/* The partitions that are not fetched from. The caller's, to destroy. */
+rd_kafka_topic_partition_list_t *assignment_paused(const struct assignment *assignment);
 
 /* Offsets to commit: those that were not told, or (`is_last`) that Kafka has not said it has. The caller's, to destroy. */
 rd_kafka_topic_partition_list_t *assignment_offsets(const struct assignment *assignment, bool is_last);

@@ -8,6 +8,7 @@
  *   so has the end behind it               it can wait for ever for a partition whose topic was made anew
  *   its queue is consumed, not served      records that were fetched lie in it, and the call that only serves callbacks aborts at the first
  *   a lost assignment commits nothing      others work on it already
+ *   ends are asked for as times            the call that is made for it does not keep its timeout
  *
  * An error of a partition, of a topic or of the cluster is told once a minute (`kafka_trouble`); librdkafka's own lines of debug level and below are let through at
  * LOG_LEVEL=debug alone, since each of its threads says the same thing in its own words.
@@ -338,6 +339,22 @@ int64_t client_end_offset(struct client *client, const char *topic, int32_t part
     return -1;
   }
   return high;
+}
+
+/* As the offset of a time that never comes, which is how the protocol asks for the end. */
+void client_ask_end_offsets(struct client *client, rd_kafka_topic_partition_list_t *partitions, int timeout_ms)
+{
+  rd_kafka_resp_err_t error;
+
+  for (int i = 0; i < partitions->cnt; i++) {
+    partitions->elems[i].offset = RD_KAFKA_OFFSET_END;
+  }
+  error = rd_kafka_offsets_for_times(client->kafka, partitions, timeout_ms);
+  for (int i = 0; i < partitions->cnt; i++) {
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR || partitions->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR || partitions->elems[i].offset < 0) {
+      partitions->elems[i].offset = -1;
+    }
+  }
 }
 
 struct topic_facts client_topic_facts(struct client *client, const char *topic, int timeout_ms)

@@ -1,7 +1,8 @@
 /*
  * client.h - a member of a consumer group, by librdkafka: one record at a time, partitions that come and go, offsets that are committed when we say so.
  *
- * All functions are for one thread. Callbacks come from client_poll() and client_close(), on that thread. Nothing here stores an offset on its own.
+ * All functions but client_ask_end_offsets() are for one thread. Callbacks come from client_poll() and client_close(), on that thread. Nothing here stores an offset on its
+ * own.
  */
 #ifndef CLIENT_H
 #define CLIENT_H
@@ -59,6 +60,11 @@ enum verdict client_commit(struct client *client, const rd_kafka_topic_partition
 
 /* The end of the partition, as of the last fetch: the offset that its next record will have; -1: not known. */
 int64_t client_end_offset(struct client *client, const char *topic, int32_t partition);
+/*
+ * The ends of the partitions, of one topic, as the brokers say now: what is behind the last record that is there for us to read, in `offset`; -1 for all of them where one
+ * is not known. From any thread, as long as the client is there. Blocks for `timeout_ms` at most.
+ */
+void client_ask_end_offsets(struct client *client, rd_kafka_topic_partition_list_t *partitions, int timeout_ms);
 
 /* What the brokers say of a topic. Blocks for twice `timeout_ms` at most. */
 struct topic_facts client_topic_facts(struct client *client, const char *topic, int timeout_ms);

@@ -20,6 +20,7 @@
 #include "assignment.h"
 #include "attempt.h"
 #include "backoff.h"
+#include "end_offsets.h"
 #include "fault_point.h"
 #include "moment.h"
 #include "transaction.h"
@@ -33,8 +34,9 @@ struct loop {
   struct client *client;
   struct burial *burial;
   struct assignment assignment;
+  struct end_offsets ends;
   uint64_t chance;
-  int64_t committed_us, lag_us, probed_us;
+  int64_t committed_us, lag_us, ends_us, probed_us;
   bool is_database_away;
 };
 
@@ -213,13 +215,36 @@ static void probe(struct loop *loop, int64_t now_us)
   }
 }
 
+/* What was answered of those that are paused still; and the next question. */
+static void learn_ends(struct loop *loop, int64_t now_us)
+{
+  rd_kafka_topic_partition_list_t *answered = end_offsets_take(&loop->ends);
+
+  for (int i = 0; answered != NULL && i < answered->cnt; i++) {
+    struct slot *slot = assignment_find(&loop->assignment, answered->elems[i].topic, answered->elems[i].partition);
+
+    if (slot != NULL && slot->lane.is_paused && answered->elems[i].offset >= 0) {
+      slot->asked_end = answered->elems[i].offset;
+    }
+  }
+  if (answered != NULL) {
+    rd_kafka_topic_partition_list_destroy(answered);
+  }
+  if (loop->ends_us == 0 || now_us - loop->ends_us >= LOOP_ENDS_INTERVAL_MS * US_PER_MS) {
+    rd_kafka_topic_partition_list_t *paused = assignment_paused(&loop->assignment);
+
+    loop->ends_us = paused->cnt > 0 ? now_us : 0; /* the next one that is paused is asked about at once */
+    end_offsets_ask(&loop->ends, paused);
+  }
+}
+
 static void tell_places(struct loop *loop)
 {
   int64_t wall_us = moment_now().wall_us;
 
   for (size_t i = 0; i < loop->assignment.count; i++) {
     const struct slot *slot = loop->assignment.slots[i];
-    int64_t end = client_end_offset(loop->client, slot->topic, slot->partition);
+    int64_t end = slot->asked_end >= 0 ? slot->asked_end : client_end_offset(loop->client, slot->topic, slot->partition);
     int64_t done = slot->lane.count > 0 ? lane_at(&slot->lane, 0)->offset : slot->lane.done_offset >= 0 ? slot->lane.done_offset : end;
     int64_t waited_us = slot->lane.head.first_failed_us != 0 ? wall_us - slot->lane.head.first_failed_us : 0;
     char number[16];
@@ -240,6 +265,7 @@ static void look_at_the_clock(struct loop *loop)
     commit(loop, false);
   }
   if (now_us - loop->lag_us >= LOOP_LAG_INTERVAL_MS * INT64_C(1000)) {
+    learn_ends(loop, now_us);
     tell_places(loop);
     loop->lag_us = now_us;
   }
@@ -292,6 +318,7 @@ int loop_run(struct processing *processing, struct vitals *vitals)
   loop.chance = (uint64_t)moment_now().wall_us ^ ((uint64_t)getpid() << 40);
   assignment_init(&loop.assignment, processing->batch, processing->consumer->batch.wait_ms * US_PER_MS, (size_t)processing->settings->records_max_bytes);
   loop.burial = burial_new(processing, loop.client);
+  end_offsets_init(&loop.ends, loop.client);
   while (verdict == VERDICT_OK && !atomic_load(&vitals->is_stopping)) {
     verdict = turn(&loop, &problem);
   }
@@ -299,6 +326,7 @@ int loop_run(struct processing *processing, struct vitals *vitals)
   if (verdict != VERDICT_OK) {
     log_event(loop.log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
   }
+  end_offsets_done(&loop.ends);
   end = client_close(loop.client);
   for (size_t i = 0; i < loop.assignment.count; i++) { /* after a fatal error nothing is revoked */
     is_redis_asked = give_back(&loop, loop.assignment.slots[i], is_redis_asked);

@@ -11,6 +11,7 @@ enum {
   LOOP_TURN_MS = 100,            /* at most, while nothing comes */
   LOOP_COMMIT_INTERVAL_MS = 200, /* between two asynchronous commits of offsets */
   LOOP_LAG_INTERVAL_MS = 1000,
+  LOOP_ENDS_INTERVAL_MS = 10000,      /* between two questions to the brokers about partitions that are paused */
   LOOP_PROBE_INTERVAL_MS = 5000,      /* of the database, while no event tells how it is */
   LOOP_PROBE_AWAY_INTERVAL_MS = 1000, /* the same, while it is away */
 };

@@ -83,3 +83,10 @@ code=0
 consumer_launch d-day-service AUTH_SERVICE_URL=auth-service:8081
 wait "${CONSUMER_PID[d-day-service]}" || code=$?
 assert_eq 'exit code of a wrong address' 2 "$code"
+# Nor is one with a user and a password, which would be printed.
+code=0
+env -i DATABASE_URL=postgresql:// KAFKA_BOOTSTRAP_SERVERS="$KAFKA" AUTH_SERVICE_URL=http://u:hush@auth:8081 "$BUILD/consumers/d-day-service" --print-config \
+  >"$RUN/config.out" 2>&1 || code=$?
+assert_eq 'exit code of an address with a password' 2 "$code"
+grep -q '^AUTH_SERVICE_URL=\*\*\* .*must not hold an @' "$RUN/config.out" || fail "an address with a password: $(cat "$RUN/config.out")"
+! grep hush "$RUN/config.out" || fail '--print-config shows a password'

@@ -60,10 +60,14 @@ duplicates_are() {
 }
 await 'duplicates' 20 duplicates_are 300
 counted_are 301 || fail 'a repeated event took effect again'
+# Each event was in hand once, as a unit of its own, be it for nothing; what took effect has an age at that moment.
+await 'events that were in hand' 5 metric_is "consumer_processing_seconds_count{topic=\"$T\"}" 603
+assert_eq 'events that took effect' 301 "$(consumer_metric one "consumer_freshness_seconds_count{topic=\"$T\"}")"
 lag_is_nothing() {
-  [ "$(consumer_get one /metrics | awk '/^consumer_lag_records/ { sum += $2 } END { print sum + 0 }')" = 0 ]
+  # of three partitions, and of the one of $T.bytes
+  [ "$(consumer_get one /metrics | awk '/^consumer_lag_records/ { count++; sum += $2 } END { print count + 0, sum + 0 }')" = '4 0' ]
 }
-await 'lag is 0' 10 lag_is_nothing
+await 'lag of each partition is 0' 10 lag_is_nothing
 
 # SIGTERM commits the offsets: with an empty inbox, nothing comes again.
 consumer_stop one

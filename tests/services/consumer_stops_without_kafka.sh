@@ -29,4 +29,15 @@ COUNTING_GROUP=$T.second # the first waits for its member's session to end
 consumer_start again KAFKA_SESSION_TIMEOUT_MS=45000
 events 21 22 | produce
 await 'two more' 30 counted_are 22
-consumer_stop again
+
+# While it asks for the end of a partition that waits for its retry. The question has a thread of its own, beside those of the loop and of the pages.
+question_is_under_way() {
+  [ "$(grep -l '^counting_' "/proc/${CONSUMER_PID[again]}"/task/*/comm 2>/dev/null | wc -l)" -ge 3 ]
+}
+echo 'k|{"eventId":"e-23","eventType":"Made","n":23,"do":"transient"}' | produce
+await 'a retry' 20 consumer_has_logged again '.event == "attempt_failed"'
+kill -STOP "$(process_pid_of own-broker)"
+await 'a question that is not answered' 30 question_is_under_way
+kill -TERM "${CONSUMER_PID[again]}"
+await 'the end, a question under way' 20 process_is_gone "${CONSUMER_PID[again]}"
+kill -CONT "$(process_pid_of own-broker)"

@@ -22,6 +22,13 @@ settings=("ALERT_WEBHOOK_URL=http://127.0.0.1:$webhook_port/services/$secret" "A
   KAFKA_SESSION_TIMEOUT_MS=6000 KAFKA_HEARTBEAT_INTERVAL_MS=1000) # whoever is killed below is missed when his session is over
 consumer_start d-day-service "AUTH_SERVICE_URL=http://127.0.0.1:${SERVICE_PORT[auth-service]}"
 consumer_start member-dead-letters "${settings[@]}"
+# Who puts the password into the address is told where it belongs, and it is not printed.
+code=0
+env -i DATABASE_URL=postgresql:// KAFKA_BOOTSTRAP_SERVERS="$KAFKA" ALERT_SMTP_URL=smtp://u:hush@mail "$BUILD/consumers/member-dead-letters" --print-config \
+  >"$RUN/config.out" 2>&1 || code=$?
+assert_eq 'exit code of an address with a password' 2 "$code"
+grep -q '^ALERT_SMTP_URL=\*\*\* .*ALERT_SMTP_USER and ALERT_SMTP_PASSWORD' "$RUN/config.out" || fail "an address with a password: $(cat "$RUN/config.out")"
+! grep hush "$RUN/config.out" || fail '--print-config shows a password'
 stranger=$((8000000000 + RANDOM * 32768 + RANDOM))
 
 uuid() {

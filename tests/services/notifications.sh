@@ -167,6 +167,15 @@ more_duplicates() {
 await 'the duplicate, counted' 20 more_duplicates
 assert_eq "notices of $failed_id" 1 "$(sent "$failed_id")"
 
+echo '--- in the log, at its usual level'
+consumer_stop notification-service
+consumer_start notification-service NOTIFICATION_SENDER=log NOTIFICATION_FAIL_PREFIX=- LOG_LEVEL=info
+order user-4
+await 'the line of the notice' 20 consumer_has_logged notification-service ".event == \"notification\" and .event_id == \"$ID\""
+assert_eq 'lines of the event' notification "$(consumer_log notification-service ".event_id == \"$ID\"" | jq -r .event)"
+assert_eq 'the place that the line names' "$(of_event '"\(.topic) \(.partition) \(.offset)"')" \
+  "$(consumer_log notification-service ".event_id == \"$ID\"" | jq -r '"\(.topic) \(.partition) \(.offset)"')"
+
 echo '--- with Redis: killed while the event is reserved'
 consumer_stop notification-service
 redis_port=$(port_new)

@@ -100,6 +100,46 @@ Test(assignment, one_that_waits_does_not_hold_up_the_others)
   empty(&assignment);
 }
 
+static void assert_paused(const struct assignment *assignment, const char *topic, int32_t partition)
+{
+  rd_kafka_topic_partition_list_t *paused = assignment_paused(assignment);
+
+  cr_assert_eq(paused->cnt, topic != NULL ? 1 : 0);
+  if (topic != NULL) {
+    cr_assert_str_eq(paused->elems[0].topic, topic);
+    cr_assert_eq(paused->elems[0].partition, partition);
+  }
+  rd_kafka_topic_partition_list_destroy(paused);
+}
+
+Test(assignment, an_end_that_was_asked_for_counts_as_long_as_the_pause)
+{
+  struct assignment assignment;
+  struct lane_action action;
+  struct slot *waiting;
+
+  assignment_init(&assignment, 1, 0, SIZE_MAX);
+  (void)assignment_add(&assignment, "a", 0);
+  waiting = assignment_add(&assignment, "a", 1);
+  cr_assert_eq(waiting->asked_end, -1);
+  fill(waiting, 2);
+  assert_paused(&assignment, NULL, 0);
+  lane_postpone(&waiting->lane, false, 500, 1);
+  cr_assert_eq(assignment_next(&assignment, 1, &action), waiting);
+  cr_assert_eq(action.step, LANE_PAUSE);
+  assert_paused(&assignment, "a", 1);
+  waiting->asked_end = 7;
+  cr_assert_eq(assignment_next(&assignment, 500, &action), waiting);
+  cr_assert_eq(action.step, LANE_RUN);
+  cr_assert_eq(waiting->asked_end, 7);
+  (void)lane_done(&waiting->lane);
+  cr_assert_eq(assignment_next(&assignment, 500, &action), waiting);
+  cr_assert_eq(action.step, LANE_RESUME);
+  cr_assert_eq(waiting->asked_end, -1);
+  assert_paused(&assignment, NULL, 0);
+  empty(&assignment);
+}
+
 Test(assignment, offsets_are_those_that_were_not_told)
 {
   struct assignment assignment;

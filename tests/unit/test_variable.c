@@ -336,6 +336,42 @@ Test(variable, text_that_is_not_utf8_is_refused)
   assert_problem(0, "T_TEXT", "is not UTF-8");
 }
 
+/* libcurl takes user and password from an address, so that people write them there; and it is printed. */
+Test(variable, an_address_with_a_user_is_refused_and_never_shown)
+{
+  static const char *mail, *auth;
+  static const struct variable addresses[] = {
+      {.name = "T_MAIL", .kind = VARIABLE_URL, .target = &mail, .fallback = "", .help = "mail", .credentials = "T_USER and T_PASSWORD"},
+      {.name = "T_AUTH", .kind = VARIABLE_URL, .target = &auth, .fallback = "http://127.0.0.1:8081", .help = "another service"},
+      {0},
+  };
+  static const char *const unsound[] = {"smtp://u:hunter2@mail:25", "hunter2@mail", "smtp://u:hun/ter2@mail", "smtp://mail/hunter2@x", "hunter2\n@m"};
+  char *text;
+
+  for (size_t i = 0; i < sizeof(unsound) / sizeof(*unsound); i++) {
+    (void)setenv("T_MAIL", unsound[i], 1);
+    (void)setenv("T_AUTH", unsound[i], 1);
+    memset(&problems, 0, sizeof(problems));
+    variables_read(addresses, &problems);
+    cr_assert_eq(problems.count, 2, "%s", unsound[i]);
+    assert_problem(0, "T_MAIL", "set T_USER and T_PASSWORD");
+    assert_problem(1, "T_AUTH", "must not hold an @: a user and a password are not sent");
+    text = printed_of(addresses, variables_print);
+    cr_assert_not_null(strstr(text, "T_MAIL=***  # environment  # WRONG: must not hold an @"), "%s", text);
+    cr_assert_not_null(strstr(text, "T_AUTH=***  # environment  # WRONG: must not hold an @"), "%s", text);
+    cr_assert_null(strstr(text, "ter2"), "%s", text);
+    free(text);
+  }
+  (void)setenv("T_MAIL", "smtps://mail:465", 1);
+  (void)setenv("T_AUTH", "http://gate/a%40b", 1);
+  memset(&problems, 0, sizeof(problems));
+  variables_read(addresses, &problems);
+  cr_assert_eq(problems.count, 0);
+  text = printed_of(addresses, variables_print);
+  cr_assert_str_eq(text, "T_MAIL=smtps://mail:465  # environment\nT_AUTH=http://gate/a%40b  # environment\n");
+  free(text);
+}
+
 Test(variable, what_is_in_force_is_printed_without_secrets)
 {
   char *text;
