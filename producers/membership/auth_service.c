@@ -17,6 +17,9 @@
  * A member's id is taken from its sequence before the INSERT. Of two first logins of one person at once, one makes the member and the other waits for it and finds it.
  * Who has withdrawn stays withdrawn: consumers never revive a member either.
  *
+ * A call is one statement, and a second trip to the database for the event and COMMIT, so that a member is locked for no longer than that. A login with an Idempotency-Key has
+ * a trip more, in front: its key is claimed before the provider is asked, and who logs in is known behind that.
+ *
  * No provider is asked. The stand-in takes `code` as `person` or `person:anything`: the same person again and again, whatever stands behind the colon. A real one takes a code
  * once; so a login claims its Idempotency-Key before it asks, and a repetition gets the stored answer if the login was let in. A refusal is not stored: behind 401, 403 or 503 the
  * code may be used up, and a repetition would ask with it again, so that the client needs a new code. (That answer says who the member is. A service that also hands out a
@@ -42,25 +45,30 @@ static const struct outbox_table member_outbox = {
 
 /* What every statement answers: enum member_column. */
 #define MEMBER_COLUMNS "member_id, nickname, email, status, to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
-enum member_column { MEMBER_ID, MEMBER_NICKNAME, MEMBER_EMAIL, MEMBER_STATUS, MEMBER_TIME };
-#define LATER "greatest(clock_timestamp(), updated_at + interval '1 microsecond')"
+enum member_column { MEMBER_ID, MEMBER_NICKNAME, MEMBER_EMAIL, MEMBER_STATUS, MEMBER_TIME, MEMBER_IS_MADE };
 
-static const struct statement FIND_PERSON = {"find_person", "SELECT " MEMBER_COLUMNS " FROM auth.member WHERE provider = $1 AND provider_id = $2"};
-static const struct statement TAKE_MEMBER_ID = {"take_member_id", "SELECT nextval('auth.member_id')"};
-static const struct statement INSERT_MEMBER = {
-    "insert_member",
-    "INSERT INTO auth.member (member_id, provider, provider_id, nickname, email) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (provider, provider_id) DO NOTHING "
-    "RETURNING " MEMBER_COLUMNS,
+/*
+ * The person's member, and whether it was made here. Another login that makes it meanwhile is waited for: its row is newer than this statement's view, and DO UPDATE, which
+ * changes nothing, answers it.
+ */
+static const struct statement LOG_IN = {
+    "log_in",
+    "WITH found AS (SELECT * FROM auth.member WHERE provider = $1 AND provider_id = $2), "
+    "fresh AS (SELECT nextval('auth.member_id') AS id WHERE NOT EXISTS (TABLE found)), "
+    "made AS (INSERT INTO auth.member AS m (member_id, provider, provider_id, nickname, email) SELECT id, $1, $2, $3, $4 FROM fresh "
+    "ON CONFLICT (provider, provider_id) DO UPDATE SET nickname = m.nickname RETURNING m.*) "
+    "SELECT " MEMBER_COLUMNS ", member_id IN (TABLE fresh) FROM (TABLE found UNION ALL TABLE made) AS member",
 };
 static const struct statement FIND_MEMBER = {"find_member", "SELECT " MEMBER_COLUMNS " FROM auth.member WHERE member_id = $1"};
-static const struct statement LOCK_MEMBER = {"lock_member", "SELECT " MEMBER_COLUMNS " FROM auth.member WHERE member_id = $1 FOR UPDATE"};
-static const struct statement UPDATE_MEMBER = {
-    "update_member",
-    "UPDATE auth.member SET nickname = $2, email = $3, updated_at = " LATER " WHERE member_id = $1 RETURNING " MEMBER_COLUMNS,
-};
-static const struct statement WITHDRAW_MEMBER = {
-    "withdraw_member",
-    "UPDATE auth.member SET status = 'DELETED', updated_at = " LATER " WHERE member_id = $1 RETURNING " MEMBER_COLUMNS,
+/* Locks the member, and sets what is not NULL: nickname, email, status; nothing of one who has withdrawn. Answers it as it was and, below, as it is, if anything is new. */
+static const struct statement CHANGE_MEMBER = {
+    "change_member",
+    "WITH was AS (SELECT * FROM auth.member WHERE member_id = $1 FOR UPDATE), "
+    "changed AS (UPDATE auth.member m SET nickname = coalesce($2, was.nickname), email = coalesce($3, was.email), status = coalesce($4, was.status), "
+    "updated_at = greatest(clock_timestamp(), was.updated_at + interval '1 microsecond') FROM was "
+    "WHERE m.member_id = was.member_id AND was.status <> 'DELETED' "
+    "AND (coalesce($2, was.nickname), coalesce($3, was.email), coalesce($4, was.status)) IS DISTINCT FROM (was.nickname, was.email, was.status) RETURNING m.*) "
+    "SELECT " MEMBER_COLUMNS " FROM (TABLE was UNION ALL TABLE changed) AS member ORDER BY updated_at",
 };
 
 /* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
@@ -92,11 +100,18 @@ static struct call call_of(struct exchange *exchange)
   return call;
 }
 
+/* Of the member as it is: the last row. */
 static const char *member_text(const PGresult *member, enum member_column column)
 {
-  const int number = (int)column;
+  const int row = PQntuples(member) - 1;
 
-  return PQgetisnull(member, 0, number) ? NULL : PQgetvalue(member, 0, number);
+  return PQgetisnull(member, row, (int)column) ? NULL : PQgetvalue(member, row, (int)column);
+}
+
+/* Of what CHANGE_MEMBER answers. */
+static bool has_changed(const PGresult *member, enum member_column column)
+{
+  return strcmp(PQgetvalue(member, 0, (int)column), PQgetvalue(member, PQntuples(member) - 1, (int)column)) != 0;
 }
 
 static json_int_t member_id_of(const PGresult *member)
@@ -179,35 +194,19 @@ static enum work_end person_logs_in(struct work *work, void *context)
   if (!person_is_identified(call)) {
     return WORK_ROLLBACK;
   }
-  const PGresult *member = work_ask(work, &FIND_PERSON, call->provider, call->person);
-  if (member != NULL && PQntuples(member) == 0) {
-    const PGresult *id = work_ask(work, &TAKE_MEMBER_ID);
-    const PGresult *made = id == NULL ? NULL
-                                      : work_ask(work, &INSERT_MEMBER, PQgetvalue(id, 0, 0), call->provider, call->person, call->person,
-                                                 call->email[0] != '\0' ? call->email : NULL);
-    if (made == NULL) {
-      return WORK_FAILED;
-    }
-    if (PQntuples(made) == 1) {
-      member_publish(work, call, made, "CREATED", json_pack("{s:s, s:s*}", "nickname", call->person, "email", member_text(made, MEMBER_EMAIL)));
-      reply_member(call->exchange, 201, made);
-      return WORK_COMMIT;
-    }
-    /* Another login was quicker, and its member is committed: the INSERT waited for that. */
-    member = work_ask(work, &FIND_PERSON, call->provider, call->person);
-  }
+  const PGresult *member = work_ask(work, &LOG_IN, call->provider, call->person, call->person, call->email[0] != '\0' ? call->email : NULL);
   if (member == NULL) {
     return WORK_FAILED;
-  }
-  if (PQntuples(member) == 0) {
-    http_problem(call->exchange, 503, "the member was removed meanwhile: log in with a new code");
-    return WORK_ROLLBACK;
   }
   if (is_withdrawn(member)) {
     http_problem(call->exchange, 403, "this member has withdrawn");
     return WORK_ROLLBACK;
   }
-  reply_member(call->exchange, 200, member);
+  bool is_made = strcmp(member_text(member, MEMBER_IS_MADE), "t") == 0;
+  if (is_made) {
+    member_publish(work, call, member, "CREATED", json_pack("{s:s, s:s*}", "nickname", call->person, "email", member_text(member, MEMBER_EMAIL)));
+  }
+  reply_member(call->exchange, is_made ? 201 : 200, member);
   return WORK_COMMIT;
 }
 
@@ -240,10 +239,9 @@ static const char *path_member_id(struct exchange *exchange)
   return NULL;
 }
 
-/* NULL: the caller returns `ret_end`, with the answer given where one is due. */
-static const PGresult *ask_member(struct work *work, const struct call *call, const struct statement *statement, enum work_end *ret_end)
+/* NULL (of what was asked): the caller returns `ret_end`, with the answer given where one is due. */
+static const PGresult *take_member(const struct call *call, const PGresult *member, enum work_end *ret_end)
 {
-  const PGresult *member = work_ask(work, statement, call->member_id);
   if (member == NULL) {
     *ret_end = WORK_FAILED;
   } else if (PQntuples(member) == 0) {
@@ -259,7 +257,7 @@ static enum work_end member_is_shown(struct work *work, void *context)
 {
   const struct call *call = context;
   enum work_end end = WORK_FAILED;
-  const PGresult *member = ask_member(work, call, &FIND_MEMBER, &end);
+  const PGresult *member = take_member(call, work_ask(work, &FIND_MEMBER, call->member_id), &end);
   if (member == NULL) {
     return end;
   }
@@ -271,7 +269,7 @@ static enum work_end member_is_changed(struct work *work, void *context)
 {
   const struct call *call = context;
   enum work_end end = WORK_FAILED;
-  const PGresult *member = ask_member(work, call, &LOCK_MEMBER, &end);
+  const PGresult *member = take_member(call, work_ask(work, &CHANGE_MEMBER, call->member_id, call->new_nickname, call->new_email, NULL), &end);
   if (member == NULL) {
     return end;
   }
@@ -279,43 +277,30 @@ static enum work_end member_is_changed(struct work *work, void *context)
     http_problem(call->exchange, 409, "member %s has withdrawn", call->member_id);
     return WORK_ROLLBACK;
   }
-  const char *nickname = member_text(member, MEMBER_NICKNAME);
-  const char *email = member_text(member, MEMBER_EMAIL);
-  bool is_renamed = call->new_nickname != NULL && strcmp(call->new_nickname, nickname) != 0;
-  bool is_readdressed = call->new_email != NULL && (email == NULL || strcmp(call->new_email, email) != 0);
-  if (!is_renamed && !is_readdressed) {
-    reply_member(call->exchange, 200, member);
-    return WORK_COMMIT; /* an answer to an Idempotency-Key, too: repeated later, it must not become a change */
+  bool is_renamed = has_changed(member, MEMBER_NICKNAME);
+  bool is_readdressed = has_changed(member, MEMBER_EMAIL);
+  if (is_renamed || is_readdressed) {
+    member_publish(work, call, member, "UPDATED",
+                   json_pack("{s:s, s:[s*, s*]}", "nickname", member_text(member, MEMBER_NICKNAME), "changedFields", is_renamed ? "nickname" : NULL,
+                             is_readdressed ? "email" : NULL));
   }
-  const PGresult *changed =
-      work_ask(work, &UPDATE_MEMBER, call->member_id, is_renamed ? call->new_nickname : nickname, is_readdressed ? call->new_email : email);
-  if (changed == NULL) {
-    return WORK_FAILED;
-  }
-  member_publish(work, call, changed, "UPDATED",
-                 json_pack("{s:s, s:[s*, s*]}", "nickname", member_text(changed, MEMBER_NICKNAME), "changedFields", is_renamed ? "nickname" : NULL,
-                           is_readdressed ? "email" : NULL));
-  reply_member(call->exchange, 200, changed);
-  return WORK_COMMIT;
+  reply_member(call->exchange, 200, member);
+  return WORK_COMMIT; /* also without a change, as an answer to an Idempotency-Key: repeated later, it must not become one */
 }
 
 static enum work_end member_withdraws(struct work *work, void *context)
 {
   const struct call *call = context;
   enum work_end end = WORK_FAILED;
-  const PGresult *member = ask_member(work, call, &LOCK_MEMBER, &end);
+  const PGresult *member = take_member(call, work_ask(work, &CHANGE_MEMBER, call->member_id, NULL, NULL, "DELETED"), &end);
   if (member == NULL) {
     return end;
   }
   http_reply(call->exchange, 204, NULL);
-  if (is_withdrawn(member)) {
+  if (!has_changed(member, MEMBER_STATUS)) {
     return WORK_ROLLBACK;
   }
-  const PGresult *withdrawn = work_ask(work, &WITHDRAW_MEMBER, call->member_id);
-  if (withdrawn == NULL) {
-    return WORK_FAILED;
-  }
-  member_publish(work, call, withdrawn, "DELETED", json_pack("{s:s}", "deletedAt", member_text(withdrawn, MEMBER_TIME)));
+  member_publish(work, call, member, "DELETED", json_pack("{s:s}", "deletedAt", member_text(member, MEMBER_TIME)));
   return WORK_COMMIT;
 }
 

@@ -70,35 +70,35 @@ static bool is_step(int64_t from, int64_t to)
 
 static enum work_end order_is_moved(struct work *work, void *context)
 {
-  struct order *order = context;
-  const PGresult *stored = work_ask(work, &LOCK_ORDER, order->id);
+  struct order order = *(const struct order *)context; /* every attempt begins with what was asked */
+  const PGresult *stored = work_ask(work, &LOCK_ORDER, order.id);
   if (stored == NULL) {
     return WORK_FAILED;
   }
   if (PQntuples(stored) == 0) {
-    http_problem(order->exchange, 404, "there is no order %s", order->id);
+    http_problem(order.exchange, 404, "there is no order %s", order.id);
     return WORK_ROLLBACK;
   }
-  order->id = work_text(work, "%s", PQgetvalue(stored, 0, 3)); /* as it was made: the same uuid in other letters would be another key */
-  if (strcmp(PQgetvalue(stored, 0, 0), order->customer_id) != 0 || strcmp(PQgetvalue(stored, 0, 1), order->customer_email) != 0) {
-    http_problem(order->exchange, 422, "customerId or customerEmail is not that of order %s", order->id);
+  order.id = PQgetvalue(stored, 0, 3); /* as it was made: the same uuid in other letters would be another key */
+  if (strcmp(PQgetvalue(stored, 0, 0), order.customer_id) != 0 || strcmp(PQgetvalue(stored, 0, 1), order.customer_email) != 0) {
+    http_problem(order.exchange, 422, "customerId or customerEmail is not that of order %s", order.id);
     return WORK_ROLLBACK;
   }
-  if (strtoll(PQgetvalue(stored, 0, 2), NULL, 10) != order->previous_status) {
-    http_problem(order->exchange, 409, "previousStatus is %" PRId64 ", and the order has status %s", order->previous_status, PQgetvalue(stored, 0, 2));
+  if (strtoll(PQgetvalue(stored, 0, 2), NULL, 10) != order.previous_status) {
+    http_problem(order.exchange, 409, "previousStatus is %" PRId64 ", and the order has status %s", order.previous_status, PQgetvalue(stored, 0, 2));
     return WORK_ROLLBACK;
   }
-  if (!is_step(order->previous_status, order->status)) {
-    http_problem(order->exchange, 422, "an order goes from status 20 to 25 and from 25 to 80, not from %" PRId64 " to %" PRId64, order->previous_status,
-                 order->status);
+  if (!is_step(order.previous_status, order.status)) {
+    http_problem(order.exchange, 422, "an order goes from status 20 to 25 and from 25 to 80, not from %" PRId64 " to %" PRId64, order.previous_status,
+                 order.status);
     return WORK_ROLLBACK;
   }
-  work_do(work, &MOVE_ORDER, order->id, work_text(work, "%" PRId64, order->status), order->now);
-  order_publish(work, order, "order.shipped.v1", "OrderShipped",
-                json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "eventId", order->event_id, "orderId", order->id, "customerId", order->customer_id,
-                          "customerEmail", order->customer_email, "previousStatus", (json_int_t)order->previous_status, "currentStatus",
-                          (json_int_t)order->status, "changedAt", order->now));
-  http_reply(order->exchange, 200, json_pack("{s:s, s:I}", "orderId", order->id, "status", (json_int_t)order->status));
+  work_do(work, &MOVE_ORDER, order.id, work_text(work, "%" PRId64, order.status), order.now);
+  order_publish(work, &order, "order.shipped.v1", "OrderShipped",
+                json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "eventId", order.event_id, "orderId", order.id, "customerId", order.customer_id,
+                          "customerEmail", order.customer_email, "previousStatus", (json_int_t)order.previous_status, "currentStatus", (json_int_t)order.status,
+                          "changedAt", order.now));
+  http_reply(order.exchange, 200, json_pack("{s:s, s:I}", "orderId", order.id, "status", (json_int_t)order.status));
   return WORK_COMMIT;
 }
 

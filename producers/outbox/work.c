@@ -3,7 +3,7 @@
  *
  *   open --> statements --> COMMIT Sync ----------------> closed
  *                 |              | failed
- *                 +--------------+--> Sync ROLLBACK Sync --> closed, or the connection is dropped
+ *                 +--------------+--> (Sync) ROLLBACK Sync --> closed, or the connection is dropped
  *
  * A unit that failed does nothing more: what is queued behind a failure goes nowhere, and its end is a rollback whatever the function says.
  */
@@ -95,8 +95,9 @@ void work_close(struct work *work)
   struct pipeline *pipeline = &database->pipeline;
 
   if (!pipeline->is_broken && !is_transaction_over(database)) {
-    /* The first Sync ends the skipping behind an error, which would skip the ROLLBACK too. */
-    pipeline_send(pipeline, PIPELINE_SYNC);
+    if (pipeline->count > 0) {
+      pipeline_send(pipeline, PIPELINE_SYNC); /* ends the skipping behind an error, which would skip the ROLLBACK too */
+    }
     pipeline_send(pipeline, PIPELINE_ROLLBACK);
     pipeline_send(pipeline, PIPELINE_SYNC);
     (void)pipeline_settle(pipeline);

@@ -134,6 +134,36 @@ answered 200
 assert_eq 'the nickname behind a change that was repeated' June "$(pg "SELECT nickname FROM auth.member WHERE member_id = $jun")"
 events_are 31
 
+# Whoever waits for another sees what that one has done: a member made is found, a change is kept beside the next one and is none if it was made already, and who has
+# withdrawn meanwhile has.
+held_until_crowded "INSERT INTO auth.member (provider, provider_id, nickname) VALUES ('kakao', 'dana', 'dana')" COMMIT 1
+login dana
+held_ends
+answered 200
+dana=$(of_answer .memberId)
+assert_eq 'the member that another login has made' "$dana" "$(pg "SELECT member_id FROM auth.member WHERE provider_id = 'dana'")"
+held_until_crowded "UPDATE auth.member SET nickname = 'Dana' WHERE member_id = $dana" COMMIT 1
+call auth-service PUT "/api/members/$dana" '{"nickname": "Dana"}'
+held_ends
+answered 200
+held_until_crowded "UPDATE auth.member SET nickname = 'dana k' WHERE member_id = $dana" COMMIT 1
+call auth-service PUT "/api/members/$dana" '{"nickname": "dana k", "email": "dana@example.com"}'
+held_ends
+answered 200
+EVENT_TIMES=timestamp
+event member-events
+event_is "$dana" UPDATED auth-service "{\"eventType\": \"UPDATED\", \"memberId\": $dana, \"nickname\": \"dana k\", \"changedFields\": [\"email\"]}"
+held_until_crowded "UPDATE auth.member SET status = 'DELETED' WHERE member_id = $dana" COMMIT 1
+call auth-service PUT "/api/members/$dana" '{"nickname": "back"}'
+held_ends
+answered 409
+assert_eq 'who was withdrawn before a change' 'dana k DELETED' "$(pg "SELECT nickname || ' ' || status FROM auth.member WHERE member_id = $dana")"
+held_until_crowded "UPDATE auth.member SET status = 'DELETED' WHERE member_id = $jun" COMMIT 1
+call auth-service DELETE "/api/members/$jun"
+held_ends
+answered 204
+events_are 32
+
 # Where the stand-in is told to, nobody gets in. Who repeats a login with its key is answered from the store: for one code nobody asks the provider twice, and what it would
 # say by now does not matter.
 is_replayed() {
@@ -166,4 +196,4 @@ service_start auth-service
 login sora kakao -H "Idempotency-Key: $MINE.refused"
 answered 200
 ! is_replayed || fail 'a refused login was kept'
-events_are 32
+events_are 33

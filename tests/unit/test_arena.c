@@ -3,6 +3,10 @@
 
 #include "arena.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 Test(arena, allocations_are_aligned_and_do_not_overlap)
 {
   struct arena arena;
@@ -58,3 +62,23 @@ Test(arena, copy_ends_with_a_zero_and_keeps_null)
   cr_assert_not(span_is_null(arena_copy(&arena, span_of("", 0))));
   arena_done(&arena);
 }
+
+#ifdef __SANITIZE_ADDRESS__
+Test(arena, the_sanitizer_sees_what_is_used_behind_a_reset_or_beyond_its_end)
+{
+  struct arena arena;
+  char *kept;
+
+  arena_init(&arena, 64);
+  kept = arena_alloc(&arena, 19);
+  cr_assert_null(__asan_region_is_poisoned(kept, 19));
+  cr_assert(__asan_address_is_poisoned(kept + 19));
+  arena_reset(&arena);
+  cr_assert(__asan_address_is_poisoned(kept));
+  cr_assert(__asan_address_is_poisoned(kept + 18));
+  cr_assert_eq(arena_alloc(&arena, 1), kept);
+  cr_assert_not(__asan_address_is_poisoned(kept));
+  cr_assert(__asan_address_is_poisoned(kept + 1));
+  arena_done(&arena);
+}
+#endif
