@@ -10,7 +10,13 @@
 
 #include "stream/near_peer.h"
 
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK      72
+#define SOCK_RCVBUF_LOCK 2
+#endif
+
 enum {
+  TRIES = 20,
   CONNECTIONS = 4,
   MESSAGES_MEANWHILE = 20000, /* while the reader pauses */
   MESSAGES_UNREAD = 60000,    /* more than the window takes */
@@ -31,6 +37,18 @@ static int option(int fd, int name)
   return value;
 }
 
+static void skip_without_lock(void)
+{
+  const int no_lock = 0;
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  bool is_refused = setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &no_lock, sizeof(no_lock)) != 0;
+
+  (void)close(fd);
+  if (is_refused) {
+    cr_skip_test("the kernel is older than 5.14");
+  }
+}
+
 static void connect_by_loopback(int *ret_listener, int *ret_fd)
 {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -45,12 +63,24 @@ static void connect_by_loopback(int *ret_listener, int *ret_fd)
   *ret_listener = listener;
 }
 
+/* On a busy machine a connection may be measured as one from further away: then the next one. */
+static void connect_near(int *ret_listener, int *ret_fd)
+{
+  connect_by_loopback(ret_listener, ret_fd);
+  for (int i = 0; i < TRIES && !near_peer_prepare(*ret_fd); i++) {
+    (void)close(*ret_fd);
+    (void)close(*ret_listener);
+    connect_by_loopback(ret_listener, ret_fd);
+  }
+  cr_assert(near_peer_prepare(*ret_fd));
+}
+
 Test(near_peer, loopback_is_near_and_its_window_holds_several_segments)
 {
   int listener, fd;
 
-  connect_by_loopback(&listener, &fd);
-  cr_assert(near_peer_prepare(fd));
+  skip_without_lock();
+  connect_near(&listener, &fd);
   cr_assert_geq(option(fd, SO_RCVBUF), 2 * NEAR_PEER_WINDOW_BYTES);
   cr_assert_eq(option(fd, SO_BUF_LOCK), 0); /* the kernel may enlarge it */
   cr_assert_eq(option(fd, SO_RCVLOWAT), 1); /* the first byte still wakes who sleeps at the socket */
@@ -62,8 +92,8 @@ Test(near_peer, a_bounded_buffer_keeps_its_size_and_an_unbounded_one_is_the_kern
 {
   int listener, fd;
 
-  connect_by_loopback(&listener, &fd);
-  cr_assert(near_peer_prepare(fd));
+  skip_without_lock();
+  connect_near(&listener, &fd);
   for (int i = 0; i < 2; i++) {
     cr_assert(near_peer_bound(fd, true));
     cr_assert_eq(option(fd, SO_RCVBUF), 2 * NEAR_PEER_WINDOW_BYTES);
@@ -126,10 +156,9 @@ static void stop_reading_a_backlog(void)
   int listener, reader, sender;
   size_t sent = 0, received = 0;
 
-  connect_by_loopback(&listener, &reader);
+  connect_near(&listener, &reader);
   sender = accept(listener, NULL, NULL);
   cr_assert_eq(setsockopt(sender, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
-  cr_assert(near_peer_prepare(reader));
   cr_assert(near_peer_bound(reader, true));
   for (int i = 0; i < PAUSES; i++) {
     sent += send_messages(sender, MESSAGES_MEANWHILE);
@@ -153,6 +182,7 @@ static void stop_reading_a_backlog(void)
 
 Test(near_peer, what_is_sent_while_an_unbounded_buffer_is_not_read_is_acknowledged_in_both_directions)
 {
+  skip_without_lock();
   for (int i = 0; i < CONNECTIONS; i++) {
     stop_reading_a_backlog();
   }
