@@ -40,6 +40,7 @@
   X(ISOLATION_IN_COMPANY, "rows that are to go alone go together, as before")                                                                                  \
   X(DEAD_LETTER_NOT_AWAITED, "a row counts as settled once its dead letter was handed over")                                                                   \
   X(KEPT_RECORD_OVERTAKES, "a held record is tried again before older ones that never got through")                                                            \
+  X(BUFFER_STAYS_FIXED, "the receive buffer keeps its fixed size while nothing is read")                                                                       \
   X(RELATIONS_KEPT, "shapes of tables are kept across sessions and trusted")                                                                                   \
   X(CATALOG_ON_STREAM, "the connection that streams has read the catalog before")                                                                              \
   X(ROLLED_BACK_KEPT, "asks for open transactions and publishes them as they come, aborts unseen")                                                             \

@@ -40,6 +40,7 @@ MUTANT_TABLE='
     ISOLATION_IN_COMPANY          session_poison                  sim   -
     DEAD_LETTER_NOT_AWAITED       session_poison                  sim   -
     KEPT_RECORD_OVERTAKES         session_poison                  sim   -
+    BUFFER_STAYS_FIXED            session_bound                   sim   -
     RELATIONS_KEPT                pgoutput                        sim   faults/swarm/pgoutput
     CATALOG_ON_STREAM             -                               -     e2e/schema_changes_while_away/pgoutput
     ROLLED_BACK_KEPT              pg_command                      -     faults/subtransactions_half_rolled_back/pgoutput

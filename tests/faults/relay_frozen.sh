@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The relay is stopped by SIGSTOP and goes on later: for less than the server's patience, for more (the walsender gives up, the slot is free), and once while a second
-# relay takes over. When it wakes it believes for a moment that it still streams; nothing may be lost, invented or reordered by that.
-# row: R-04 SIGSTOP for a moment, for longer than wal_sender_timeout, and while another relay takes over
+# relay takes over; in a campaign also in the midst of a backlog, for longer than tcp_user_timeout, while its receive buffer keeps a fixed size (near_peer.h). When it
+# wakes it believes for a moment that it still streams; nothing may be lost, invented or reordered by that.
+# row: R-04 SIGSTOP for a moment, for longer than wal_sender_timeout, in the midst of a backlog, and while another relay takes over
 # expects: O1 O2 O3 O4 O7 O8 O10
 # tags: slow
 POSTGRES=own
@@ -45,6 +46,45 @@ for ((i = 1; i <= rounds; i++)); do
   recovery_ends "recovery after a long freeze, round $i"
 done
 assert_number 'times the server gave up' "$(grep -c 'terminating walsender process due to replication timeout' "$RUN/own.log")" '>=' "$rounds"
+
+active_pid() {
+  pg_in postgres "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '$SLOT'"
+}
+# receive_buffer: bytes of the largest that a connection of the relay has: twice NEAR_PEER_WINDOW_BYTES where it is bounded. Empty without `ss` (iproute2).
+receive_buffer() {
+  ! command -v ss >/dev/null || ss -tmnOH state established "dst 127.0.0.1:$PG_PORT" |
+    awk 'match($0, /,rb[0-9]+/) && substr($0, RSTART + 3, RLENGTH - 3) + 0 > most { most = substr($0, RSTART + 3, RLENGTH - 3) + 0 } END { print most }'
+}
+# backlog_is AWK-CONDITION-ON-v: v is the share of the backlog that has been confirmed.
+backlog_is() {
+  local share
+  share=$(pg_in postgres "SELECT (confirmed_flush_lsn - '$backlog_from'::pg_lsn) / ('$backlog_to'::pg_lsn - '$backlog_from'::pg_lsn) FROM pg_replication_slots
+    WHERE slot_name = '$SLOT'")
+  awk -v v="$share" "BEGIN { exit !($1) }"
+}
+
+# A backlog of small events, read in long pauses, and nothing read for 15 s in the midst of it. The server must not be who gives up: so it is TCP's word, whose limit is 10 s.
+if [ -z "${FAULTS_SHORT:-}" ]; then
+  pg "ALTER ROLE relay SET wal_sender_timeout = '60s'"
+  load_stop
+  relay_stop first
+  backlog_from=$(wal_end)
+  load_start --rate 0 --seconds 30 --connections 8 --keys 2000 --key-prefix backlog --events 1-2 --payload 60-80
+  load_ends
+  backlog_to=$(wal_end)
+  relay_start first
+  await 'the begin of the backlog' 20 backlog_is 'v > 0.1'
+  freeze 'frozen in the midst of a backlog'
+  backlog_is 'v < 0.9' || fail 'the relay was frozen behind its backlog, not in the midst of it'
+  pid=$(active_pid)
+  sleep 15
+  figure 'receive buffer while frozen' "$(receive_buffer)" bytes
+  thaw 'frozen in the midst of a backlog'
+  recovery_ends 'recovery after 15 s in the midst of a backlog'
+  figure 'connections lost by 15 s in the midst of a backlog' "$([ "$(active_pid)" = "$pid" ] && echo 0 || echo 1)" connections
+  pg "ALTER ROLE relay RESET wal_sender_timeout"
+  load_start --rate 100 --connections 4
+fi
 
 # While it is frozen another one takes the slot; woken, it finds that it has lost it, and waits.
 relay_start second standby

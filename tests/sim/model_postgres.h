@@ -136,6 +136,8 @@ struct model_stream {
   int64_t due_us; /* when the step before STREAMING is through */
   struct server_facts facts;
   int64_t looked_us; /* when the relay had the facts */
+  int64_t read_us;   /* when it last tried to read */
+  bool is_bounded;   /* the size of its receive buffer is fixed */
   Lsn start;
   struct walsender *sender;
   bool is_cut;      /* connecting, and cut off: the next call says so */
@@ -175,11 +177,18 @@ int64_t link_latency_us(struct world *world);
 /* The bytes of a message, into stream->bytes; 0 for what has none. The oracle hears that it is read. */
 size_t down_bytes(struct model_stream *stream, const struct down *down);
 
-/* ---- the relay's end (model_stream.c) ---- */
+/* ---- the relay's end (model_stream.c; model_poll.c: what has arrived there) ---- */
 void model_stream_init(struct model_stream *stream, struct world *world, uint32_t relay);
 /* What poll() would say, and when it may say something else. */
 short model_stream_poll(const struct model_stream *stream, short wanted);
 int64_t model_stream_next_us(const struct model_stream *stream, short wanted);
+/* Whether what it waits for while it connects is there. */
+bool model_stream_is_through(const struct model_stream *stream);
+/* The oldest and the newest message that the relay has not read, arrived or not; NULL: none. */
+const struct down *model_stream_head(const struct model_stream *stream);
+const struct down *model_stream_newest(const struct model_stream *stream);
+/* Whether it has arrived; NULL has not. */
+bool model_stream_has(const struct model_stream *stream, const struct down *down);
 /* The process is gone: its kernel closes the socket. */
 void model_stream_abandon(struct model_stream *stream);
 /* The connection is reset on the relay's side; `is_silent`: the server does not hear of it. */

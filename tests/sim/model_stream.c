@@ -29,8 +29,10 @@ static void forget(struct model_stream *stream)
   stream->has_partial = false;
   stream->has_said_done = false;
   stream->record.settled_us = 0;
+  stream->is_bounded = false;
   stream->base.fd = -1;
   stream->base.events = 0;
+  stream->base.is_bounded = false;
 }
 
 /* The other end may still get what is on its way: all of it when nothing is left unread on ours, else chance decides how much. */
@@ -112,18 +114,16 @@ void model_stream_cut(struct model_stream *stream, bool is_silent)
 
 /* ---- connecting ---- */
 
-static bool is_through(struct model_stream *stream)
-{
-  int64_t frozen_us = relay_of(stream)->link.frozen_until_us;
-  int64_t now_us = stream->world->now_us;
-
-  return now_us >= stream->due_us && now_us >= frozen_us;
-}
-
 static void wait_for(struct model_stream *stream, enum stream_step step, int64_t round_trips)
 {
   stream->step = step;
   stream->due_us = stream->world->now_us + 2 * round_trips * link_latency_us(stream->world) + 1;
+}
+
+/* A server close by is measured at each connection anew, and on a busy machine now and then as one further away. */
+static bool is_measured_near(struct world *world)
+{
+  return world->plan.is_near && !dice_percent(&world->dice, 10);
 }
 
 static void read_catalog(struct model_stream *stream)
@@ -139,6 +139,7 @@ static void read_catalog(struct model_stream *stream)
       .slot_is_active = server->active_pid != 0,
       .slot_active_pid = server->active_pid,
       .confirmed = server->confirmed,
+      .is_joined = is_measured_near(stream->world),
   };
 }
 
@@ -183,7 +184,7 @@ static enum verdict ms_connect(struct stream *base, struct moment now, struct se
     wait_for(stream, STEP_ATTEMPT, 4);
   }
   if (stream->step != STEP_READY) {
-    verdict = is_through(stream) ? step_connect(stream, problem) : VERDICT_WAIT;
+    verdict = model_stream_is_through(stream) ? step_connect(stream, problem) : VERDICT_WAIT;
   }
   if (verdict == VERDICT_OK) {
     *ret_facts = stream->facts;
@@ -213,13 +214,6 @@ static enum verdict step_starting(struct model_stream *stream, struct problem *p
   return VERDICT_WAIT;
 }
 
-static const struct down *newest_of(const struct model_stream *stream)
-{
-  const struct walsender *sender = stream->sender;
-
-  return sender != NULL && sender->down_count > 0 ? &sender->down[(sender->down_first + sender->down_count - 1) % WALSENDER_DOWN_MAX] : NULL;
-}
-
 static enum verdict refused(struct model_stream *stream, struct problem *problem)
 {
   model_stream_abandon(stream);
@@ -238,7 +232,7 @@ static enum verdict step_looking(struct model_stream *stream, struct stream_begi
   if (world->server.active_pid != 0 && world->server.active_pid != stream->facts.backend_pid) {
     return refuse_slot_of_another(stream, problem);
   }
-  if (stream->sender->is_over && newest_of(stream) != NULL && newest_of(stream)->kind == DOWN_REFUSED) {
+  if (stream->sender->is_over && model_stream_newest(stream) != NULL && model_stream_newest(stream)->kind == DOWN_REFUSED) {
     return refused(stream, problem); /* it has said why before it let the slot go */
   }
   if (stream->sender->is_over) {
@@ -263,27 +257,13 @@ static enum verdict ms_start(struct stream *base, Lsn start, struct stream_begin
     wait_for(stream, STEP_STARTING, 1);
     nemesis_on_start(stream->world, relay_of(stream));
   }
-  if (!is_through(stream)) {
+  if (!model_stream_is_through(stream)) {
     return VERDICT_WAIT;
   }
   return stream->step == STEP_STARTING ? step_starting(stream, problem) : step_looking(stream, ret_beginning, problem);
 }
 
 /* ---- streaming ---- */
-
-static const struct down *head_of(const struct model_stream *stream)
-{
-  const struct walsender *sender = stream->sender;
-
-  return sender != NULL && sender->down_count > 0 ? &sender->down[sender->down_first] : NULL;
-}
-
-static bool has_arrived(const struct model_stream *stream, const struct down *down)
-{
-  int64_t now_us = stream->world->now_us;
-
-  return down != NULL && down->arrives_us <= now_us && now_us >= relay_of(stream)->link.frozen_until_us;
-}
 
 static void pop(struct model_stream *stream)
 {
@@ -301,14 +281,15 @@ static void pop(struct model_stream *stream)
 static enum verdict ms_receive(struct stream *base, bool may_read, struct stream_message *ret_message, struct problem *problem)
 {
   struct model_stream *stream = model_stream_of(base);
-  const struct down *head = head_of(stream);
+  const struct down *head = model_stream_head(stream);
   struct down down;
 
   (void)may_read;
+  stream->read_us = stream->world->now_us;
   if (stream->is_cut) {
     return lost(stream, problem);
   }
-  if (!has_arrived(stream, head)) {
+  if (!model_stream_has(stream, head)) {
     return VERDICT_WAIT;
   }
   down = *head;
@@ -397,7 +378,7 @@ static enum verdict ms_finish(struct stream *base, struct problem *problem)
     stream->has_said_done = true;
     send(stream, (struct up){.kind = UP_DONE});
   }
-  for (head = head_of(stream); has_arrived(stream, head); head = head_of(stream)) {
+  for (head = model_stream_head(stream); model_stream_has(stream, head); head = model_stream_head(stream)) {
     if (head->kind == DOWN_LOST || head->kind == DOWN_REFUSED) {
       return lost(stream, problem);
     }
@@ -416,84 +397,25 @@ static void ms_close(struct stream *base, bool for_good)
   model_stream_abandon(model_stream_of(base));
 }
 
-/* ---- what the loop asks ---- */
-
-static bool is_end(const struct down *down)
+static void ms_bound(struct stream *base, bool is_bounded)
 {
-  return down != NULL && down->kind >= DOWN_REFUSED;
-}
+  struct model_stream *stream = model_stream_of(base);
 
-short model_stream_poll(const struct model_stream *stream, short wanted)
-{
-  short ready = 0;
-
-  switch (stream->step) {
-  case STEP_CLOSED:
-    return 0;
-  case STEP_ATTEMPT:
-  case STEP_SECOND:
-  case STEP_STARTING:
-  case STEP_LOOKING:
-    return (short)(is_through((struct model_stream *)stream) || stream->is_cut ? wanted & POLLIN : 0);
-  case STEP_READY:
-    return stream->is_cut ? POLLIN : 0;
-  case STEP_STREAMING:
-  case STEP_FINISHING:
-    break;
-  }
-  if (stream->is_cut || (is_end(newest_of(stream)) && newest_of(stream)->kind != DOWN_DONE && has_arrived(stream, newest_of(stream)))) {
-    ready = (short)(POLLHUP | POLLERR | (wanted & (POLLIN | POLLRDHUP)));
-  } else if (is_end(newest_of(stream)) && stream->step == STEP_STREAMING && has_arrived(stream, newest_of(stream))) {
-    ready = (short)(wanted & POLLRDHUP);
-  }
-  if (has_arrived(stream, head_of(stream))) {
-    ready = (short)(ready | (wanted & POLLIN));
-  }
-  if (stream->has_partial && stream->world->now_us >= relay_of(stream)->link.blocked_until_us) {
-    ready = (short)(ready | (wanted & POLLOUT));
-  }
-  return ready;
-}
-
-int64_t model_stream_next_us(const struct model_stream *stream, short wanted)
-{
-  const struct link *link = &relay_of(stream)->link;
-  int64_t next_us = INT64_MAX;
-
-  if (stream->step == STEP_CLOSED) {
-    return INT64_MAX;
-  }
-  if (stream->is_cut) {
-    return 0;
-  }
-  if (stream->step < STEP_STREAMING) {
-    next_us = stream->step == STEP_READY ? INT64_MAX : stream->due_us;
-  } else {
-    if ((wanted & POLLIN) != 0 && head_of(stream) != NULL) {
-      next_us = head_of(stream)->arrives_us;
-    } else if (is_end(newest_of(stream))) {
-      next_us = newest_of(stream)->arrives_us;
-    }
-    if (next_us < INT64_MAX && next_us < link->frozen_until_us) {
-      next_us = link->frozen_until_us;
-    }
-    if (stream->has_partial && (wanted & POLLOUT) != 0 && link->blocked_until_us < next_us) {
-      next_us = link->blocked_until_us;
-    }
-    return next_us;
-  }
-  return next_us < INT64_MAX && next_us < link->frozen_until_us ? link->frozen_until_us : next_us;
+  TRACE(stream->world, relay_name(relay_of(stream)), "%s", is_bounded ? "fixes its receive buffer" : "leaves its receive buffer to the kernel");
+  stream->is_bounded = is_bounded;
+  stream->world->bounds += is_bounded;
 }
 
 void model_stream_init(struct model_stream *stream, struct world *world, uint32_t relay)
 {
-  static const struct stream_ops ops = {ms_connect, ms_start, ms_receive, ms_send_status, ms_flush, ms_finish, ms_close, NULL};
+  static const struct stream_ops ops = {ms_connect, ms_start, ms_receive, ms_send_status, ms_flush, ms_finish, ms_close, ms_bound};
 
   stream->base.ops = &ops;
   stream->world = world;
   stream->relay = relay;
   stream->facts = (struct server_facts){0};
   stream->looked_us = 0;
+  stream->read_us = 0;
   stream->record = (struct session_record){0};
   forget(stream);
 }

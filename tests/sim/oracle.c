@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "stream/pace.h"
 #include "world.h"
 
 enum {
@@ -399,6 +400,20 @@ static void judge_timeliness(struct world *world, const struct relay *relay)
   }
 }
 
+/* After a turn: had a read been due, this turn would have read. However long the next one is away, by then the buffer is read or the kernel's. */
+static void judge_buffer(struct world *world, const struct relay *relay)
+{
+  const struct model_stream *stream = &relay->stream;
+
+  if (stream->is_bounded && !stream->facts.is_joined) {
+    world_finds(world, "O9", "%s has fixed the size of its receive buffer, and nothing is joined on the other side", relay_name(relay));
+  }
+  if (stream->is_bounded && world->now_us - stream->read_us > PACE_LONG_PAUSE_US) {
+    world_finds(world, "O9", "%s has read nothing for %d ms from a receive buffer whose size it has fixed", relay_name(relay),
+                (int)((world->now_us - stream->read_us) / US_PER_MS));
+  }
+}
+
 /* Only the owner of the slot has records that are still to be sent. */
 static void judge_ownership(struct world *world, const struct relay *relay)
 {
@@ -431,6 +446,7 @@ void oracle_on_turn(struct world *world, const struct relay *relay, const struct
 {
   judge_timeliness(world, relay);
   judge_ownership(world, relay);
+  judge_buffer(world, relay);
   if (figures->events_in_flight > world->plan.max_events + 1 || figures->transactions_in_flight > world->plan.max_events + 1) {
     world_finds(world, "I6", "%s has %lu events of %lu transactions in flight; the publisher's limit is %u", relay_name(relay),
                 (unsigned long)figures->events_in_flight, (unsigned long)figures->transactions_in_flight, world->plan.max_events);

@@ -10,6 +10,7 @@
  *   O4         no row is published twice in one session
  *   O7         topic, key, value, id, timestamp and position are the row's own
  *   O8         at each status, all before the confirmed position is in the model's log
+ *   O9         a receive buffer whose size is fixed is read again within a long pause: left alone it would drop what overflows it
  *   O10        it recovers within a bounded time, without a person where none is needed
  */
 #ifndef SIM_ORACLE_H

@@ -94,6 +94,7 @@ struct plan {
   bool turns_each_second; /* as relay.c does; without, each deadline has to be right */
 
   int64_t latency_us; /* one way, about */
+  bool is_near;       /* what the walsender sends is joined while the relay pauses, so that it may read a backlog in long pauses */
   uint32_t faults;    /* bits of enum sim_fault */
   uint32_t fault_count;
   int64_t active_us; /* so long are there faults; then all is mended */

@@ -49,6 +49,7 @@ static void begin(struct world *world, uint64_t seed)
   world->sessions = 0;
   world->steps = 0;
   world->turns = 0;
+  world->bounds = 0;
   world->replays = 0;
   world->fingerprint = seed;
   world->progress_us = world->now_us;

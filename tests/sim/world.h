@@ -97,6 +97,7 @@ struct world {
   uint32_t faults_done;
   uint64_t steps;
   uint64_t turns;
+  uint32_t bounds;      /* receive buffers whose size was fixed */
   uint32_t replays;     /* rows appended again */
   uint64_t fingerprint; /* of all statuses and records: the same for the same seed, wherever and behind whatever it is lived */
 

@@ -208,7 +208,7 @@ void session_hurry(struct session *session)
 
 void session_bound(struct session *session)
 {
-  stream_bound(session->ports.stream, may_receive(session) && session->pace.is_long);
+  stream_bound(session->ports.stream, session->pace.is_long && (may_receive(session) || MUTANT(BUFFER_STAYS_FIXED)));
 }
 
 /* ---- feedback ---- */

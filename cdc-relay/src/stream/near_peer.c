@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72 /* headers before Linux 5.14; a kernel that does not know it either refuses it, and near_peer_prepare() says no */
+#endif
+
 static bool is_near(int fd)
 {
   struct tcp_info info = {0};

@@ -4,6 +4,10 @@
  * As long as the receive window has room each send() of the walsender becomes a segment, with a round through the network stack; once it is full, what is sent behind
  * is joined in the sender's buffer, which costs next to nothing. A reader that pauses longer than a window takes to fill (pace.h) therefore gets the same bytes for half
  * the work on both sides. Across a network a window per pause, or per round trip, would limit the rate.
+ *
+ * Who does not run leaves nothing to the kernel: a process that is stopped in the midst of a backlog (SIGSTOP, a frozen cgroup, a paused machine) keeps its buffer bounded
+ * until it goes on. At worst that costs the connection (near_peer.c), so a reconnect and repetitions, and no event: tests/faults/relay_frozen.sh stops it for 15 s. The
+ * connection was seen to outlive that.
  */
 #ifndef STREAM_NEAR_PEER_H
 #define STREAM_NEAR_PEER_H
