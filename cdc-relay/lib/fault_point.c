@@ -22,7 +22,8 @@
 
 static const char *const mutant_names[] = {"NONE", FAULT_MUTANTS(FAULT_NAME)};
 static const char *const mutant_texts[] = {"nothing", FAULT_MUTANTS(FAULT_TEXT)};
-static const char *const crash_names[] = {"NONE", FAULT_CRASH_POINTS(FAULT_NAME) FAULT_CONSUMER_CRASH_POINTS(FAULT_NAME)};
+static const char *const crash_names[] = {"NONE",
+                                          FAULT_CRASH_POINTS(FAULT_NAME) FAULT_CONSUMER_CRASH_POINTS(FAULT_NAME) FAULT_TAKEOVER_CRASH_POINTS(FAULT_NAME)};
 
 enum { EXIT_NO_SUCH_FAULT = 2 };
 

@@ -91,12 +91,24 @@
   X(BEFORE_LETTER, "an event is given up, its dead letter is not written")                                                                                     \
   X(AFTER_LETTER, "the dead letter is written, the offset was not moved")
 
+/* X(NAME, "where"): those of the command takeover, in the order of its steps */
+#define FAULT_TAKEOVER_CRASH_POINTS(X)                                                                                                                         \
+  X(HALF_SLOT_MADE, "the slot exists by its other name, its snapshot is open, nothing was read")                                                               \
+  X(BEFORE_MARK, "Kafka has a batch of the backlog, its rows are not marked")                                                                                  \
+  X(AFTER_MARK, "a batch is marked, the next one was not read")                                                                                                \
+  X(BEFORE_COPY, "all is marked, the slot has not its name")                                                                                                   \
+  X(AFTER_COPY, "both slots exist")                                                                                                                            \
+  X(AFTER_DROP, "the relay's slot alone is left, and nobody was told")
+
 #define FAULT_ENUM_MUTANT(name, text) MUTANT_##name,
 enum fault_mutant { MUTANT_NONE, FAULT_MUTANTS(FAULT_ENUM_MUTANT) MUTANT_COUNT };
 #undef FAULT_ENUM_MUTANT
 
 #define FAULT_ENUM_CRASH(name, text) CRASH_##name,
-enum fault_crash { CRASH_NONE, FAULT_CRASH_POINTS(FAULT_ENUM_CRASH) FAULT_CONSUMER_CRASH_POINTS(FAULT_ENUM_CRASH) CRASH_COUNT };
+enum fault_crash {
+  CRASH_NONE,
+  FAULT_CRASH_POINTS(FAULT_ENUM_CRASH) FAULT_CONSUMER_CRASH_POINTS(FAULT_ENUM_CRASH) FAULT_TAKEOVER_CRASH_POINTS(FAULT_ENUM_CRASH) CRASH_COUNT
+};
 #undef FAULT_ENUM_CRASH
 
 #ifdef CDC_FAULTS

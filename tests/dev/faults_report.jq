@@ -29,7 +29,7 @@ def largest(f): map(f) | max // 0;
   "| out of order within a key | \($histories | sum(.history.findings.order)) |",
   "| changed bytes | \($histories | sum(.history.findings.bytes)) |",
   "| confirmed before Kafka had it | \($histories | sum(.history.findings.confirmed)) |",
-  "| repetitions outside of an adjacent replay, or of the stated window | \($histories | sum(.history.findings.duplicates)) |",
+  "| repetitions that are no adjacent replay, or, where that is judged, of what had been confirmed or lay behind the window | \($histories | sum(.history.findings.duplicates)) |",
   (if ($histories | sum(.history.waived | add // 0)) > 0
    then "| found where the scenario itself broke the guarantee, and waived | \($histories | map(. as $run | .history.waived | to_entries[] | select(.value > 0) | "\(.key) \(.value) in `\($run.name)`") | join(", ") | cell) |"
    else empty end),

@@ -54,5 +54,5 @@ fault_ends 'no address at all'
 relay_set KAFKA_BOOTSTRAP_SERVERS "$KAFKA"
 relay_start
 settle
-verdict
+verdict --only-unconfirmed
 relay_stop

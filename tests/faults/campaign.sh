@@ -25,6 +25,9 @@ LOADS=0
 LOAD_PIDS=()
 WATCH_TOPICS=()
 WATCH_PIDS=()
+# README's window, for scenarios in which Kafka is well: what is in flight, and what Kafka has had for no longer than delivery.confirm_interval_ms, a tenth of a second. The
+# rest of this second is for a machine that has other things to do.
+WINDOW_MS=1000
 echo "seed $FAULTS_SEED"
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
@@ -59,6 +62,16 @@ some_time() {
   local ms
   ms=$(($1 + $(random $(($2 - $1 + 1)))))
   sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+}
+
+# some_life NUMBER: the time that a relay lives before fault NUMBER (from 1) ends it or its session. Mostly short, so that faults come before it has confirmed anything; the
+# first one, and now and then another, so long that what should have been confirmed meanwhile, and is not, lies outside of the window.
+some_life() {
+  if [ $(($1 % 20)) = 1 ]; then
+    some_time $((WINDOW_MS * $(times 1 2) + 300)) $((WINDOW_MS * $(times 1 2) + 700))
+  else
+    some_time 50 600
+  fi
 }
 
 # times SHORT FULL: prints how often, within `./dev test` and in a campaign.

@@ -20,8 +20,8 @@ static const char usage_text[] = "usage: history_check [OPTION...] FILE...\n"
                                  "  --json               figures as one JSON object on standard output, findings on standard error\n"
                                  "  --svg FILE           draws the events unseen over time\n"
                                  "  --title TEXT         of the drawing\n"
-                                 "  --window N           the most repetitions that one fault may cause; any number by default\n"
-                                 "  --only-unconfirmed   nothing may be repeated of which PostgreSQL had been told (not where PostgreSQL itself crashes)\n"
+                                 "  --window MS          nothing may be repeated that was appended further away from every fault; however far by default\n"
+                                 "  --only-unconfirmed   nothing may be repeated of which PostgreSQL had been told (not where it is restarted)\n"
                                  "  --waive GUARANTEE    is judged and said, and does not count; may be given several times\n"
                                  "  --no-samples         a history without samples of the slot is whole\n"
                                  "  --keys-may-move      the number of partitions changes\n"
@@ -92,7 +92,7 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
       arguments->title = optarg;
       break;
     case 'w':
-      is_good = read_number(optarg, &arguments->judge.window);
+      is_good = read_number(optarg, &arguments->judge.window_ms);
       break;
     case 'v':
       is_good = waive(arguments, optarg);

@@ -31,6 +31,7 @@ struct bench {
   uint32_t *row_of;             /* by name */
   const struct told **told_of;  /* by name */
   const struct reading **first; /* by row */
+  const struct reading **last;  /* by row: the newest so far */
   struct key *keys;             /* by name */
 };
 
@@ -116,8 +117,23 @@ static void see_bytes(const struct bench *bench, const struct row *row, const st
   }
 }
 
-/* A repetition belongs to the newest fault that had begun when it was appended. */
-static void count_repetition(const struct bench *bench, const struct reading *reading)
+/* Whether some fault may be why `reading` was appended though `before` was there: it had begun by then, and `before` came while it lasted or within the window of it. */
+static bool is_near_a_fault(const struct bench *bench, const struct reading *before, const struct reading *reading)
+{
+  const struct history *history = bench->history;
+  int64_t window_us = bench->options->window_ms * 1000;
+
+  /* A millisecond each way, since append times are cut to it. */
+  for (size_t i = 0; i < history->fault_count && history->faults[i].begin_us <= reading->append_ms * 1000 + 999; i++) {
+    if (before->append_ms * 1000 + 999 >= history->faults[i].begin_us - window_us && before->append_ms * 1000 <= history->faults[i].end_us + window_us) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* A repetition belongs to the newest fault that had begun when it was appended. `before`: the event's record before this one. */
+static void count_repetition(const struct bench *bench, const struct reading *before, const struct reading *reading)
 {
   const struct history *history = bench->history;
   int64_t append_us = reading->append_ms * 1000 + 999;
@@ -136,6 +152,10 @@ static void count_repetition(const struct bench *bench, const struct reading *re
   if (bench->options->is_only_unconfirmed && reading->has_lsn && reading->lsn < judge_confirmed_before(history, reading->append_ms * 1000)) {
     judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s is repeated though it had been confirmed (%s)", names_text(&history->names, reading->id),
                place(bench, reading).text);
+  }
+  if (bench->options->window_ms > 0 && low > 0 && !is_near_a_fault(bench, before, reading)) {
+    judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s is repeated though no fault came within %" PRId64 " ms of its record @%" PRId64 " (%s)",
+               names_text(&history->names, reading->id), bench->options->window_ms, before->offset, place(bench, reading).text);
   }
   if (low > 0) {
     bench->judgement->repetitions[low - 1]++;
@@ -204,8 +224,9 @@ static void see_reading(struct bench *bench, const struct reading *reading)
   if (bench->first[index] == NULL) {
     bench->first[index] = reading;
   } else {
-    count_repetition(bench, reading);
+    count_repetition(bench, bench->last[index], reading);
   }
+  bench->last[index] = reading;
 }
 
 /* Partition by partition; what a reader that began again read twice counts once. */
@@ -268,6 +289,7 @@ void judge(struct history *history, const struct judge_options *options, struct 
       .row_of = zeroed(names, sizeof(*bench.row_of)),
       .told_of = zeroed(names, sizeof(void *)),
       .first = zeroed(history->row_count, sizeof(void *)),
+      .last = zeroed(history->row_count, sizeof(void *)),
       .keys = zeroed(names, sizeof(*bench.keys)),
   };
 
@@ -289,12 +311,6 @@ void judge(struct history *history, const struct judge_options *options, struct 
   }
   see_readings(&bench, history);
   see_rows(&bench);
-  for (size_t i = 0; i < history->fault_count; i++) {
-    if (options->window > 0 && ret_judgement->repetitions[i] > options->window) {
-      judge_find(ret_judgement, GUARANTEE_DUPLICATES, "fault %zu (%s) was followed by %" PRId64 " repetitions, more than the window of %" PRId64, i + 1,
-                 names_text(&history->names, history->faults[i].kind), ret_judgement->repetitions[i], options->window);
-    }
-  }
   if (history->sample_count > 0) {
     judge_confirmed(history, ret_judgement);
   } else if (!options->is_without_samples && history->reading_count > 0) {
@@ -303,6 +319,7 @@ void judge(struct history *history, const struct judge_options *options, struct 
   free(bench.row_of);
   free(bench.told_of);
   free(bench.first);
+  free(bench.last);
   free(bench.keys);
 }
 

@@ -15,7 +15,7 @@ enum guarantee { GUARANTEE_LOST, GUARANTEE_PHANTOM, GUARANTEE_ORDER, GUARANTEE_D
 enum { GUARANTEES = GUARANTEE_CONFIRMED + 1, FINDINGS_MAX = 20, FINDING_MAX_BYTES = 320 };
 
 struct judge_options {
-  int64_t window;           /* repetitions that one fault may cause; 0: any number */
+  int64_t window_ms;        /* nothing is repeated that was appended further away from every fault; 0: however far */
   bool is_only_unconfirmed; /* nothing is repeated of which PostgreSQL had been told; true unless PostgreSQL itself crashes or is put back */
   bool is_without_samples;  /* a history without samples of the slot is whole */
   bool may_move_keys;       /* the number of partitions changes: a key may be in several */

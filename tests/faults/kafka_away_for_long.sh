@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# All brokers are gone, killed, for a minute (ten with FAULTS_LONG=1), while services go on writing. The relay keeps its slot by status messages, holds no more in
-# memory than its configuration says and confirms nothing; the database keeps the WAL. When the broker is back all of it is published.
+# All brokers are gone, killed, for ten minutes, while services go on writing. The relay keeps its slot by status messages, holds no more in memory than its
+# configuration says and confirms nothing; the database keeps the WAL. When the broker is back all of it is published. With wal2json it is one minute: what lasts
+# longer has nothing to do with the plugin.
 # row: K-01 all brokers down for long
 # expects: O1 O2 O3 O4 O7 O8 O10, the same walsender throughout, at most 96 MB resident
 # tags: slow real-kafka
-# seconds: 1800
+# seconds: 2700
 # plugins: both
 POSTGRES=own
 # A relay that sent no status for so long would lose its walsender.
@@ -14,8 +15,8 @@ OWN_POSTGRES=('wal_sender_timeout = 20s')
 # shellcheck source=tests/faults/campaign.sh
 . "${BASH_SOURCE[0]%/*}/campaign.sh"
 
-outage=60
-[ -z "${FAULTS_LONG:-}" ] || outage=600
+outage=$(times 60 600)
+[ "$PLUGIN" = pgoutput ] || outage=60
 
 own_kafka
 watch_start
@@ -40,6 +41,7 @@ figure 'resident before' "$(resident_kb VmRSS)" kB
 fault_begins 'all brokers down'
 own_kafka_stop KILL
 stopped_at=$(slot_confirmed)
+figure 'outage' "$outage" s
 ends=$((SECONDS + outage))
 while [ $SECONDS -lt $ends ]; do
   sleep 1
@@ -64,6 +66,6 @@ figure 'drain, with the wait for the broker' "$(awk "BEGIN { printf \"%.0f\", ($
 recovery_ends 'recovery' 300
 assert_eq 'walsender after the outage' "$before" "$(walsender)"
 settle 120
-verdict
+verdict --only-unconfirmed
 assert_number 'kB resident, the most' "$(resident_kb VmHWM)" '<=' 98304
 relay_stop

@@ -40,6 +40,6 @@ for ((i = 1; i <= $(times 1 4); i++)); do
   await "node $leader in sync" 180 cluster_is_whole "${WATCH_TOPICS[0]}"
 done
 settle 120
-verdict
+verdict --only-unconfirmed
 figure duplicates "$(jq .duplicates "$RUN/verdict.json")" records
 relay_stop

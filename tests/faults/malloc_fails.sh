@@ -61,7 +61,7 @@ RELAY_SETTINGS+=("MALLOC_FAILS_AT=0")
 relay_start
 settle
 relay_stop
-verdict
+verdict --only-unconfirmed
 sed -E 's/^(.{10}).*/\1/' "$RUN/outcomes" | sort | uniq -c
 grep -E '^(hangs|CRASHES)' "$RUN/outcomes" >"$RUN/bad" || true
 cat "$RUN/bad"

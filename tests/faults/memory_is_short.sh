@@ -98,4 +98,4 @@ recovery_ends 'recovery with 64 MB'
 settle 120
 figure 'peak memory of the last life' "$(peak_mb)" MB
 relay_stop
-verdict
+verdict --only-unconfirmed

@@ -39,7 +39,7 @@ INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
 SQL
 fault_ends nasty-payloads
 settle
-verdict
+verdict --only-unconfirmed
 rows=$(pg 'SELECT count(*) FROM outbox')
 assert_number 'rows' "$rows" '>' 80
 figure payloads "$rows" payloads

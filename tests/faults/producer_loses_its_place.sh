@@ -73,7 +73,7 @@ done
 proxy_say kafka clear
 reconnects=$(kafka_failures)
 settle
-verdict
+verdict --only-unconfirmed
 figure 'recovery p50' "$(sort -n "$RUN/recoveries" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')" s
 figure 'recovery max' "$(sort -n "$RUN/recoveries" | tail -n 1)" s
 figure 'producers made anew' "$reconnects" ''

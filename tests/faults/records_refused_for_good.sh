@@ -72,7 +72,7 @@ recovery_begins
 recovery_ends 'recovery after the topic was made' 120
 
 settle
-verdict --dead-letters "$dead"
+verdict --only-unconfirmed --dead-letters "$dead"
 figure 'dead letters' "$(jq .dead_letters "$RUN/verdict.json")" ''
 assert_eq 'dead letters, repetitions aside' $((2 * rounds)) "$(jq -r "select(.op == \"read\" and .topic == \"$dead\") | .id" "$RUN/reader.jsonl" | sort -u | wc -l)"
 figure duplicates "$(jq .duplicates "$RUN/verdict.json")" records

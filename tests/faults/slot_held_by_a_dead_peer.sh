@@ -40,5 +40,5 @@ figure take_over "$taken" s
 assert_number 'seconds of the take-over' "$taken" '<=' "$(times 15 7)"
 recovery_ends recovery
 settle
-verdict
+verdict --only-unconfirmed
 relay_stop second

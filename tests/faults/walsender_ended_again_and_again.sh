@@ -23,7 +23,7 @@ is_read_by_another() {
 count=$(times 5 12)
 back=()
 for ((i = 1; i <= count; i++)); do
-  some_time 50 600
+  some_life "$i"
   pid=$(pg_in postgres "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '$SLOT'")
   fault_begins 'walsender ended'
   began=$EPOCHREALTIME
@@ -41,6 +41,6 @@ figure reconnected_after_most "$(printf '%s\n' "${back[@]}" | sort -n | tail -n 
 recovery_begins
 recovery_ends recovery_after_the_last
 settle
-verdict
+verdict --only-unconfirmed --window $WINDOW_MS
 figure duplicates_per_fault_most "$(jq .duplicates_per_fault_max "$RUN/verdict.json")" events
 relay_stop

@@ -34,6 +34,7 @@ load_ends 90
 fault_ends 'interleaved writers'
 settle
 verdict
+assert_eq 'records that came twice' 0 "$(jq .duplicates "$RUN/verdict.json")"
 
 # In the order of Kafka, each id once: how often a number is smaller than one that came before, and whether the commit's position ever is.
 jq -r 'select(.op == "read") | [.partition, .offset, .id, .lsn] | @tsv' reader.jsonl | sort -k1,1n -k2,2n | awk '!seen[$3]++ { print $3, $4 }' >arrived

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # A table that an old program polled is taken over, under load. That program is killed between sending and marking; then the command is killed, or its database, at any
-# moment, and run again until it is through; then the relay streams on, and is killed too. Afterwards every row is in Kafka, none that the old program had marked came
-# from us, each member's events are in their order, and what came twice from the command is what a kill can have had in flight.
-# TAKEOVER_KILLS: how often (default 5). TAKEOVER_SEED: of the moments.
+# moment, and run again until it is through; then it dies, or its database under it, between any two of its steps (the crash points of takeover in
+# cdc-relay/lib/fault_point.h), and the next one says what it found; then the relay streams on, and is killed too. Afterwards every row is in Kafka, none that the old
+# program had marked came from us, each member's events are in their order, and what came twice from the command is what a kill can have had in flight.
+# row: C-07 take-over of a polled table cut off at each of its steps, and its database
 # tags: real-kafka slow
+# build: faults
 # shellcheck disable=SC2034
 POSTGRES=own OWN_POSTGRES=()
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
+# shellcheck source=tests/faults/campaign.sh
+. "$ROOT/tests/faults/campaign.sh"
 
-kills=${TAKEOVER_KILLS:-5}
+kills=$(times 3 10)
 batch=5
-RANDOM=${TAKEOVER_SEED:-$$}
-echo "seed: ${TAKEOVER_SEED:-$$}"
 system_new membership
 relay_set POSTGRES_ADMIN_URL "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB"
 table=public.member_outbox_event
@@ -40,8 +42,10 @@ writer() {
   done
 }
 
+# It has no crash points, and is not in build/faults.
+OLD_POLLER=$ROOT/build/dev/tests/services/old_poller
 poller_start() { # NAME [ARGUMENT]
-  process_spawn "$1" KILL "$BUILD/tests/services/old_poller" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB" "$KAFKA" "${@:2}"
+  process_spawn "$1" KILL "$OLD_POLLER" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB" "$KAFKA" "${@:2}"
   poller_pid=$process_pid
 }
 
@@ -61,6 +65,22 @@ marked_are() { # at least
 
 has_said_sent() {
   grep -qx sent "$RUN/poller.killed.log"
+}
+
+slots() {
+  pg "SELECT string_agg(slot_name, ' ' ORDER BY slot_name) FROM pg_replication_slots"
+}
+
+# takeover_spawn NAME [VARIABLE=VALUE]: in the background, as process $pid.
+takeover_spawn() {
+  process_spawn "$1" KILL env -i PATH="$PATH" HOME="$RUN" "${@:2}" "${RELAY_SETTINGS[@]}" "$BUILD/cdc-relay/cdc-relay" takeover --table $table --batch $batch --poller-is-stopped
+  pid=$process_pid
+}
+
+# takeover_ends: its exit code in $code
+takeover_ends() {
+  code=0
+  wait "$pid" || code=$?
 }
 
 takeover() { # LOG ARGUMENT...
@@ -115,26 +135,26 @@ assert_eq 'slots after a dry run' 0 "$(pg 'SELECT count(*) FROM pg_replication_s
 cut=0
 for ((i = 1; i <= kills; i++)); do
   backlog 1000
-  process_spawn "takeover.$i" KILL env -i PATH="$PATH" HOME="$RUN" "${RELAY_SETTINGS[@]}" "$BUILD/cdc-relay/cdc-relay" takeover --table $table --batch $batch --poller-is-stopped
-  pid=$process_pid
-  sleep "$(awk "BEGIN { print 0.02 + $((RANDOM % 300)) / 1000 }")" # the moment, drawn from chance: nothing is waited for by it
+  takeover_spawn "takeover.$i"
+  some_time 20 320
+  fault_begins 'cut off at any moment'
   if [ $((i % 2)) = 1 ]; then
     kill -s KILL "$pid" 2>/dev/null || true
-    code=0
-    wait "$pid" || code=$?
+    takeover_ends
     [ $code != 137 ] || cut=$((cut + 1))
   else
     process_stop own QUIT
-    code=0
-    wait "$pid" || code=$?
+    takeover_ends
     postgres_run own
     [ $code = 0 ] || cut=$((cut + 1))
     [ $code = 0 ] || assert_eq "exit code of a take-over whose database went away: $(tail -n 3 "$RUN/takeover.$i.log")" 1 $code
   fi
-  echo "cut $i: code $code, $(pg "SELECT count(*) FROM $table WHERE published") marked, slots: $(pg "SELECT string_agg(slot_name, ' ') FROM pg_replication_slots")"
+  echo "cut $i: code $code, $(pg "SELECT count(*) FROM $table WHERE published") marked, slots: $(slots)"
+  fault_ends 'cut off at any moment'
   [ $code != 0 ] || fail 'a take-over was through before it could be cut off: it needs more rows'
 done
 assert_number 'take-overs that were cut off' $cut '>=' $((kills / 2))
+in_flight=$((cut * batch)) # at most
 
 # The poller is not stopped after all: somebody marks rows that are still to come. The command has published them too, and says so.
 disturbed() {
@@ -155,7 +175,93 @@ assert_match 'words where somebody else marks' 'the old poller is not stopped' "
 
 takeover last --poller-is-stopped || fail "the last take-over: exit code $?: $(cat "$RUN/last.out" "$RUN/last.err")"
 cat "$RUN/last.out"
-assert_eq 'slots' "$SLOT" "$(pg 'SELECT slot_name FROM pg_replication_slots')"
+assert_eq 'slots' "$SLOT" "$(slots)"
+
+# ---------------------------------------------------------------------------------------------------------------------------------------------------- #
+# Cut off between any two steps: now there is little enough to do for the last ones to be reached, and by larger batches, since the writers go on.
+batch=50
+
+stands_still() {
+  grep -q '^State:.T' "/proc/$pid/status"
+}
+
+# dies_at POINT WAY: the command, or the database while the command stands still there; that comes back before the command goes on, or behind.
+dies_at() {
+  local point=$1 way=$2 passage=1
+  [[ $point != *_MARK ]] || passage=$((1 + $(random 3)))
+  backlog 200
+  fault_begins "$way at $point"
+  case $way in
+    killed)
+      takeover_spawn "takeover.$point.$way" "CDC_CRASH_POINT=$point:$passage"
+      takeover_ends
+      ;;
+    'database restarted')
+      takeover_spawn "takeover.$point.$way" "CDC_PAUSE_POINT=$point:$passage"
+      await "a take-over that stands still at $point" 30 stands_still
+      process_stop own QUIT
+      postgres_run own
+      kill -s CONT "$pid"
+      takeover_ends
+      ;;
+    'database away')
+      takeover_spawn "takeover.$point.$way" "CDC_PAUSE_POINT=$point:$passage"
+      await "a take-over that stands still at $point" 30 stands_still
+      process_stop own QUIT
+      kill -s CONT "$pid"
+      takeover_ends
+      postgres_run own
+      ;;
+  esac
+  fault_ends "$way at $point"
+}
+
+# what_is_left POINT WAY: the slots, and the exit code and words of the next take-over.
+what_is_left() {
+  local left="${SLOT}_takeover" next=0 says='created, starting at'
+  case $1 in
+    AFTER_COPY) left="$SLOT ${SLOT}_takeover" says='exists, and the backlog is published' ;;
+    AFTER_DROP) left=$SLOT next=4 says='a finished take-over made it' ;;
+  esac
+  # From the copy on each step has a connection of its own: where the database is back it goes through.
+  if [[ $2 = 'database restarted' && $1 = *_COPY ]]; then
+    left=$SLOT next=4 says='a finished take-over made it'
+  fi
+  printf '%s|%s|%s\n' "$left" $next "$says"
+}
+
+# exit_code POINT WAY
+exit_code() {
+  case $2 in
+    killed) echo 137 ;;
+    'database restarted') [[ $1 = *_COPY || $1 = AFTER_DROP ]] && echo 0 || echo 1 ;;
+    *) [ "$1" = AFTER_DROP ] && echo 0 || echo 1 ;;
+  esac
+}
+
+mapfile -t points < <(sed -n '/^#define FAULT_TAKEOVER_CRASH_POINTS/,/^$/s/^ *X(\([A-Z_]*\),.*/\1/p' "$ROOT/cdc-relay/lib/fault_point.h")
+assert_number 'crash points' ${#points[@]} '>=' 6
+ways=(killed 'database restarted' 'database away')
+for point in $(shuffled "${points[@]}"); do
+  some=("${ways[@]}")
+  [ -z "${FAULTS_SHORT:-}" ] || some=("${ways[$(random 3)]}")
+  for way in "${some[@]}"; do
+    # Nobody has streamed: what is not marked is in the next snapshot, as if there had been no take-over.
+    pg "SELECT pg_drop_replication_slot('$SLOT')" >/dev/null
+    dies_at "$point" "$way"
+    assert_eq "exit code, $way at $point" "$(exit_code "$point" "$way")" "$code"
+    [ "$code" = 0 ] || cut=$((cut + 1)) in_flight=$((in_flight + batch))
+    IFS='|' read -r left next says < <(what_is_left "$point" "$way")
+    assert_eq "slots, $way at $point" "$left" "$(slots)"
+    code=0
+    takeover behind --poller-is-stopped || code=$?
+    assert_eq "exit code of the take-over behind: $way at $point" "$next" $code
+    assert_match "its words behind: $way at $point" "$says" "$(cat "$RUN/behind.out" "$RUN/behind.err")"
+    assert_eq "slots behind that, $way at $point" "$SLOT" "$(slots)"
+  done
+done
+figure 'take-overs cut off' "$cut"
+
 code=0
 takeover again --poller-is-stopped || code=$?
 assert_eq 'exit code of a take-over behind a take-over' 4 $code
@@ -165,7 +271,8 @@ awk '$6 == "auth-service"' "$RUN/taken" >"$RUN/taken.by.us"
 assert_number 'records of the command' "$(wc -l <"$RUN/taken.by.us")" '>' 4000
 twice=$(($(wc -l <"$RUN/taken.by.us") - $(cut -d ' ' -f 5 "$RUN/taken.by.us" | sort -u | wc -l)))
 echo "records of the command: $(wc -l <"$RUN/taken.by.us"), of them again after $cut kills: $twice"
-assert_number 'records that came twice from the command' "$twice" '<=' $((cut * batch))
+figure 'records that came twice from the command' "$twice"
+assert_number 'records that came twice from the command' "$twice" '<=' $in_flight
 pg "SELECT event_id FROM $table WHERE published" | LC_ALL=C sort >"$RUN/marked"
 cut -d ' ' -f 5 "$RUN/taken" | LC_ALL=C sort -u >"$RUN/in.kafka"
 assert_eq 'rows that are marked and not in Kafka' '' "$(LC_ALL=C comm -23 "$RUN/marked" "$RUN/in.kafka")"

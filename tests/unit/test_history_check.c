@@ -47,7 +47,7 @@ Test(history_check, a_good_history_has_no_finding)
   struct history history;
   struct judgement judgement;
 
-  script_judge(script, &(struct judge_options){.window = 3, .is_only_unconfirmed = true}, &history, &judgement);
+  script_judge(script, &(struct judge_options){.window_ms = 30, .is_only_unconfirmed = true}, &history, &judgement);
   for (size_t i = 0; i < GUARANTEES; i++) {
     cr_assert_eq(judgement.findings[i].count, 0, "%s", judgement.findings[i].texts[0]);
   }
@@ -222,11 +222,52 @@ Test(history_check, a_repetition_before_any_fault_is_found)
   script_finds(script, &usual, GUARANTEE_DUPLICATES, 1);
 }
 
-Test(history_check, more_repetitions_than_the_window_are_found)
+Test(history_check, a_repetition_of_what_lies_further_back_than_the_window_is_found)
+{
+  static const struct {
+    int window_ms;
+    int findings;
+  } cases[] = {{25, 0}, {24, 0}, {23, 1}, {14, 1}, {13, 2}, {4, 2}, {3, 3}};
+
+  /* Before the first fault, at 45, b1 was appended at 21, a2 at 31, a3 at 41; before the second, at 63, a4 at 62. */
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct script *script = good_history();
+
+    script_finds(script, &(struct judge_options){.window_ms = cases[i].window_ms}, GUARANTEE_DUPLICATES, cases[i].findings);
+  }
+}
+
+Test(history_check, the_window_is_open_while_a_fault_lasts_and_a_while_behind_it)
+{
+  for (int window_ms = 4; window_ms <= 6; window_ms++) {
+    struct script *script = script_new();
+
+    script_event(script, 10, "a1", "a", 1);
+    script_event(script, 20, "a2", "a", 2);
+    script_event(script, 35, "a3", "a", 3);
+    script_fault(script, 15, "slow", "begin");
+    script_fault(script, 30, "slow", "end");
+    script_read(script, 11, 0, 0, "a", "a1", 0x10);
+    script_read(script, 21, 0, 1, "a", "a2", 0x20);
+    script_read(script, 36, 0, 2, "a", "a3", 0x30);
+    script_read(script, 50, 0, 3, "a", "a1", 0x10);
+    script_read(script, 50, 0, 4, "a", "a2", 0x20);
+    script_read(script, 50, 0, 5, "a", "a3", 0x30);
+    /* And once more, of what was repeated far behind it: a window counts from the record before. */
+    script_read(script, 70, 0, 6, "a", "a3", 0x30);
+    script_finds(script, &(struct judge_options){.window_ms = window_ms, .is_without_samples = true}, GUARANTEE_DUPLICATES, window_ms < 6 ? 2 : 1);
+  }
+}
+
+Test(history_check, a_fault_yet_to_come_opens_no_window)
 {
   struct script *script = good_history();
 
-  script_finds(script, &(struct judge_options){.window = 2}, GUARANTEE_DUPLICATES, 1);
+  script_event(script, 75, "b3", "b", 3);
+  script_read(script, 90, 1, 4, "b", "b3", 0x79);
+  script_read(script, 92, 1, 5, "b", "b3", 0x79);
+  script_fault(script, 94, "kill", "begin");
+  script_finds(script, &(struct judge_options){.window_ms = 25}, GUARANTEE_DUPLICATES, 1);
 }
 
 Test(history_check, a_repetition_of_what_was_confirmed_is_found_where_that_is_wanted)

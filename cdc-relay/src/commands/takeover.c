@@ -24,6 +24,7 @@
 #include "commands/takeover_options.h"
 #include "commands/takeover_slot.h"
 #include "commands/takeover_sql.h"
+#include "fault_point.h"
 #include "moment.h"
 #include "stream/pg_connection.h"
 #include "stream/sql_text.h"
@@ -276,7 +277,9 @@ static enum verdict carry_backlog(struct takeover *takeover, struct problem *pro
     verdict = backlog_carry_batch(backlog, takeover->reader, &fetched, problem);
     ids = backlog_delivered(backlog, &count);
     if (count > 0) {
+      CRASH_POINT(BEFORE_MARK);
       marked = mark(takeover, ids, count, &marking);
+      CRASH_POINT(AFTER_MARK);
     }
     if (marked == VERDICT_OK) {
       takeover->published += count;
@@ -316,6 +319,7 @@ static enum verdict take_over(struct takeover *takeover, struct problem *problem
   if (verdict == VERDICT_OK) {
     printf("replication slot begins at %s; %s rows of %s from before are not marked\n", lsn_text(takeover->start).text, rows, takeover->outbox.entry->table);
     (void)fflush(stdout);
+    CRASH_POINT(HALF_SLOT_MADE);
     verdict = carry_backlog(takeover, problem);
     printf("%" PRIu64 " rows published and marked\n", takeover->published);
   }

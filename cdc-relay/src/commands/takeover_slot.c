@@ -20,6 +20,7 @@
 
 #include "commands/database.h"
 #include "commands/takeover_sql.h"
+#include "fault_point.h"
 #include "moment.h"
 #include "stream/pg_connection.h"
 
@@ -198,8 +199,12 @@ enum verdict takeover_slot_finish(const struct config *config, struct problem *p
   if (asprintf(&sql, "SELECT pg_copy_logical_replication_slot('%s', '%s')", half, config->postgres.slot) < 0) {
     abort();
   }
+  CRASH_POINT(BEFORE_COPY);
   verdict = run_as_relay(config, PG_ORDINARY, sql, "give the replication slot its name", problem);
   free(sql);
+  if (verdict == VERDICT_OK) {
+    CRASH_POINT(AFTER_COPY);
+  }
   /* A copy has not this property. Where this step is missed, `run` asks for it. */
   if (verdict == VERDICT_OK && config->postgres.failover) {
     if (asprintf(&sql, "ALTER_REPLICATION_SLOT \"%s\" (FAILOVER true)", config->postgres.slot) < 0) {
@@ -208,5 +213,11 @@ enum verdict takeover_slot_finish(const struct config *config, struct problem *p
     verdict = run_as_relay(config, PG_REPLICATION, sql, "set the replication slot's property failover", problem);
     free(sql);
   }
-  return verdict == VERDICT_OK ? drop_half(config, half, problem) : verdict;
+  if (verdict == VERDICT_OK) {
+    verdict = drop_half(config, half, problem);
+  }
+  if (verdict == VERDICT_OK) {
+    CRASH_POINT(AFTER_DROP);
+  }
+  return verdict;
 }
