@@ -5,6 +5,7 @@
 # row: P-26 hostile settings of role and database
 # expects: O1 O7
 # tags:
+# plugins: both
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/faults/campaign.sh

@@ -6,6 +6,7 @@
 # row: P-24 publication dropped at run time
 # expects: O1 by the documented way, O8
 # tags: matrix
+# plugins: both
 POSTGRES=own
 OWN_POSTGRES=()
 # shellcheck source=tests/e2e/harness.sh
