@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # PostgreSQL's fast shutdown waits for its walsenders. With Kafka down it must end within 2 seconds all the same, while the relay streams with an event in flight
-# and while it is paused with full queues; and nothing is lost by the way it was let go.
+# and while it is paused with full queues; and nothing is lost by the way it was let go: each row is in the topic in the end. In a campaign Kafka is a real one, which is
+# killed; else the embedded one, which is quicker to come back.
 # row: P-03 fast shutdown of PostgreSQL while Kafka is down
 # expects: O1 O8 O10, stopped within 2 s
 # tags: quick
+# seconds: 300
 POSTGRES=own
 OWN_POSTGRES=()
 # shellcheck source=tests/e2e/harness.sh
@@ -11,10 +13,20 @@ OWN_POSTGRES=()
 # shellcheck source=tests/faults/campaign.sh
 . "$ROOT/tests/faults/campaign.sh"
 
-own_broker
+if [ -n "${FAULTS_SHORT:-}" ]; then
+  own_broker
+  kafka_goes() { broker_is down; }
+  kafka_comes() { broker_is up; }
+else
+  own_kafka
+  kafka_goes() { own_kafka_stop KILL; }
+  kafka_comes() { own_kafka_run; }
+fi
 topic=outbox.event.$T
 topic_create "$topic" 1
 relay_set KAFKA_QUEUE_BUFFERING_MAX_MESSAGES 500
+# The embedded broker keeps 5 MB of a partition, and lets the oldest go.
+relay_set KAFKA_COMPRESSION_TYPE lz4
 relay_init
 relay_start
 insert k 0
@@ -31,7 +43,7 @@ stop_in_time() {
 }
 
 fault_begins 'Kafka down'
-broker_is down
+kafka_goes
 insert k 1
 in_flight() {
   relay_metric_is cdc_relay_in_flight_events 'v >= 1'
@@ -50,9 +62,14 @@ stop_in_time paused
 postgres_run own
 assert_eq 'confirmed position, which must not move while Kafka is down' "$confirmed" "$(slot_confirmed)"
 
-broker_is up
+kafka_comes
 fault_ends 'Kafka down'
 await 'confirmation of all' 90 slot_has_confirmed "$pending"
-published=$(relay_get /metrics | awk '/^cdc_relay_events_total\{.*outcome="published"/ { print $NF }')
-assert_number 'events published' "$published" '>=' 6000
 relay_stop
+# Which rows, and in which order; what was on its way when the server stopped may be there twice.
+KCAT_FORMAT='%s\n'
+read_topic "$topic" | tr -d 'x"' >records
+awk '!seen[$0]++' records >values
+seq 0 6000 >expected
+assert_same_file 'values in the topic, without repetitions, in order' expected values
+figure repeated $(($(wc -l <records) - $(wc -l <values))) records
