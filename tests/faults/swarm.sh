@@ -303,6 +303,11 @@ figure 'memory, median of the first half' "$(median_kb 0 50)" kB
 figure 'memory, median of the second half' "$(median_kb 50 100)" kB
 figure 'memory at most' "$(sort -k 3 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 3)" kB
 figure 'descriptors at most' "$(sort -k 4 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 4)"
+threads=$(sort -k 5 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 5)
+figure 'threads at most' "$threads"
+# Five, and those of a producer that is being ended beside its successor.
+assert_number 'threads at most' "$threads" '<=' 16
+assert_number 'threads at the end' "$(tail -n 1 "$RUN/sizes" | cut -d ' ' -f 5)" '<=' 8
 assert_number 'kB of memory in the second half' "$(median_kb 50 100)" '<=' $(($(median_kb 0 50) + 12000))
 assert_number 'kB of memory at most' "$(sort -k 3 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 3)" '<=' 96000
 assert_number 'descriptors at most' "$(sort -k 4 -n "$RUN/sizes" | tail -n 1 | cut -d ' ' -f 4)" '<=' 40
