@@ -87,9 +87,12 @@ figure 'answer p99' "$(awk '{ v[NR] = $1 } END { print v[int(NR * 0.99) ? int(NR
 assert_number 'seconds of the slowest answer' "$(tail -n 1 "$RUN/seconds")" '<' 15
 figure 'memory before' "$rss" kB
 figure 'memory after' "$(relay_rss_kb)" kB
-[ "${BUILD##*/}" = asan ] || assert_number 'kB of memory gained' $(($(relay_rss_kb) - rss)) '<=' 20000
+[ "${BUILD##*/}" = asan ] || assert_number 'kB of memory gained' $(($(relay_rss_kb) - rss)) '<=' 8000
 assert_eq 'state' streaming "$(relay_state)"
 settle
 verdict
-figure 'commit to Kafka p99 meanwhile' "$(jq .delay_p99_ms "$RUN/verdict.json")" ms
+delay=$(jq .delay_p99_ms "$RUN/verdict.json")
+figure 'commit to Kafka p99 meanwhile' "$delay" ms
+# Generous: 500 clients, who makes them, and the relay share what cores there are.
+[ "${BUILD##*/}" = asan ] || assert_number 'ms from commit to Kafka meanwhile, p99' "$delay" '<=' 2000
 assert_eq 'records that came twice' 0 "$(jq .duplicates "$RUN/verdict.json")"
