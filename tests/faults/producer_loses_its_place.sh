@@ -42,7 +42,9 @@ for ((i = 1; i <= $(times 1 5); i++)); do
   await 'what was written until then' 30 slot_has_confirmed "$pending"
 done
 proxy_say kafka clear
-figure "batches that the broker itself refused as out of order" $(($(refusals) - before)) ''
+refused=$(($(refusals) - before))
+figure 'batches that the broker itself refused as out of order' "$refused" ''
+assert_number 'batches that the broker itself refused as out of order' "$refused" '>=' 1
 
 load_stop
 pending=$(wal_end)
@@ -60,6 +62,7 @@ load_start --rate 150 --connections 6 --keys 60
 
 for ((i = 1; i <= $(times 1 2); i++)); do
   for code in 45 47 59 90 -1; do
+    failures=$(kafka_failures)
     fault_begins "Produce $code"
     proxy_say kafka rule end api=Produce "skip=$(random 6)" count=1 "error=$code"
     await "the error $code" 30 proxy_has_applied kafka end 1
@@ -68,6 +71,7 @@ for ((i = 1; i <= $(times 1 2); i++)); do
     pending=$(wal_end)
     await "what was written until then, after $code" 60 slot_has_confirmed "$pending"
     awk "BEGIN { printf \"%.2f\n\", $EPOCHREALTIME - $began }" >>"$RUN/recoveries"
+    echo "$code $(($(kafka_failures) - failures))" >>"$RUN/renewals"
   done
 done
 proxy_say kafka clear
@@ -77,5 +81,11 @@ verdict --only-unconfirmed
 figure 'recovery p50' "$(sort -n "$RUN/recoveries" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')" s
 figure 'recovery max' "$(sort -n "$RUN/recoveries" | tail -n 1)" s
 figure 'producers made anew' "$reconnects" ''
+# After each of them nobody can go on with the sequence numbers that there are.
+for code in 45 47 59 90 -1; do
+  renewals=$(awk -v code="$code" '$1 == code { sum += $2 } END { print sum + 0 }' "$RUN/renewals")
+  figure "of these for $code" "$renewals" ''
+  assert_number "producers made anew for the error $code" "$renewals" '>=' 1
+done
 figure duplicates "$(jq .duplicates "$RUN/verdict.json")" records
 relay_stop
