@@ -96,6 +96,8 @@ if [ -z "${FAULTS_SHORT:-}" ]; then
   recovery_ends 'recovery after 15 s in the midst of a backlog'
   figure 'connections lost by 15 s in the midst of a backlog' "$([ "$(active_pid)" = "$pid" ] && echo 0 || echo 1)" connections
   pg "ALTER ROLE relay RESET wal_sender_timeout"
+  relay_stop first # its walsender has the patience that it began with
+  relay_start first
   load_start --rate 100 --connections 4
 fi
 
