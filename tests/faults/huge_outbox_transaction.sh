@@ -38,7 +38,7 @@ figure all_in_kafka_after "$(seconds_since "$committed")" s
 fault_ends huge-outbox-transaction
 await 'confirmation' 60 slot_has_confirmed "$(wal_end)"
 after=$(peak_kb)
-figure events $events events
+figure events "$events" events
 figure memory_before "$((before * 1024))" bytes
 figure memory_most "$((after * 1024))" bytes
 # The producer's queue of at most 16 MiB, what librdkafka keeps of 20,000 records, and one row.

@@ -45,7 +45,7 @@ rm watching
 wait $watcher
 assert_eq 'values, none of them twice' '1 2 3' "$(cut -d '|' -f 2 records | paste -sd ' ')"
 reconnects=$(relay_get /metrics | awk '/^cdc_relay_reconnects_total\{/ { sum += $NF } END { print sum + 0 }')
-figure rows $rows rows
+figure rows "$rows" rows
 figure longest_without_a_reply_read "$(printf '%.1f' "$(cat silence)")" s
 figure reconnects "$reconnects" reconnects
 assert_eq 'reconnects' 0 "$reconnects"

@@ -85,5 +85,6 @@ trips 1 201 product-service POST /api/products "{\"productName\": \"keyboard\", 
 trips 1 201 product-service POST /api/products "{\"productName\": \"mouse\", $product}" -H "Idempotency-Key: $MINE.product"
 process_stop product-service
 
-exec {COUNTER[1]}>&-
+counter_words=${COUNTER[1]}
+exec {counter_words}>&-
 wait "$counter" || fail "trip_counter: $(cat "$RUN/trip_counter.err")"
