@@ -4,8 +4,8 @@
  *   bare_reader CONNINFO SLOT PLUGIN END-LSN [PAUSE-US [LONG-READ-BYTES]]
  *
  * It reads as the relay may while it is behind: one read of libpq's buffer; when it brought less than LONG-READ-BYTES, a sleep of PAUSE-US on a timer, never at
- * the socket. With PAUSE-US 0 it sleeps at the socket before each read, as pg_recvlogical does. Over TCP it has the relay's long pause, too, and the window that it
- * needs (stream/near_peer.h), or it would be no upper limit.
+ * the socket. With PAUSE-US 0 it sleeps at the socket before each read, as pg_recvlogical does. Over TCP it has the relay's long pause, too, and the window that the
+ * relay begins with (stream/near_peer.h), or it would be no upper limit; its size is left to the kernel, since whoever does nothing with what he reads is never late.
  *
  * Prints NAME=VALUE lines: rows, bytes, the time from the first row to the last one, and its own CPU time meanwhile.
  */

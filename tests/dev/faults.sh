@@ -187,12 +187,21 @@ faults_keep_passed() {
   say "$TEST_PASSED scenarios passed before"
 }
 
+# Of a campaign that was gone on with, the last part says nothing of the whole.
+faults_extent() {
+  if [ -n "$FAULTS_RESUMES" ]; then
+    echo ', in parts'
+  elif [ -n "$FAULTS_PATTERN" ]; then
+    echo ", only \`$FAULTS_PATTERN\`"
+  fi
+}
+
 # What stands at the head of the report: where and with what it was measured.
 faults_circumstances() {
   local version
   version=$(psql -X -q -A -t -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -c 'SHOW server_version')
   cat <<CIRCUMSTANCES
-- $(date -u +%Y-%m-%d), seed $(jq -r -s 'map(.seed) | unique | join(", ")' "$FAULTS_RESULTS")${FAULTS_SHORT:+, shortened as within \`./dev test\`}${FAULTS_PATTERN:+, only \`$FAULTS_PATTERN\`}
+- $(date -u +%Y-%m-%d), seed $(jq -r -s 'map(.seed) | unique | join(", ")' "$FAULTS_RESULTS")${FAULTS_SHORT:+, shortened as within \`./dev test\`}$(faults_extent)
 - cdc-relay $(jq -r -s 'group_by(.revision) | if length == 1 then .[0][0].revision else map("\(.[0].revision) (\(length) scenarios)") | join(", ") end' "$FAULTS_RESULTS"), PostgreSQL ${version%% *}, Apache Kafka $(kafka_version), librdkafka $(pkg-config --modversion rdkafka)
 - $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)
 CIRCUMSTANCES

@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 
+#include "session/session_priv.h"
 #include "session_fakes.h"
 
 struct bench {
@@ -154,6 +155,13 @@ static inline void transaction(struct bench *bench, Lsn commit_lsn, Lsn end_lsn,
 }
 
 #define KEYS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* One of a single row, which was committed so long before it is sent that the session is late. */
+static inline void late_transaction(struct bench *bench)
+{
+  fake_stream_sent_after(bench->stream, SESSION_LAG_US);
+  transaction(bench, 0x200, 0x240, KEYS("a"));
+}
 
 /* Holds on the topic of a record with the key a (one transaction 0x200 .. 0x240): refused in company, then alone. */
 static inline void hold_on_topic(struct bench *bench)

@@ -1,5 +1,4 @@
 /* test_session_bound.c - when the receive buffer keeps its size: only while a backlog is read in long pauses. */
-#include "session/session_priv.h"
 #include "session_bench.h"
 
 /* Streaming behind from a server close by. */
@@ -10,8 +9,7 @@ static void begin_late(struct bench *bench)
   fake_stream_on_connect(bench->stream, VERDICT_OK, &bench->facts, NULL);
   turn(bench, 1000);
   cr_assert_not(fake_stream_is_bounded(bench->stream));
-  fake_stream_sent_after(bench->stream, SESSION_LAG_US);
-  transaction(bench, 0x200, 0x240, KEYS("a"));
+  late_transaction(bench);
   turn(bench, 1000);
 }
 
@@ -61,8 +59,7 @@ Test(session_bound, it_never_is_where_nothing_is_joined)
   struct bench bench;
 
   bench_init(&bench);
-  fake_stream_sent_after(bench.stream, SESSION_LAG_US);
-  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  late_transaction(&bench);
   turn(&bench, 1000);
   cr_assert_not(fake_stream_is_bounded(bench.stream));
   bench_done(&bench);

@@ -1,5 +1,4 @@
 /* test_session_hurry.c - which records go out at once, and which wait for company. */
-#include "session/session_priv.h"
 #include "session_bench.h"
 
 Test(session_hurry, a_record_is_hurried_in_the_turn_that_published_it)
@@ -48,8 +47,7 @@ Test(session_hurry, late_records_wait_no_longer_once_a_keepalive_ends_what_is_re
   struct bench bench;
 
   bench_init(&bench);
-  fake_stream_sent_after(bench.stream, SESSION_LAG_US);
-  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  late_transaction(&bench);
   fake_stream_keepalive(bench.stream, 0x280, false);
   transaction(&bench, 0x300, 0x340, KEYS("a"));
   turn(&bench, 0);
@@ -92,8 +90,7 @@ Test(session_hurry, a_session_that_stops_hurries_what_is_late)
   struct bench bench;
 
   bench_init(&bench);
-  fake_stream_sent_after(bench.stream, SESSION_LAG_US);
-  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  late_transaction(&bench);
   turn(&bench, 0);
   cr_assert_eq(fake_publisher_hurries(bench.publisher), 0);
   session_stop(bench.session, bench.now);
