@@ -13,14 +13,17 @@
 
 FAULTS_ONLY_SWARM=''
 FAULTS_RESUMES=''
+FAULTS_PART=''
 FAULTS_PATTERN=''
 
 faults_usage() {
   cat <<'USAGE'
-./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--resume] [--list] [PATTERN]
+./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--resume] [--part K/N] [--list] [PATTERN]
 
   --seed N      of all chance; a random one by default, printed and written into the report
   --resume      goes on where the last campaign was cut off: what passed then is kept, and not run again
+  --part K/N    every Nth scenario from the Kth on: a campaign on N machines. Their build/campaign/results.jsonl
+                in one file of that name, and --resume writes the report of all
   --short       each scenario as short as within ./dev test: a look, no figures to quote
   --swarm       only random faults under load, --minutes of them (3)
   --list        the rows and the scenarios that cover them; runs nothing
@@ -167,6 +170,11 @@ faults_simulator() {
   [ $verdict = ok ] || tail -n 10 "$log" | sed 's/^/    /'
 }
 
+# faults_is_in_part POSITION: of the list of all runs, from 0 on.
+faults_is_in_part() {
+  [ -z "$FAULTS_PART" ] || [ $(($1 % ${FAULTS_PART#*/} + 1)) = "${FAULTS_PART%/*}" ]
+}
+
 # faults_is_wanted NAME IDS
 faults_is_wanted() {
   [ -z "$FAULTS_ONLY_SWARM" ] || [[ $1 == swarm/* ]] || return 1
@@ -189,7 +197,9 @@ faults_keep_passed() {
 
 # Of a campaign that was gone on with, the last part says nothing of the whole.
 faults_extent() {
-  if [ -n "$FAULTS_RESUMES" ]; then
+  if [ -n "$FAULTS_PART" ]; then
+    echo ", part $FAULTS_PART"
+  elif [ -n "$FAULTS_RESUMES" ]; then
     echo ', in parts'
   elif [ -n "$FAULTS_PATTERN" ]; then
     echo ", only \`$FAULTS_PATTERN\`"
@@ -225,7 +235,7 @@ faults_report() {
     echo
     faults_circumstances
     echo
-    jq -r -s --rawfile rows <(faults_rows) --arg gaps "$gaps" --arg partial "${FAULTS_PATTERN:+yes}${FAULTS_ONLY_SWARM:+yes}" -f "$ROOT/tests/dev/faults_report.jq" "$FAULTS_RESULTS"
+    jq -r -s --rawfile rows <(faults_rows) --arg gaps "$gaps" --arg partial "${FAULTS_PART:+yes}${FAULTS_PATTERN:+yes}${FAULTS_ONLY_SWARM:+yes}" -f "$ROOT/tests/dev/faults_report.jq" "$FAULTS_RESULTS"
   } >"$ROOT/build/reports/faults.md"
 }
 
@@ -250,6 +260,11 @@ faults_arguments() {
         [ "$1" = --seed ] && FAULTS_SEED=$2 || FAULTS_MINUTES=$2
         shift
         ;;
+      --part)
+        [[ ${2:-} =~ ^([1-9][0-9]?)/([1-9][0-9]?)$ ]] && [ "${BASH_REMATCH[1]}" -le "${BASH_REMATCH[2]}" ] || usage_error 'faults: --part needs K/N, K not above N'
+        FAULTS_PART=$2
+        shift
+        ;;
       --short) FAULTS_SHORT=1 ;;
       --swarm) FAULTS_ONLY_SWARM=1 ;;
       --resume) FAULTS_RESUMES=1 ;;
@@ -270,7 +285,7 @@ faults_arguments() {
 }
 
 dev_faults() {
-  local began=$SECONDS file plugin ids gaps='' name
+  local began=$SECONDS file plugin ids gaps='' name position=0
   faults_arguments "$@"
   dev_setup quiet
   kafka_is_installed || {
@@ -301,7 +316,7 @@ dev_faults() {
   test_warm_up
   while read -r -u 9 file plugin ids; do
     name=$(basename "$file" .sh)/$plugin
-    if faults_is_wanted "$name" "$ids" && ! faults_has_passed "${name%/-}"; then
+    if faults_is_in_part $((position++)) && faults_is_wanted "$name" "$ids" && ! faults_has_passed "${name%/-}"; then
       if [ "$file" = simulator ]; then
         faults_simulator
       else
@@ -310,7 +325,7 @@ dev_faults() {
     fi
   done 9< <(faults_runs)
   # A part of the scenarios says nothing of rows.
-  [ -n "$FAULTS_PATTERN$FAULTS_ONLY_SWARM" ] || gaps=$(faults_gaps)
+  [ -n "$FAULTS_PART$FAULTS_PATTERN$FAULTS_ONLY_SWARM" ] || gaps=$(faults_gaps)
   faults_report "$gaps"
   echo
   [ -z "$gaps" ] || echo "$gaps"
