@@ -52,16 +52,26 @@ effects_fill() {
   [ "$(topic_tool total $EFFECTS_TOPIC)" = "$BENCH_EVENTS" ] || fail_bench "the topic does not hold the $BENCH_EVENTS events"
 }
 
-# effects_script EVENTS: a transaction of pgbench. Two numbers of 18 digits are as long as a uuid.
+# effects_script EVENTS: a transaction of pgbench, with the statements of consumers/runtime/inbox.c: several events have one for the inbox. Two numbers of 18 digits are as
+# long as a uuid.
 effects_script() {
-  local i
+  local i ids=''
   for ((i = 1; i <= $1; i++)); do
     printf '\\set id_%d_%d random(100000000000000000, 999999999999999999)\n' $i 1 $i 2
+    ids+="${ids:+, }:id_${i}_1::text || :id_${i}_2::text"
   done
   echo 'BEGIN;'
+  if [ "$1" = 1 ]; then
+    cat <<SQL
+INSERT INTO inbox (consumer, event_id, topic, partition, "offset") VALUES (:consumer::text, $ids, :topic::text, :partition::integer, :offset::bigint) ON CONFLICT DO NOTHING RETURNING event_id;
+SQL
+  else
+    cat <<SQL
+INSERT INTO inbox (consumer, event_id, topic, partition, "offset") SELECT :consumer::text, e.event_id, e.topic, e.partition, e.position FROM unnest(ARRAY[$ids], array_fill(:topic::text, ARRAY[$1]), array_fill(:partition::integer, ARRAY[$1]), array_fill(:offset::bigint, ARRAY[$1])) WITH ORDINALITY AS e (event_id, topic, partition, position, number) ORDER BY e.event_id COLLATE "C", e.number ON CONFLICT DO NOTHING RETURNING event_id;
+SQL
+  fi
   for ((i = 1; i <= $1; i++)); do
     cat <<SQL
-INSERT INTO inbox (consumer, event_id, topic, partition, "offset") VALUES (:consumer::text, :id_${i}_1::text || :id_${i}_2::text, :topic::text, :partition::integer, :offset::bigint) ON CONFLICT DO NOTHING RETURNING event_id;
 INSERT INTO counted (event_id, n, topic, partition, "offset", key, attempt) VALUES (:id_${i}_1::text || :id_${i}_2::text, :n::bigint, :topic, :partition::integer, :offset::bigint, :key, :attempt::integer);
 SQL
   done

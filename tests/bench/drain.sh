@@ -162,7 +162,7 @@ drain_systems() {
   [ "$BENCH_KIND" = quick ] || echo bare_reader
   echo relay_decode
   echo relay
-  if [ "$BENCH_PEERS" = yes ] && [[ $1 == 'pgoutput tcp '* && $1 != *all ]]; then
+  if [ "$BENCH_PEERS" = yes ] && [[ $1 == 'pgoutput tcp '* ]]; then
     printf '%s\n' debezium_default debezium_tuned debezium_lean
   fi
 }
@@ -229,19 +229,18 @@ drain_settings() {
 
 # measure_drains EVENTS-PER-TRANSACTION
 measure_drains() {
-  local per=$1 round rounds=$BENCH_ROUNDS setting first
+  local per=$1 round setting first
   first=$(drain_settings "$per" | head -n 1)
   [ -n "$first" ] || return 0
   if [ "$per" = all ]; then
     bench_load "$BENCH_ROWS" "$BENCH_ROWS"
-    rounds=1
   else
     bench_load "$BENCH_EVENTS" "$per"
     # Not measured: the broker's machine code is made while it works.
     drain_relay "$first" 0
     drain_relay "$first" 0
   fi
-  for ((round = 1; round <= rounds; round++)); do
+  for ((round = 1; round <= BENCH_ROUNDS; round++)); do
     while read -r setting; do
       drain_round "$setting" "$round"
     done < <(drain_settings "$per")

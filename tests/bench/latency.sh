@@ -96,10 +96,10 @@ measure_latency() {
 
 measure_latencies() {
   local round=$1 rate
-  latency_warm_broker
+  [ "$round" != 1 ] || latency_warm_broker
   for rate in $BENCH_RATES; do
     measure_latency relay "$rate" "$round"
-    if [ "$BENCH_PEERS" = yes ] && [ "$rate" != 5000 ]; then
+    if [ "$BENCH_PEERS" = yes ]; then
       measure_latency debezium_lean "$rate" "$round"
     fi
   done

@@ -53,7 +53,7 @@ measure_outage() {
 
 # One transaction, drained by a relay that has just begun: nothing of it may be kept.
 measure_memory() {
-  local plugin topic=memory
+  local plugin topic=memory.$1
   bench_load "$BENCH_ROWS" "$BENCH_ROWS"
   for plugin in pgoutput wal2json; do
     topic_new "$topic.$plugin"

@@ -40,10 +40,11 @@ report_machine() {
   echo "PostgreSQL $(bench_sql -c 'SHOW server_version'), fsync on; Apache Kafka $(kafka_version), one node, $BENCH_PARTITIONS partitions; all on the loopback interface, sharing the processors."
   echo "Relay: $("$ROOT/build/release/cdc-relay/cdc-relay" version | head -n 1)${BENCH_SET[*]:+, with ${BENCH_SET[*]}}."
   [ -z "$BENCH_EARLIER" ] || echo "From an earlier run on this machine: $BENCH_EARLIER."
-  echo "Backlog: $BENCH_EVENTS events with a payload of 250 bytes; $BENCH_ROUNDS round(s), median (smallest to largest); $BENCH_KIND run, $((SECONDS - REPORT_BEGAN)) s."
+  echo "Backlog: $BENCH_EVENTS events with a payload of 250 bytes. $BENCH_KIND run, $((SECONDS - REPORT_BEGAN)) s."
+  echo "Figures are medians (smallest to largest of how many runs)."
 }
 
-# figure TAB setting TAB system TAB metric TAB median TAB smallest TAB largest, in the order of their first line.
+# figure TAB setting TAB system TAB metric TAB median TAB smallest TAB largest TAB runs, in the order of their first line.
 report_medians() {
   awk -F '\t' -v OFS='\t' '
     NR > 1 {
@@ -60,12 +61,12 @@ report_medians() {
           for (j = i - 1; j > 0 && sorted[j] > x; j--) { sorted[j + 1] = sorted[j] }
           sorted[j + 1] = x
         }
-        print key, (sorted[int((n + 1) / 2)] + sorted[int(n / 2) + 1]) / 2, sorted[1], sorted[n]
+        print key, (sorted[int((n + 1) / 2)] + sorted[int(n / 2) + 1]) / 2, sorted[1], sorted[n], n
       }
     }' "$BENCH_TSV"
 }
 
-# How flat a row of settings is, as lines like those of report_medians: the smallest median of the largest. A row is what the settings have in common besides a number:
+# How flat a row of settings is, as lines like those of report_medians, which has no runs of its own: the smallest median of the largest. A row is what the settings have in common besides a number:
 # backlog, tables, keys, payload.
 report_flatness() {
   awk -F '\t' -v OFS='\t' '
@@ -96,14 +97,15 @@ report_verdicts() {
           split(line[i], v, "\t")
           if (v[1] != b[1] || v[4] != b[2] || v[3] != b[3] || v[2] !~ b[7]) { continue }
           met = b[4] == "<" ? v[5] < b[5] : b[4] == "<=" ? v[5] <= b[5] : v[5] >= b[5]
-          printf "| %s | %s | %.3g (%.3g to %.3g) | %s %s | %s |\n", b[6], v[2], v[5], v[6], v[7], b[4], b[5], met ? "met" : "MISSED"
+          spread = v[8] > 1 ? sprintf(" (%.3g to %.3g of %d)", v[6], v[7], v[8]) : v[8] == 1 ? " (one run)" : ""
+          printf "| %s | %s | %.3g%s | %s %s | %s |\n", b[6], v[2], v[5], spread, b[4], b[5], met ? "met" : "MISSED"
         }
       }
     }' "$RUN/medians.tsv"
 }
 
 report_values() {
-  awk -F '\t' '{ printf "| %s | %s | %s | %s | %.5g | %.5g | %.5g |\n", $1, $2, $3, $4, $5, $6, $7 }' "$RUN/medians.tsv"
+  awk -F '\t' '{ printf "| %s | %s | %s | %s | %.5g | %.5g | %.5g | %s |\n", $1, $2, $3, $4, $5, $6, $7, $8 }' "$RUN/medians.tsv"
 }
 
 # report_plot NAME TITLE UNIT FIGURE METRIC SYSTEMS SETTINGS: a pattern each for the last three. With several metrics they are the series.
@@ -132,6 +134,34 @@ report_plots() {
   report_plot consumers 'Effects of a consumer, and the same statements by pgbench' events/s consumers events_per_s '.*' .
   report_plot growth 'Growth: rate' events/s growth events_per_s relay .
   report_plot memory 'Growth: peak memory' MB growth peak_mb relay .
+}
+
+# Latency: a line per rate and system. A rate that the writer did not hold, since the machine was full, is marked: then figures are those of a queue.
+REPORT_BEHIND_MS=100
+
+report_latency() {
+  awk -F '\t' -v behind_ms=$REPORT_BEHIND_MS '
+    function cell(who, metric) { return (setting SUBSEP who SUBSEP metric) in value ? sprintf("%.3g", value[setting, who, metric]) : "" }
+    $1 == "latency" {
+      if ($3 !~ /^writer/ && !(($2, $3) in seen)) { seen[$2, $3] = 1; order[++lines] = $2 SUBSEP $3 }
+      value[$2, $3, $4] = $5
+    }
+    END {
+      if (lines == 0) { exit }
+      print "## Latency\n"
+      print "Milliseconds from before the INSERT was sent to an independent reader, and from the commit to the acknowledgement as the relay counts it; Poisson arrivals, one row per transaction."
+      print "The last column is how far the writer itself was behind its schedule, at the median: where it says *not held*, the machine was full, and the figures are those of a queue.\n"
+      print "| rate | system | reader p50 | p99 | p99.9 | acknowledged p50 | p99 | p99.9 | % of a core | writer behind |"
+      print "|---|---|---|---|---|---|---|---|---|---|"
+      for (l = 1; l <= lines; l++) {
+        split(order[l], name, SUBSEP); setting = name[1]
+        late = value[setting, "writer_beside_" name[2], "behind_schedule_p50_ms"]
+        printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %.3g%s |\n", setting, name[2], cell(name[2], "insert_to_reader_p50_ms"), cell(name[2], "insert_to_reader_p99_ms"),
+          cell(name[2], "insert_to_reader_p999_ms"), cell(name[2], "commit_to_ack_p50_ms"), cell(name[2], "commit_to_ack_p99_ms"), cell(name[2], "commit_to_ack_p999_ms"),
+          cell(name[2], "cpu_percent"), late, (late > behind_ms ? ", *not held*" : "")
+      }
+      print ""
+    }' "$RUN/medians.tsv"
 }
 
 # Services and consumers beside pgbench: a line per system. A column that a system has no figure for is empty.
@@ -171,11 +201,12 @@ report_text() {
   printf '\n## Against the targets\n\n| figure | setting | measured | target | |\n|---|---|---|---|---|\n'
   report_verdicts
   printf '\n'
+  report_latency
   report_services
   printf '## Plots\n\n'
   report_plots
   printf '## All figures\n\nSettings of a drain: plugin, transport, events per transaction. Systems: see tests/bench/drain.sh.\n\n'
-  printf '| figure | setting | system | metric | median | smallest | largest |\n|---|---|---|---|---|---|---|\n'
+  printf '| figure | setting | system | metric | median | smallest | largest | runs |\n|---|---|---|---|---|---|---|---|\n'
   report_values
 }
 

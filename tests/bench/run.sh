@@ -194,10 +194,17 @@ done
 for ((round = 1; round <= BENCH_ROUNDS; round++)); do
   ! bench_wants start || measure_start "$round"
 done
-! bench_wants latency || measure_latencies 1
+for ((round = 1; round <= BENCH_ROUNDS; round++)); do
+  ! bench_wants latency || measure_latencies "$round"
+done
 ! bench_wants orders || measure_orders
 ! bench_wants consumers || measure_consumers
-! bench_wants memory || measure_memory 1
+for ((round = 1; round <= BENCH_ROUNDS; round++)); do
+  ! bench_wants memory || measure_memory "$round"
+done
+# Minutes of waiting, for figures of memory that hardly differ: once.
 ! bench_wants memory || [ $BENCH_OUTAGE_MINUTES = 0 ] || measure_outage 1
-! bench_wants growth || measure_growth 1
+for ((round = 1; round <= BENCH_ROUNDS; round++)); do
+  ! bench_wants growth || measure_growth "$round"
+done
 report_write
