@@ -15,7 +15,7 @@ setup_packages() {
   echo "gcc libc6-dev cmake ninja-build pkg-config"
   echo "libpq-dev librdkafka-dev libjansson-dev libmicrohttpd-dev libpcre2-dev libcriterion-dev libssl-dev libcurl4-openssl-dev libhiredis-dev"
   echo "postgresql-$version postgresql-$version-wal2json postgresql-client-$version"
-  echo "redis-server python3-jsonschema kcat maven default-jre-headless openssl curl jq ca-certificates util-linux"
+  echo "redis-server python3-jsonschema kcat maven default-jre-headless openssl curl jq ca-certificates util-linux iproute2 nftables"
 }
 
 lint_packages() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The network between relay and PostgreSQL swallows everything: first in both directions, then only what the relay says while the server's words still arrive. Connections
-# stay open and nothing fails at once, which is the worst case. The server gives the relay up after wal_sender_timeout; what it is told no longer, it does not
+# The way between relay and PostgreSQL stands still: a proxy hands nothing on, first in either direction, then only what the relay says does not arrive while the server's
+# words do. Connections stay open and nothing fails at once. No packet is lost: the proxy's kernel acknowledges what it has, and in the end the server's FIN is handed on as
+# well (packets_lost_for_good.sh is about those that never come). The server gives the relay up after wal_sender_timeout; what it is told no longer, it does not
 # take as confirmed; when the line is back the relay reconnects, and everything follows.
 # row: P-06 network partition between relay and PostgreSQL
 # row: P-07 one-way partition, relay to PostgreSQL dropped

@@ -30,6 +30,35 @@ Test(conninfo, the_forced_settings_come_behind_the_users_own)
   conninfo_done(&conninfo);
 }
 
+/* All that tells the relay of a server that vanished: nobody there says so any more, and silence alone is no sign of it. */
+Test(conninfo, each_connection_asks_the_kernel_to_notice_a_dead_server_unless_the_url_says_otherwise)
+{
+  static const struct {
+    const char *keyword, *ours, *theirs;
+  } limits[] = {
+      {"connect_timeout", "10", "11"}, {"keepalives_idle", "10", "12"},        {"keepalives_interval", "5", "13"},
+      {"keepalives_count", "4", "14"}, {"tcp_user_timeout", "10000", "15000"},
+  };
+  static const enum pg_role roles[] = {PG_REPLICATION, PG_ORDINARY, PG_ADMIN};
+  struct config *config = fake_config();
+
+  for (size_t r = 0; r < sizeof(roles) / sizeof(*roles); r++) {
+    struct conninfo ours, theirs;
+
+    config->postgres.url = "postgresql://u@h/db";
+    ours = make(config, roles[r]);
+    config->postgres.url = "postgresql://u@h/db?connect_timeout=11&keepalives_idle=12&keepalives_interval=13&keepalives_count=14&tcp_user_timeout=15000";
+    theirs = make(config, roles[r]);
+    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+      cr_assert_not_null(conninfo_get(&ours, limits[i].keyword), "role %zu has no %s", r, limits[i].keyword);
+      cr_assert_str_eq(conninfo_get(&ours, limits[i].keyword), limits[i].ours);
+      cr_assert_str_eq(conninfo_get(&theirs, limits[i].keyword), limits[i].theirs);
+    }
+    conninfo_done(&ours);
+    conninfo_done(&theirs);
+  }
+}
+
 Test(conninfo, only_the_stream_is_a_walsender)
 {
   struct config *config = fake_config();
