@@ -256,6 +256,7 @@ static void add_why(struct list *list, const struct record *record, const struct
     break;
   case DEAD_LETTER_LEAST:
     add_place(list, record);
+    add_time(list, DEAD_LETTER_LAST_FAILURE, cause->last_failure_us);
     add_text(list, DEAD_LETTER_CONSUMER, cause->consumer);
     add_text(list, DEAD_LETTER_ERROR_CLASS, class_of(cause));
     break;

@@ -64,7 +64,7 @@ enum {
 enum dead_letter_detail {
   DEAD_LETTER_WHOLE, /* all of the above: 1 to 4 kB */
   DEAD_LETTER_SHORT, /* without Connect's headers and with the message cut short: less than 1 kB beside the names of topic and consumer */
-  DEAD_LETTER_LEAST, /* id, eventType, Spring's original topic, partition and offset, dlt.consumer, dlt.error.class: what a redrive needs */
+  DEAD_LETTER_LEAST, /* id, eventType, Spring's topic, partition, offset, dlt.last-failure, .consumer, .error.class: to redrive it, and to know it again */
   DEAD_LETTER_BARE,  /* the record as it came, with the headers that it had: no byte more. By a producer alone; redriving it needs a topic's name */
 };
 

@@ -2,9 +2,10 @@
  * old_poller.c - the kind of program that a take-over ends: every 300 ms it reads the rows of public.member_outbox_event that are not published, sends them to topic
  * member-events, waits for Kafka, and marks them. Killed between the last two steps it sends them again when it is back, which is what such programs do.
  *
- *     old_poller CONNINFO BROKERS [stop-behind-send]
+ *     old_poller CONNINFO BROKERS [stop-behind-send] [without-headers]
  *
- * With the last word it stays there behind its first round with rows, and says `sent` before. Its records have the header source=old-poller.
+ *     stop-behind-send   it stays there behind its first round with rows, and says `sent` before
+ *     without-headers    its records have none, and the event's id in the body alone; else they have `id`, and source=old-poller
  */
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
@@ -49,17 +50,22 @@ static rd_kafka_t *producer_new(const char *brokers)
   return producer;
 }
 
-static void send_row(rd_kafka_t *producer, const PGresult *rows, int row)
+static void send_row(rd_kafka_t *producer, const PGresult *rows, int row, bool has_headers)
 {
-  rd_kafka_resp_err_t error =
-      rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("member-events"), RD_KAFKA_V_KEY(PQgetvalue(rows, row, 2), (size_t)PQgetlength(rows, row, 2)),
-                        RD_KAFKA_V_VALUE(PQgetvalue(rows, row, 3), (size_t)PQgetlength(rows, row, 3)), RD_KAFKA_V_HEADER("id", PQgetvalue(rows, row, 1), -1),
-                        RD_KAFKA_V_HEADER("source", "old-poller", -1), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+  rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
+  rd_kafka_resp_err_t error;
 
+  if (has_headers) {
+    (void)rd_kafka_header_add(headers, "id", -1, PQgetvalue(rows, row, 1), -1);
+    (void)rd_kafka_header_add(headers, "source", -1, "old-poller", -1);
+  }
+  error = rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("member-events"), RD_KAFKA_V_KEY(PQgetvalue(rows, row, 2), (size_t)PQgetlength(rows, row, 2)),
+                            RD_KAFKA_V_VALUE(PQgetvalue(rows, row, 3), (size_t)PQgetlength(rows, row, 3)), RD_KAFKA_V_HEADERS(headers),
+                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
   check(error == RD_KAFKA_RESP_ERR_NO_ERROR, rd_kafka_err2str(error));
 }
 
-static void poll_once(PGconn *connection, rd_kafka_t *producer, bool stops_behind_send)
+static void poll_once(PGconn *connection, rd_kafka_t *producer, bool stops_behind_send, bool has_headers)
 {
   char limit[16];
   const char *values[] = {limit};
@@ -71,7 +77,7 @@ static void poll_once(PGconn *connection, rd_kafka_t *producer, bool stops_behin
   check(PQresultStatus(rows) == PGRES_TUPLES_OK, PQerrorMessage(connection));
   count = PQntuples(rows);
   for (int row = 0; row < count; row++) {
-    send_row(producer, rows, row);
+    send_row(producer, rows, row, has_headers);
   }
   check(rd_kafka_flush(producer, FLUSH_MS) == RD_KAFKA_RESP_ERR_NO_ERROR, "Kafka does not answer");
   if (count > 0 && stops_behind_send) {
@@ -92,17 +98,27 @@ static void poll_once(PGconn *connection, rd_kafka_t *producer, bool stops_behin
   PQclear(rows);
 }
 
+static bool has_word(int argc, char **argv, const char *word)
+{
+  for (int i = 3; i < argc; i++) {
+    if (strcmp(argv[i], word) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 int main(int argc, char **argv)
 {
   PGconn *connection;
   rd_kafka_t *producer;
 
-  check(argc >= 3, "usage: old_poller CONNINFO BROKERS [stop-behind-send]");
+  check(argc >= 3, "usage: old_poller CONNINFO BROKERS [stop-behind-send] [without-headers]");
   connection = PQconnectdb(argv[1]);
   check(PQstatus(connection) == CONNECTION_OK, PQerrorMessage(connection));
   producer = producer_new(argv[2]);
   for (;;) {
-    poll_once(connection, producer, argc > 3 && strcmp(argv[3], "stop-behind-send") == 0);
+    poll_once(connection, producer, has_word(argc, argv, "stop-behind-send"), !has_word(argc, argv, "without-headers"));
     (void)usleep(ROUND_US);
   }
 }

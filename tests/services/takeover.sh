@@ -73,7 +73,7 @@ slots() {
 
 # takeover_spawn NAME [VARIABLE=VALUE]: in the background, as process $pid.
 takeover_spawn() {
-  process_spawn "$1" KILL env -i PATH="$PATH" HOME="$RUN" "${@:2}" "${RELAY_SETTINGS[@]}" "$BUILD/cdc-relay/cdc-relay" takeover --table $table --batch $batch --poller-is-stopped
+  process_spawn "$1" KILL env -i PATH="$PATH" HOME="$RUN" "${@:2}" "${RELAY_SETTINGS[@]}" "$BUILD/cdc-relay/cdc-relay" takeover --table $table --order-by created_at --batch $batch --poller-is-stopped
   pid=$process_pid
 }
 
@@ -86,7 +86,7 @@ takeover_ends() {
 takeover() { # LOG ARGUMENT...
   local log=$1
   shift
-  relay_command "$log" takeover --table $table --batch $batch "$@"
+  relay_command "$log" takeover --table $table --order-by created_at --batch $batch "$@"
 }
 
 # records_of_run: PARTITION OFFSET KEY N ID SOURCE, of rows of this database's table, each partition in its order.
@@ -121,6 +121,11 @@ backlog() {
     SELECT gen_random_uuid(), 'MEMBER', $first_member + 100 + i % 50, 'UPDATED', format('{\"n\": %s}', i) FROM generate_series($backlog_rows + 1, $backlog_rows + $1) AS i ORDER BY i"
   backlog_rows=$((backlog_rows + $1))
 }
+# A member of whom an old instance and a new one write in turn: the old one brings small ids along, the new one takes those of the sequence, from 2^62.
+for n in {1..6}; do
+  pg "INSERT INTO $table (id, event_id, aggregate_type, aggregate_id, event_type, payload)
+    VALUES (CASE WHEN $n % 2 = 0 THEN $n ELSE nextval('public.member_outbox_event_id') END, gen_random_uuid(), 'MEMBER', $((first_member + 200)), 'UPDATED', '{\"n\": $n}')"
+done
 backlog 4000 # takes some seconds
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #

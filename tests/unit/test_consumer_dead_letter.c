@@ -223,6 +223,7 @@ Test(consumer_dead_letter, it_says_less_where_there_is_no_room)
   cr_assert(span_equals(header("kafka_dlt-original-partition"), span_of("\0\0\0\2", 4)));
   says("dlt.error.class", "no_stock");
   says("dlt.consumer", "notification-service");
+  says("dlt.last-failure", "2026-01-25T10:15:36.123456Z");
   cr_assert(!has("dlt.error.message"));
 
   cause.detail = DEAD_LETTER_BARE;

@@ -28,7 +28,7 @@ const char takeover_help[] = "usage: cdc-relay takeover --poller-is-stopped [OPT
                              "\n"
                              "Exit code: 0 done, 1 run it again, 2 usage, 3 the database refuses or the poller runs, 4 the slot exists,\n"
                              "5 a row cannot be published, 6 Kafka refuses. More: docs/migration.md. Example:\n"
-                             "  cdc-relay --config membership.json takeover --table public.member_outbox_event --poller-is-stopped\n";
+                             "  cdc-relay --config relay.json takeover --table public.member_outbox_event --order-by created_at --poller-is-stopped\n";
 
 enum { LOCK_TIMEOUT_MAX_S = 3600 };
 
