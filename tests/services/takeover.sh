@@ -228,8 +228,8 @@ what_is_left() {
     AFTER_COPY) left="$SLOT ${SLOT}_takeover" says='exists, and the backlog is published' ;;
     AFTER_DROP) left=$SLOT next=4 says='a finished take-over made it' ;;
   esac
-  # From the copy on each step has a connection of its own: where the database is back it goes through.
-  if [[ $2 = 'database restarted' && $1 = *_COPY ]]; then
+  # Behind the copy each step has a connection of its own: where the database is back it goes through. Before, the lock went with its session.
+  if [[ $2 = 'database restarted' && $1 = AFTER_COPY ]]; then
     left=$SLOT next=4 says='a finished take-over made it'
   fi
   printf '%s|%s|%s\n' "$left" $next "$says"
@@ -239,7 +239,7 @@ what_is_left() {
 exit_code() {
   case $2 in
     killed) echo 137 ;;
-    'database restarted') [[ $1 = *_COPY || $1 = AFTER_DROP ]] && echo 0 || echo 1 ;;
+    'database restarted') [[ $1 = AFTER_COPY || $1 = AFTER_DROP ]] && echo 0 || echo 1 ;;
     *) [ "$1" = AFTER_DROP ] && echo 0 || echo 1 ;;
   esac
 }

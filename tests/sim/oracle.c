@@ -451,6 +451,9 @@ void oracle_on_turn(struct world *world, const struct relay *relay, const struct
     world_finds(world, "I6", "%s has %lu events of %lu transactions in flight; the publisher's limit is %u", relay_name(relay),
                 (unsigned long)figures->events_in_flight, (unsigned long)figures->transactions_in_flight, world->plan.max_events);
   }
+  if (figures->state == RELAY_HELD && !figures->has_problem) {
+    world_finds(world, "O11", "%s is held, and does not say why", relay_name(relay));
+  }
 }
 
 /* ---- the end ---- */

@@ -12,6 +12,7 @@
  *   O8         at each status, all before the confirmed position is in the model's log
  *   O9         a receive buffer whose size is fixed is read again within a long pause: left alone it would drop what overflows it
  *   O10        it recovers within a bounded time, without a person where none is needed
+ *   O11        while it is held, it says why
  */
 #ifndef SIM_ORACLE_H
 #define SIM_ORACLE_H

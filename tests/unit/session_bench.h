@@ -28,8 +28,8 @@ struct bench {
 static inline void on_state(void *context, enum relay_state from, enum relay_state to, const struct problem *why)
 {
   (void)context;
-  (void)why;
   cr_assert_neq(from, to, "a change of state that is none");
+  cr_assert(to != RELAY_HELD || why != NULL, "held, and nobody is told why");
 }
 
 static inline void on_started(void *context, const struct server_facts *facts)

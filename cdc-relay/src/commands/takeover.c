@@ -324,7 +324,7 @@ static enum verdict take_over(struct takeover *takeover, struct problem *problem
     printf("%" PRIu64 " rows published and marked\n", takeover->published);
   }
   if (verdict == VERDICT_OK) {
-    verdict = takeover_slot_finish(takeover->config, problem);
+    verdict = takeover_slot_finish(takeover->admin, takeover->config, takeover->start, problem);
   }
   if (verdict == VERDICT_OK) {
     printf("replication slot \"%s\" created, starting at %s\nnow: cdc-relay run\n", takeover->config->postgres.slot, lsn_text(takeover->start).text);

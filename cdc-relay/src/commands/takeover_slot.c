@@ -10,6 +10,9 @@
  *
  * PostgreSQL cannot rename a slot, but copies one: same position, same plugin, and no moment at which neither exists. Nobody streams from NAME_takeover, since no relay
  * has that name, so that a half-made slot has never moved and can be dropped without a loss: rows that were marked are in Kafka, all others are in the new snapshot.
+ *
+ * Two at once would be a loss: named by the one, the other's half-made slot would begin behind a backlog that is not through. The lock keeps the second one out, but goes
+ * with its session, which anybody may end. So the last steps begin only while that session is there, and know their slot by where it begins: another's begins later.
  */
 #include "commands/takeover_slot.h"
 
@@ -134,14 +137,15 @@ static enum verdict judge(const struct config *config, const char *half, const s
   return verdict;
 }
 
-/* As the relay's role, which made it: it has REPLICATION. */
-static enum verdict run_as_relay(const struct config *config, enum pg_role role, const char *sql, const char *doing, struct problem *problem)
+/* As the relay's role, which made it: it has REPLICATION. `ret_result` as in database_run(). */
+static enum verdict run_as_relay(const struct config *config, enum pg_role role, const char *sql, const char *doing, PGresult **ret_result,
+                                 struct problem *problem)
 {
   PGconn *connection = NULL;
   enum verdict verdict = pg_connect(config, role, &connection, problem);
 
   if (verdict == VERDICT_OK) {
-    verdict = database_run(connection, sql, doing, NULL, problem);
+    verdict = database_run(connection, sql, doing, ret_result, problem);
     PQfinish(connection);
   }
   return verdict;
@@ -155,7 +159,7 @@ static enum verdict drop_half(const struct config *config, const char *half, str
   if (asprintf(&sql, "SELECT pg_drop_replication_slot('%s')", half) < 0) {
     abort();
   }
-  verdict = run_as_relay(config, PG_ORDINARY, sql, "drop the half-made replication slot", problem);
+  verdict = run_as_relay(config, PG_ORDINARY, sql, "drop the half-made replication slot", NULL, problem);
   free(sql);
   return verdict;
 }
@@ -189,19 +193,57 @@ enum verdict takeover_slot_begin(PGconn *admin, const struct config *config, enu
   return verdict;
 }
 
-enum verdict takeover_slot_finish(const struct config *config, struct problem *problem)
+/* The lock goes with its session and not before, so that one that still answers has it. */
+static enum verdict judge_lock(PGconn *admin, struct problem *problem)
+{
+  enum verdict verdict = database_run(admin, "SELECT", "hold the lock of this take-over", NULL, problem);
+
+  if (verdict != VERDICT_OK) {
+    problem_hint(problem, "cdc-relay takeover again: another one may have begun meanwhile, and what is marked is not published again");
+  }
+  return verdict;
+}
+
+/* Calls a function on the slot that this take-over made, and on no other of that name. */
+static enum verdict call_on_half(const struct config *config, const char *half, Lsn start, const char *call, const char *doing, struct problem *problem)
+{
+  PGresult *result = NULL;
+  enum verdict verdict;
+  char *sql;
+
+  if (asprintf(&sql, "SELECT %s FROM pg_catalog.pg_replication_slots WHERE slot_name = '%s' AND confirmed_flush_lsn = '%s'", call, half, lsn_text(start).text) <
+      0) {
+    abort();
+  }
+  verdict = run_as_relay(config, PG_ORDINARY, sql, doing, &result, problem);
+  free(sql);
+  if (verdict == VERDICT_OK && PQntuples(result) == 0) {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "half_slot_gone",
+                          "could not %s: \"%s\", half-made by this take-over at %s, is not there any more: another take-over with slot \"%s\" has begun, or "
+                          "somebody has dropped it",
+                          doing, half, lsn_text(start).text, config->postgres.slot);
+    problem_hint(problem, "let the other take-over end; then cdc-relay takeover again, which says what is left to do");
+  }
+  PQclear(result);
+  return verdict;
+}
+
+enum verdict takeover_slot_finish(PGconn *admin, const struct config *config, Lsn start, struct problem *problem)
 {
   char half[TAKEOVER_SLOT_NAME_SIZE];
   enum verdict verdict;
   char *sql;
 
   takeover_slot_name(config->postgres.slot, half);
-  if (asprintf(&sql, "SELECT pg_copy_logical_replication_slot('%s', '%s')", half, config->postgres.slot) < 0) {
-    abort();
-  }
   CRASH_POINT(BEFORE_COPY);
-  verdict = run_as_relay(config, PG_ORDINARY, sql, "give the replication slot its name", problem);
-  free(sql);
+  verdict = judge_lock(admin, problem);
+  if (verdict == VERDICT_OK) {
+    if (asprintf(&sql, "pg_catalog.pg_copy_logical_replication_slot(slot_name, '%s')", config->postgres.slot) < 0) {
+      abort();
+    }
+    verdict = call_on_half(config, half, start, sql, "give the replication slot its name", problem);
+    free(sql);
+  }
   if (verdict == VERDICT_OK) {
     CRASH_POINT(AFTER_COPY);
   }
@@ -210,11 +252,11 @@ enum verdict takeover_slot_finish(const struct config *config, struct problem *p
     if (asprintf(&sql, "ALTER_REPLICATION_SLOT \"%s\" (FAILOVER true)", config->postgres.slot) < 0) {
       abort();
     }
-    verdict = run_as_relay(config, PG_REPLICATION, sql, "set the replication slot's property failover", problem);
+    verdict = run_as_relay(config, PG_REPLICATION, sql, "set the replication slot's property failover", NULL, problem);
     free(sql);
   }
   if (verdict == VERDICT_OK) {
-    verdict = drop_half(config, half, problem);
+    verdict = call_on_half(config, half, start, "pg_catalog.pg_drop_replication_slot(slot_name)", "drop the half-made replication slot", problem);
   }
   if (verdict == VERDICT_OK) {
     CRASH_POINT(AFTER_DROP);

@@ -7,6 +7,7 @@
 #include <libpq-fe.h>
 
 #include "config/config.h"
+#include "lsn.h"
 #include "verdict.h"
 
 enum takeover_state {
@@ -21,7 +22,10 @@ enum takeover_state {
  */
 enum verdict MUST_CHECK takeover_slot_begin(PGconn *admin, const struct config *config, enum takeover_state *ret_state, struct problem *problem);
 
-/* The half-made slot gets the relay's name. As the relay's role. OK, RETRY, FATAL 3. */
-enum verdict MUST_CHECK takeover_slot_finish(const struct config *config, struct problem *problem);
+/*
+ * The half-made slot, which begins at `start`, gets the relay's name. As the relay's role; `admin` as above. OK; RETRY, also where the session of `admin` has ended, and
+ * the lock with it; FATAL 3; FATAL 4 where there is no such slot any more, so that another take-over may have begun: what has that name now is left as it is.
+ */
+enum verdict MUST_CHECK takeover_slot_finish(PGconn *admin, const struct config *config, Lsn start, struct problem *problem);
 
 #endif

@@ -266,11 +266,7 @@ static void turn_starting(struct session *session)
   session->started_us = session->now.mono_us;
   session_stream_begin(session);
   session->observer->started(session->observer->context, &session->facts);
-  /* Another relay has got past the kept record if its transaction is confirmed. */
-  session->has_kept = session->has_kept && session->kept.position.commit_lsn >= session->facts.confirmed;
-  session->kept_is_published = false;
-  session->probe_failed = false;
-  session->has_problem = session->is_held; /* what a failure was is over; what a hold is about may not be */
+  session_take_up_hold(session);
   if (session->has_kept) {
     session_enter(session, PHASE_PROBING, session->now.mono_us + SESSION_PROBE_TIMEOUT_US);
   } else {

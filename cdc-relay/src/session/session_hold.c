@@ -54,6 +54,8 @@ void session_hold(struct session *session, const struct problem *why, const stru
   session->look_is_useless = look_is_useless;
   if (kept != NULL) {
     keep_record(session, kept);
+    session->kept_timeline = session->facts.timeline;
+    session->kept_why = *why;
   }
   session->has_kept = kept != NULL;
   session->kept_is_published = false;
@@ -73,6 +75,22 @@ void session_release(struct session *session)
   session->is_held = false;
   session->has_problem = false;
   session_enter(session, PHASE_STREAMING, INT64_MAX);
+}
+
+/*
+ * Another relay may have had the slot meanwhile, and we stood by, held no more. It has got past the kept record if that transaction is confirmed; and a server that was
+ * promoted need not have it at all. Else the hold goes on as what it was.
+ */
+void session_take_up_hold(struct session *session)
+{
+  session->has_kept = session->has_kept && session->kept.position.commit_lsn >= session->facts.confirmed && session->kept_timeline == session->facts.timeline;
+  session->kept_is_published = false;
+  session->probe_failed = false;
+  if (session->has_kept) {
+    session->is_held = true;
+    session->problem = session->kept_why;
+  }
+  session->has_problem = session->is_held; /* what a failure was is over; what a hold is about may not be */
 }
 
 /* The slot is ours and nothing is read: the record is the only thing in flight, and its report decides (session_hand.c). */

@@ -77,6 +77,8 @@ struct session {
   bool probe_failed; /* a report said so */
   struct record kept;
   struct arena kept_arena;
+  uint32_t kept_timeline;  /* of the server that it came from */
+  struct problem kept_why; /* what it is held for */
 
   /* one stream */
   struct server_facts facts;
@@ -147,6 +149,8 @@ void session_wait_for_look(struct session *session);
 void session_look_again(struct session *session);
 void session_probing_turn(struct session *session, short stream_events);
 void session_reaching_turn(struct session *session);
+/* The slot is ours, for as long as this stream lives: whether there is still a record to be tried (has_kept). Then the session is held, whatever it was before. */
+void session_take_up_hold(struct session *session);
 /* A look did not find what it hoped for. */
 void session_look_failed(struct session *session);
 /* The hold is over: go on from the stream. */
