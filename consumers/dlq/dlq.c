@@ -8,8 +8,10 @@
  * committed offsets of the group `dlq` (done.h, walk.h), after Kafka has acknowledged what was redriven: a run that dies between the two redrives some letters once
  * more, and consumers drop them by their event id.
  *
- * That holds for what was redriven before, and not for what was discarded: such an event was never handled. Kafka forgets the offsets of a group that rests, and the
- * letters may live longer. So where the memory began too late to know (walk_may_have_forgotten), a redrive stops and asks; whoever looks, or gives up, is not asked.
+ * That holds for what was redriven before, and not for what was discarded: such an event was never handled. So a discard counts when it is remembered and seen to have
+ * stayed, and a redrive, which may take hours, looks before each letter at what was discarded meanwhile. What it has sent it remembers within seconds, and where another
+ * run has dealt with such a letter in these seconds, it says so. Kafka forgets the offsets of a group that rests, and the letters may live longer: where the memory began
+ * too late to know (walk_may_have_forgotten), a redrive stops and asks; whoever looks, or gives up, is not asked.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,13 +22,20 @@
 #include "kafka_settings.h"
 #include "letter.h"
 #include "memory_guard.h"
+#include "moment.h"
 #include "options.h"
 #include "redrive.h"
 #include "redriver.h"
 #include "variable.h"
 #include "walk.h"
 
-enum { FLUSH_EVERY = 100, MS_PER_HOUR = 3600000, MEMORY_MOST_HOURS = 87600 };
+enum {
+  SETTLE_EVERY = 100,     /* letters */
+  SETTLE_EVERY_MS = 1000, /* where they are fewer */
+  LOOK_EVERY_MS = 100,    /* at what another run has dealt with */
+  MS_PER_HOUR = 3600000,
+  MEMORY_MOST_HOURS = 87600,
+};
 
 static const char help[] =
     "usage: dlq list TOPIC [FILTER...] [--all] [--json] [--limit N]\n"
@@ -57,7 +66,8 @@ static const char help_end[] =
     "  KAFKA_...                any property of librdkafka: KAFKA_SECURITY_PROTOCOL is security.protocol\n"
     "\n"
     "Exit code: 0 done; 1 Kafka does not answer; 2 wrong usage; 5 letters were left because they came back too often, do not say where\n"
-    "they came from, or may have been discarded and forgotten; 6 Kafka refuses.\n";
+    "they came from, may have been discarded and forgotten, or could not be remembered as discarded, or because another run dealt with them at\n"
+    "the same moment; 6 Kafka refuses.\n";
 
 struct dlq {
   const struct options *options;
@@ -65,41 +75,87 @@ struct dlq {
   struct walk *walk;
   struct redriver *redriver; /* redrive alone */
   struct arena arena;
-  size_t pending_count; /* sent, and not yet known to be there */
+  size_t pending_count; /* sent, or to be discarded, and not yet marked */
+  int64_t pending_us;   /* monotonic: since when the first of them is */
   struct {
     int32_t partition;
     int64_t offset;
-  } pending[FLUSH_EVERY];
+  } pending[SETTLE_EVERY];
+  uint64_t uncommitted; /* marked as discarded */
   uint64_t chosen, dealt, too_often, without_topic, not_remembered;
+  uint64_t crossed;  /* another run dealt with them when this one had them in hand */
   uint64_t in_doubt; /* listed; may have been dealt with and forgotten */
 };
 
 /* ---------------------------------------------------------------------------------------------------------------------------------------------------- */
 
-/* All that was sent is acknowledged, and remembered. */
+/* What was sent is redriven, remembered or not; what is discarded must be remembered. */
+static enum verdict mark(struct dlq *dlq, int32_t partition, int64_t offset, struct problem *problem)
+{
+  bool is_sent = dlq->redriver != NULL;
+
+  if (is_sent) {
+    dlq->dealt++;
+  }
+  if (walk_is_done(dlq->walk, partition, offset)) {
+    dlq->crossed++;
+  } else if (walk_mark(dlq->walk, partition, offset)) {
+    dlq->uncommitted += is_sent ? 0 : 1;
+  } else if (is_sent) {
+    dlq->not_remembered++;
+  } else {
+    (void)problem_set(problem, VERDICT_POISON, EXIT_POISON, "memory_full",
+                      "letter %s/%" PRId32 "/%" PRId64
+                      " and what lies behind it are not discarded: older letters were left in so many places that this could not be "
+                      "remembered",
+                      dlq->options->topic, partition, offset);
+    problem_hint(problem, "redrive or discard the oldest letters of the partition first (dlq list), then run this again");
+    return VERDICT_POISON;
+  }
+  return VERDICT_OK;
+}
+
+/* All that was sent is acknowledged, and remembered. POISON: something could not be discarded, what lies before it is. */
 static enum verdict settle(struct dlq *dlq, struct problem *problem)
 {
   enum verdict verdict = dlq->redriver == NULL ? VERDICT_OK : redriver_flush(dlq->redriver, problem);
+  enum verdict marked = VERDICT_OK;
+  struct problem away;
 
+  if (verdict == VERDICT_OK) {
+    verdict = walk_refresh(dlq->walk, 0, problem);
+  }
   if (verdict != VERDICT_OK) {
     return verdict;
   }
-  for (size_t i = 0; i < dlq->pending_count; i++) {
-    if (!walk_mark(dlq->walk, dlq->pending[i].partition, dlq->pending[i].offset)) {
-      dlq->not_remembered++;
-    }
+  for (size_t i = 0; i < dlq->pending_count && marked == VERDICT_OK; i++) {
+    marked = mark(dlq, dlq->pending[i].partition, dlq->pending[i].offset, problem);
   }
-  dlq->dealt += dlq->pending_count;
   dlq->pending_count = 0;
-  return walk_commit(dlq->walk, problem);
+  verdict = walk_commit(dlq->walk, &away);
+  if (verdict != VERDICT_OK) {
+    *problem = away;
+    return verdict;
+  }
+  dlq->dealt += dlq->uncommitted;
+  dlq->uncommitted = 0;
+  return marked;
 }
 
-static enum verdict deal_with(struct dlq *dlq, const struct letter *letter, struct problem *problem)
+static bool settling_is_due(const struct dlq *dlq)
 {
+  return dlq->pending_count == SETTLE_EVERY || (dlq->pending_count > 0 && moment_now().mono_us - dlq->pending_us >= INT64_C(1000) * SETTLE_EVERY_MS);
+}
+
+/* There is room: go_through() settles what is due. */
+static void deal_with(struct dlq *dlq, const struct letter *letter)
+{
+  if (dlq->pending_count == 0) {
+    dlq->pending_us = moment_now().mono_us;
+  }
   dlq->pending[dlq->pending_count].partition = letter->record.partition;
   dlq->pending[dlq->pending_count].offset = letter->record.offset;
   dlq->pending_count++;
-  return dlq->pending_count == FLUSH_EVERY ? settle(dlq, problem) : VERDICT_OK;
 }
 
 static void leave(const struct letter *letter, const char *why)
@@ -129,6 +185,24 @@ static enum verdict check_memory(const struct dlq *dlq, const struct letter *let
   return VERDICT_POISON;
 }
 
+/* Looks once more behind all that is waited for: it may have been discarded meanwhile. */
+static enum verdict publish(struct dlq *dlq, const struct letter *letter, const char *topic, struct problem *problem)
+{
+  enum verdict verdict = redriver_await(dlq->redriver, &letter->record, problem);
+
+  if (verdict == VERDICT_OK) {
+    verdict = walk_refresh(dlq->walk, LOOK_EVERY_MS, problem);
+  }
+  if (verdict != VERDICT_OK || walk_is_done(dlq->walk, letter->record.partition, letter->record.offset)) {
+    return verdict;
+  }
+  verdict = redriver_send(dlq->redriver, &letter->record, topic, &dlq->arena, problem);
+  if (verdict == VERDICT_OK) {
+    deal_with(dlq, letter);
+  }
+  return verdict;
+}
+
 static enum verdict redrive(struct dlq *dlq, const struct letter *letter, struct problem *problem)
 {
   const struct options *options = dlq->options;
@@ -156,8 +230,7 @@ static enum verdict redrive(struct dlq *dlq, const struct letter *letter, struct
     letter_print_columns(letter, false, stdout);
     return VERDICT_OK;
   }
-  verdict = redriver_send(dlq->redriver, &letter->record, topic, &dlq->arena, problem);
-  return verdict == VERDICT_OK ? deal_with(dlq, letter, problem) : verdict;
+  return publish(dlq, letter, topic, problem);
 }
 
 static enum verdict handle(struct dlq *dlq, const struct letter *letter, bool is_done, struct problem *problem)
@@ -188,7 +261,8 @@ static enum verdict handle(struct dlq *dlq, const struct letter *letter, bool is
       letter_print_columns(letter, false, stdout);
       return VERDICT_OK;
     }
-    return deal_with(dlq, letter, problem);
+    deal_with(dlq, letter);
+    return VERDICT_OK;
   }
   return VERDICT_OK;
 }
@@ -222,6 +296,9 @@ static enum verdict go_through(struct dlq *dlq, struct problem *problem)
       verdict = handle(dlq, &letter, is_done, problem);
     }
     fetched_free(fetched);
+    if (verdict == VERDICT_OK && settling_is_due(dlq)) {
+      verdict = settle(dlq, problem);
+    }
     if (verdict != VERDICT_OK) {
       return verdict;
     }
@@ -244,6 +321,36 @@ static void summarize(const struct dlq *dlq)
     fprintf(stderr, "dlq: %" PRIu64 " of them could not be remembered and will be offered again: too many older ones were left between them\n",
             dlq->not_remembered);
   }
+  if (dlq->crossed > 0) {
+    fprintf(stderr, "dlq: %" PRIu64 " were dealt with by another run at the same moment: what one has discarded the other may have redriven\n", dlq->crossed);
+  }
+}
+
+/* What was dealt with is remembered also where the run ended at a letter, and not where a redrive failed: which of its letters arrived is not known. */
+static enum verdict finish(struct dlq *dlq, enum verdict verdict, struct problem *problem)
+{
+  bool is_sound = verdict == VERDICT_OK || verdict == VERDICT_POISON;
+  enum verdict settled;
+  struct problem later;
+
+  if (dlq->options->is_dry || (dlq->redriver != NULL && !is_sound)) {
+    return verdict;
+  }
+  settled = settle(dlq, &later);
+  if (dlq->redriver == NULL && dlq->dealt > 0 && (settled == VERDICT_OK || settled == VERDICT_POISON)) {
+    struct problem unsure;
+    enum verdict confirmed = walk_confirm(dlq->walk, &unsure);
+
+    if (confirmed != VERDICT_OK) {
+      settled = confirmed;
+      later = unsure;
+    }
+  }
+  if (is_sound && settled != VERDICT_OK) {
+    *problem = later;
+    return settled;
+  }
+  return verdict;
 }
 
 static enum verdict run(struct dlq *dlq, struct problem *problem)
@@ -256,14 +363,7 @@ static enum verdict run(struct dlq *dlq, struct problem *problem)
   }
   verdict = go_through(dlq, problem);
   if (options->command == COMMAND_REDRIVE || options->command == COMMAND_DISCARD) {
-    struct problem later;
-    bool is_broken = verdict != VERDICT_OK && verdict != VERDICT_POISON && dlq->redriver != NULL;
-    enum verdict settled = options->is_dry || is_broken ? VERDICT_OK : settle(dlq, &later);
-
-    if ((verdict == VERDICT_OK || verdict == VERDICT_POISON) && settled != VERDICT_OK) {
-      verdict = settled;
-      *problem = later;
-    }
+    verdict = finish(dlq, verdict, problem);
     summarize(dlq);
   } else if (dlq->in_doubt > 0) {
     fprintf(stderr, "dlq: %" PRIu64 " of them may have been redriven or discarded before: Kafka has forgotten, redrive stops at them\n", dlq->in_doubt);
@@ -301,6 +401,9 @@ static enum verdict work(const struct options *options, const struct kafka_setti
 
   if (verdict == VERDICT_OK) {
     verdict = walk_open(conf, options->topic, group, is_from_beginning, &dlq->walk, problem);
+  }
+  if (verdict == VERDICT_OK && is_changing) {
+    verdict = walk_refresh(dlq->walk, 0, problem);
   }
   if (verdict == VERDICT_OK && is_changing) {
     verdict = walk_commit(dlq->walk, problem);
@@ -367,7 +470,7 @@ static int start(const struct options *options)
     }
     return problem.code == EXIT_DONE ? EXIT_UNEXPECTED : (int)problem.code;
   }
-  return dlq.too_often + dlq.without_topic > 0 ? EXIT_POISON : EXIT_DONE;
+  return dlq.too_often + dlq.without_topic + dlq.crossed > 0 ? EXIT_POISON : EXIT_DONE;
 }
 
 int main(int argc, char **argv)

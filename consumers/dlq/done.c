@@ -1,8 +1,9 @@
 /*
  * done.c - a sorted list of ranges that never touch, and the offset before which there is nothing to remember.
  *
- * Adding finds the ranges that the new one touches, takes them all into one, and lets `next` swallow the first where it touches that. Numbers from a text are the
- * world: read with limits, and a text that is wrong anywhere is not believed at all.
+ * Two memories become one by going through the ranges of both in their order, and one range more is a memory of one range. What does not fit into a committed offset is
+ * refused then, and not left out when it is written: what would be left out are the last ranges, and it is not for a redrive to forget what was discarded. Numbers from a
+ * text are the world: read with limits, and a text that is wrong anywhere is not believed at all.
  */
 #include "done.h"
 
@@ -10,18 +11,44 @@
 #include <stdio.h>
 #include <string.h>
 
-static void swallow(struct done *done)
+static size_t digits_of(int64_t number)
 {
-  size_t gone = 0;
+  size_t digits = 1;
 
-  while (gone < done->count && done->ranges[gone].from <= done->next) {
-    if (done->ranges[gone].end > done->next) {
-      done->next = done->ranges[gone].end;
-    }
-    gone++;
+  for (; number >= 10; number /= 10) {
+    digits++;
   }
-  done->count -= gone;
-  memmove(done->ranges, done->ranges + gone, done->count * sizeof(done->ranges[0]));
+  return digits;
+}
+
+/* What done_write() needs, with its zero. */
+static size_t text_size(const struct done *done)
+{
+  size_t size = 1 + (done->begun_ms > 0 ? 1 + digits_of(done->begun_ms) : 0);
+
+  for (size_t i = 0; i < done->count; i++) {
+    const struct done_range *range = &done->ranges[i];
+
+    size += (i == 0 ? 0 : 1) + digits_of(range->from - done->next) + 1 + digits_of(range->end - range->from);
+  }
+  return size;
+}
+
+/* A range that begins behind the beginnings of all that are there. */
+static bool append(struct done *done, const struct done_range *range)
+{
+  struct done_range *last = done->count == 0 ? NULL : &done->ranges[done->count - 1];
+
+  if (range->from <= done->next) {
+    done->next = range->end > done->next ? range->end : done->next;
+  } else if (last != NULL && range->from <= last->end) {
+    last->end = range->end > last->end ? range->end : last->end;
+  } else if (done->count < DONE_RANGES_MAX) {
+    done->ranges[done->count++] = *range;
+  } else {
+    return false;
+  }
+  return true;
 }
 
 /* Decimal digits at *at, at most `most`. */
@@ -83,7 +110,7 @@ void done_begin(struct done *done, int64_t next, int64_t now_ms)
 bool done_init(struct done *done, int64_t next, const char *text)
 {
   done_begin(done, next, 0);
-  if (text != NULL && !read_text(done, text)) {
+  if (text != NULL && (!read_text(done, text) || text_size(done) > DONE_TEXT_SIZE)) {
     done_begin(done, next, 0);
     return false;
   }
@@ -108,58 +135,51 @@ bool done_may_lack(const struct done *done, int64_t offset, int64_t letter_ms, i
   return done->begun_ms > 0 && letter_ms <= done->begun_ms - kept_ms && !done_contains(done, offset);
 }
 
-bool done_add(struct done *done, int64_t from, int64_t end)
+bool done_unite(struct done *done, const struct done *other)
 {
-  struct done_range range = {.from = from, .end = end};
-  size_t first = 0;
-  size_t behind;
+  struct done both = {.next = done->next > other->next ? done->next : other->next, .begun_ms = done->begun_ms};
+  size_t ours = 0;
+  size_t theirs = 0;
 
-  if (from >= end) {
-    return true;
+  while (ours < done->count || theirs < other->count) {
+    bool is_ours = theirs == other->count || (ours < done->count && done->ranges[ours].from <= other->ranges[theirs].from);
+
+    if (!append(&both, is_ours ? &done->ranges[ours++] : &other->ranges[theirs++])) {
+      return false;
+    }
   }
-  if (from <= done->next) {
-    done->next = end > done->next ? end : done->next;
-    swallow(done);
-    return true;
-  }
-  while (first < done->count && done->ranges[first].end < from) {
-    first++;
-  }
-  for (behind = first; behind < done->count && done->ranges[behind].from <= end; behind++) {
-    range.from = done->ranges[behind].from < range.from ? done->ranges[behind].from : range.from;
-    range.end = done->ranges[behind].end > range.end ? done->ranges[behind].end : range.end;
-  }
-  if (behind == first && done->count == DONE_RANGES_MAX) {
+  if (text_size(&both) > DONE_TEXT_SIZE) {
     return false;
   }
-  memmove(done->ranges + first + 1, done->ranges + behind, (done->count - behind) * sizeof(done->ranges[0]));
-  done->ranges[first] = range;
-  done->count = done->count - (behind - first) + 1;
+  *done = both;
   return true;
 }
 
-size_t done_write(const struct done *done, char ret_text[DONE_TEXT_SIZE])
+bool done_add(struct done *done, int64_t from, int64_t end)
 {
-  char begun[24] = "";
-  size_t length = 0;
-  size_t room;
-  size_t i;
+  struct done one = {.count = 1, .ranges = {{.from = from, .end = end}}};
 
-  if (done->begun_ms > 0) {
-    (void)snprintf(begun, sizeof(begun), "@%" PRId64, done->begun_ms);
-  }
-  room = DONE_TEXT_SIZE - strlen(begun);
-  for (i = 0; i < done->count; i++) {
+  return from >= end || done_unite(done, &one);
+}
+
+bool done_equals(const struct done *done, const struct done *other)
+{
+  return done->next == other->next && done->begun_ms == other->begun_ms && done->count == other->count &&
+         memcmp(done->ranges, other->ranges, done->count * sizeof(done->ranges[0])) == 0;
+}
+
+void done_write(const struct done *done, char ret_text[DONE_TEXT_SIZE])
+{
+  char *at = ret_text;
+
+  *at = '\0';
+  for (size_t i = 0; i < done->count; i++) {
     const struct done_range *range = &done->ranges[i];
-    char one[48];
-    int size = snprintf(one, sizeof(one), "%s%" PRId64 "+%" PRId64, i == 0 ? "" : ",", range->from - done->next, range->end - range->from);
 
-    if ((size_t)size >= room - length) {
-      break;
-    }
-    memcpy(ret_text + length, one, (size_t)size);
-    length += (size_t)size;
+    at +=
+        snprintf(at, (size_t)(ret_text + DONE_TEXT_SIZE - at), "%s%" PRId64 "+%" PRId64, i == 0 ? "" : ",", range->from - done->next, range->end - range->from);
   }
-  memcpy(ret_text + length, begun, strlen(begun) + 1);
-  return done->count - i;
+  if (done->begun_ms > 0) {
+    (void)snprintf(at, (size_t)(ret_text + DONE_TEXT_SIZE - at), "@%" PRId64, done->begun_ms);
+  }
 }

@@ -4,8 +4,9 @@
  *     offsets   0 1 2 3 4 5 6 7 8 9
  *     done      x x x . . x x . x         before 3, and 5 to 6, and 8:  next = 3, written as "2+2,5+1" (offsets from `next` on, and how many)
  *
- * This is what a committed offset of Kafka can hold: the offset is `next`, its metadata the text. Ranges that do not fit are not remembered: what they held is dealt
- * with again, which is safe for a redrive, since consumers drop an event that they handled.
+ * This is what a committed offset of Kafka can hold: the offset is `next`, its metadata the text. A range for which there is no room is refused, and what was taken is
+ * kept: a letter that was redriven and is not remembered is redriven again, which is safe, since consumers drop an event that they handled; one that cannot be remembered
+ * must not count as discarded.
  *
  * Kafka forgets an offset that nobody has committed for so and so long. So a memory knows when it began ("2+2,5+1@1769336130000", ms): a letter that was old enough by
  * then may have been dealt with in one before it. A younger one cannot, since what knew of it was committed behind it.
@@ -43,7 +44,10 @@ bool done_contains(const struct done *done, int64_t offset);
 bool done_may_lack(const struct done *done, int64_t offset, int64_t letter_ms, int64_t kept_ms);
 /* From `from` up to before `end`; an empty range changes nothing. False: there is no room for another range, and nothing was changed. */
 bool done_add(struct done *done, int64_t from, int64_t end);
-/* Returns how many ranges did not fit, which are the last ones; when it began fits always. */
-size_t done_write(const struct done *done, char ret_text[DONE_TEXT_SIZE]);
+/* Adds all that `other` knows as done. False: there is no room, and nothing was changed. */
+bool done_unite(struct done *done, const struct done *other);
+bool done_equals(const struct done *done, const struct done *other);
+/* It fits always. */
+void done_write(const struct done *done, char ret_text[DONE_TEXT_SIZE]);
 
 #endif

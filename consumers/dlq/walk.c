@@ -8,7 +8,11 @@
  * same name that was deleted: it is dropped.
  *
  * The first commit is of all partitions, changed or not: Kafka forgets the offset of each by its own age, and a partition that rests would lose its memory while others
- * are worked on. It belongs behind walk_open() at once, where nobody else can have committed much meanwhile.
+ * are worked on.
+ *
+ * Other runs may commit meanwhile, and a commit overwrites: the later one would forget what the earlier one knew. So the memory is read again before it is written, and
+ * what it holds is added to what is known here. Kafka does not compare what it overwrites: between reading and writing there is a moment in which a commit of another
+ * run is lost. Who must not lose any looks again, when every commit that was under way then has arrived (walk_confirm).
  */
 #include "walk.h"
 
@@ -16,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "done.h"
 #include "moment.h"
@@ -24,7 +29,8 @@ struct lane {
   struct done done;
   int64_t position; /* the next offset to come */
   int64_t end;
-  bool is_changed; /* the memory, since the last commit, or not told again since it was read */
+  int64_t dropped; /* the committed offset of a memory that is another topic's, until it is overwritten; -1: none */
+  bool is_changed; /* the memory is not what is committed, or was not told again since the walk began */
 };
 
 struct walk {
@@ -33,6 +39,7 @@ struct walk {
   int32_t lane_count;
   int32_t lanes_open; /* those that are not at their end */
   struct lane *lanes;
+  int64_t read_us; /* monotonic: when the memory was asked for last */
 };
 
 /* What a person must mend, and what may pass. */
@@ -89,10 +96,12 @@ static enum verdict open_lane(struct walk *walk, const rd_kafka_topic_partition_
     return kafka_problem(problem, error, "ask for the end of", walk->topic);
   }
   text = memory_text(committed);
+  lane->dropped = -1;
   if (committed->offset >= 0 && committed->offset <= lane->end) {
     (void)done_init(&lane->done, committed->offset, text);
   } else {
     done_begin(&lane->done, low, moment_now().wall_us / US_PER_MS);
+    lane->dropped = committed->offset;
   }
   free(text);
   (void)done_add(&lane->done, 0, low);
@@ -104,20 +113,28 @@ static enum verdict open_lane(struct walk *walk, const rd_kafka_topic_partition_
   return VERDICT_OK;
 }
 
-static enum verdict open_lanes(struct walk *walk, bool from_beginning, struct problem *problem)
+/* Makes a list, the caller's in any case, of what is committed for all partitions. */
+static enum verdict read_committed(struct walk *walk, rd_kafka_topic_partition_list_t **ret_list, struct problem *problem)
 {
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(walk->lane_count);
-  enum verdict verdict = VERDICT_OK;
   rd_kafka_resp_err_t error;
 
+  *ret_list = list;
   (void)rd_kafka_topic_partition_list_add_range(list, walk->topic, 0, walk->lane_count - 1);
+  walk->read_us = moment_now().mono_us;
   error = rd_kafka_committed(walk->kafka, list, WALK_ANSWER_TIMEOUT_MS);
   for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
     error = list->elems[i].err;
   }
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    verdict = kafka_problem(problem, error, "ask for the committed offsets of", walk->topic);
-  }
+  return error == RD_KAFKA_RESP_ERR_NO_ERROR ? VERDICT_OK : kafka_problem(problem, error, "ask for the committed offsets of", walk->topic);
+}
+
+static enum verdict open_lanes(struct walk *walk, bool from_beginning, struct problem *problem)
+{
+  rd_kafka_topic_partition_list_t *list;
+  enum verdict verdict = read_committed(walk, &list, problem);
+  rd_kafka_resp_err_t error;
+
   for (int i = 0; verdict == VERDICT_OK && i < list->cnt; i++) {
     verdict = open_lane(walk, &list->elems[i], from_beginning, problem);
   }
@@ -271,6 +288,50 @@ bool walk_mark(struct walk *walk, int32_t partition, int64_t offset)
   return true;
 }
 
+/* What is committed, by whomever, and what is known here. */
+static enum verdict unite(struct walk *walk, const rd_kafka_topic_partition_t *committed, struct problem *problem)
+{
+  struct lane *lane = &walk->lanes[committed->partition];
+  struct done theirs;
+  struct done both;
+  char *text;
+
+  if (committed->offset < 0 || committed->offset == lane->dropped) {
+    lane->is_changed = true;
+    return VERDICT_OK;
+  }
+  text = memory_text(committed);
+  (void)done_init(&theirs, committed->offset, text);
+  free(text);
+  both = theirs;
+  if (!done_unite(&both, &lane->done)) {
+    (void)problem_set(problem, VERDICT_POISON, EXIT_POISON, "memory_full",
+                      "another run deals with partition %" PRId32 " of topic \"%s\", and what both have dealt with leaves too many gaps to be remembered",
+                      committed->partition, walk->topic);
+    problem_hint(problem, "look with dlq list, and run this again: it goes on from what the other run has dealt with");
+    return VERDICT_POISON;
+  }
+  lane->is_changed = lane->is_changed || !done_equals(&both, &theirs);
+  lane->done = both;
+  return VERDICT_OK;
+}
+
+enum verdict walk_refresh(struct walk *walk, int64_t age_ms, struct problem *problem)
+{
+  rd_kafka_topic_partition_list_t *list;
+  enum verdict verdict;
+
+  if (moment_now().mono_us - walk->read_us < age_ms * US_PER_MS) {
+    return VERDICT_OK;
+  }
+  verdict = read_committed(walk, &list, problem);
+  for (int i = 0; verdict == VERDICT_OK && i < list->cnt; i++) {
+    verdict = unite(walk, &list->elems[i], problem);
+  }
+  rd_kafka_topic_partition_list_destroy(list);
+  return verdict;
+}
+
 enum verdict walk_commit(struct walk *walk, struct problem *problem)
 {
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(walk->lane_count);
@@ -281,7 +342,7 @@ enum verdict walk_commit(struct walk *walk, struct problem *problem)
       rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, walk->topic, i);
       char text[DONE_TEXT_SIZE];
 
-      (void)done_write(&walk->lanes[i].done, text);
+      done_write(&walk->lanes[i].done, text);
       entry->offset = walk->lanes[i].done.next;
       /* librdkafka frees it with the list. */
       entry->metadata = strdup(text);
@@ -300,6 +361,36 @@ enum verdict walk_commit(struct walk *walk, struct problem *problem)
   }
   for (int32_t i = 0; i < walk->lane_count; i++) {
     walk->lanes[i].is_changed = false;
+    walk->lanes[i].dropped = -1;
   }
   return VERDICT_OK;
+}
+
+static bool is_committed(const struct walk *walk)
+{
+  for (int32_t i = 0; i < walk->lane_count; i++) {
+    if (walk->lanes[i].is_changed) {
+      return false;
+    }
+  }
+  return true;
+}
+
+enum verdict walk_confirm(struct walk *walk, struct problem *problem)
+{
+  for (int i = 0; i < WALK_CONFIRMATIONS_MAX; i++) {
+    enum verdict verdict;
+
+    (void)nanosleep(&(struct timespec){.tv_sec = WALK_OVERLAP_S}, NULL);
+    verdict = walk_refresh(walk, 0, problem);
+    if (verdict != VERDICT_OK || is_committed(walk)) {
+      return verdict;
+    }
+    verdict = walk_commit(walk, problem);
+    if (verdict != VERDICT_OK) {
+      return verdict;
+    }
+  }
+  return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "memory_overwritten",
+                     "another run has overwritten what was dealt with in topic \"%s\" %d times: it may be offered again", walk->topic, WALK_CONFIRMATIONS_MAX);
 }

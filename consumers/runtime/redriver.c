@@ -1,8 +1,11 @@
 /*
  * redriver.c - a producer, the first error that a delivery report told, and a clock.
  *
- * Records go to the partition that their key has always had (murmur2_random, as the relay and Java's producers choose). One record after the other is queued and the
- * producer is idempotent, so that events of one key keep the order that they had in the dead-letter topic. The first failure ends it: nothing is sent behind a hole.
+ * Records go to the partition that their key has always had (murmur2_random, as the relay and Java's producers choose). Of one key only one record is on its way: the
+ * next is queued when Kafka has acknowledged the one before, so that events of a key keep the order that they had in the dead-letter topic, and nothing of a key is sent
+ * behind one that was not taken. The first failure ends it. An idempotent producer alone does not do that (what is refused or times out is left out, and the next goes
+ * on), and neither does librdkafka's gapless guarantee: it leaves timeouts aside, and a broker that has nothing yet of a producer takes its second batch without the
+ * first.
  */
 #include "redriver.h"
 
@@ -15,16 +18,22 @@
 
 struct redriver {
   rd_kafka_t *kafka;
-  int64_t interval_us;       /* between two records; 0: none */
-  int64_t next_us;           /* monotonic: not before */
-  rd_kafka_resp_err_t error; /* the first */
-  char topic[250];           /* that it was about */
+  int64_t interval_us;                   /* between two records; 0: none */
+  int64_t next_us;                       /* monotonic: not before */
+  rd_kafka_resp_err_t error;             /* the first */
+  char topic[250];                       /* that it was about */
+  size_t sent_count;                     /* since all was acknowledged */
+  uint64_t sent_keys[REDRIVER_SENT_MAX]; /* what tells their keys apart */
 };
 
+/* What ended the producer counts, and not that it has ended. */
 static void note(struct redriver *redriver, rd_kafka_resp_err_t error, const char *topic)
 {
   if (redriver->error == RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    redriver->error = error;
+    char words[256];
+    rd_kafka_resp_err_t cause = rd_kafka_fatal_error(redriver->kafka, words, sizeof(words));
+
+    redriver->error = cause == RD_KAFKA_RESP_ERR_NO_ERROR ? error : cause;
     (void)snprintf(redriver->topic, sizeof(redriver->topic), "%s", topic);
   }
 }
@@ -107,7 +116,36 @@ static void wait_for_turn(struct redriver *redriver)
     (void)nanosleep(&(struct timespec){.tv_nsec = left_us * 1000}, NULL);
     now_us = moment_now().mono_us;
   }
-  redriver->next_us = now_us + redriver->interval_us;
+}
+
+/* FNV-1a, 64 bits. Two keys that it takes for one wait for each other, and that is all. */
+static uint64_t digest_of(struct span key)
+{
+  uint64_t digest = UINT64_C(0xcbf29ce484222325);
+
+  for (size_t i = 0; i < key.length; i++) {
+    digest = (digest ^ (unsigned char)key.data[i]) * UINT64_C(0x100000001b3);
+  }
+  return digest;
+}
+
+static bool is_on_its_way(const struct redriver *redriver, uint64_t digest)
+{
+  for (size_t i = 0; i < redriver->sent_count; i++) {
+    if (redriver->sent_keys[i] == digest) {
+      return true;
+    }
+  }
+  return false;
+}
+
+enum verdict redriver_await(struct redriver *redriver, const struct record *letter, struct problem *problem)
+{
+  wait_for_turn(redriver);
+  if (redriver->sent_count == REDRIVER_SENT_MAX || (!span_is_null(letter->key) && is_on_its_way(redriver, digest_of(letter->key)))) {
+    return redriver_flush(redriver, problem);
+  }
+  return verdict_of(redriver, problem);
 }
 
 static rd_kafka_headers_t *make_headers(const struct record *letter, struct arena *arena)
@@ -126,10 +164,17 @@ static rd_kafka_headers_t *make_headers(const struct record *letter, struct aren
 
 enum verdict redriver_send(struct redriver *redriver, const struct record *letter, const char *topic, struct arena *arena, struct problem *problem)
 {
+  enum verdict verdict = redriver_await(redriver, letter, problem);
   rd_kafka_headers_t *headers;
   rd_kafka_resp_err_t error;
 
-  wait_for_turn(redriver);
+  if (verdict != VERDICT_OK) {
+    return verdict;
+  }
+  redriver->next_us = moment_now().mono_us + redriver->interval_us;
+  if (!span_is_null(letter->key)) {
+    redriver->sent_keys[redriver->sent_count++] = digest_of(letter->key);
+  }
   headers = make_headers(letter, arena);
   error = rd_kafka_producev(redriver->kafka, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(letter->key.data, letter->key.length),
                             RD_KAFKA_V_VALUE((void *)(uintptr_t)letter->value.data, letter->value.length), RD_KAFKA_V_HEADERS(headers),
@@ -145,8 +190,16 @@ enum verdict redriver_send(struct redriver *redriver, const struct record *lette
 enum verdict redriver_flush(struct redriver *redriver, struct problem *problem)
 {
   /* Reports come within message.timeout.ms; the second more is for them to be told. */
-  if (rd_kafka_flush(redriver->kafka, REDRIVER_TIMEOUT_MS + 1000) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    note(redriver, RD_KAFKA_RESP_ERR__TIMED_OUT, "?");
+  int64_t deadline_us = moment_now().mono_us + INT64_C(1000) * (REDRIVER_TIMEOUT_MS + 1000);
+
+  while (redriver->error == RD_KAFKA_RESP_ERR_NO_ERROR && rd_kafka_outq_len(redriver->kafka) > 0) {
+    (void)rd_kafka_poll(redriver->kafka, 100);
+    if (moment_now().mono_us > deadline_us) {
+      note(redriver, RD_KAFKA_RESP_ERR__TIMED_OUT, "?");
+    }
+  }
+  if (redriver->error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    redriver->sent_count = 0;
   }
   return verdict_of(redriver, problem);
 }
