@@ -25,7 +25,8 @@ faults_usage() {
   --part K/N    every Nth scenario from the Kth on: a campaign on N machines. Their build/campaign/results.jsonl
                 in one file of that name, and --resume writes the report of all
   --short       each scenario as short as within ./dev test: a look, no figures to quote
-  --swarm       only random faults under load, --minutes of them (3)
+  --swarm       only random faults under load, three minutes of them
+  --minutes N   of random faults under load; 30 in a campaign, as their row of the matrix says
   --list        the rows and the scenarios that cover them; runs nothing
   PATTERN       only scenarios whose name or row contains it
 
@@ -251,7 +252,7 @@ faults_ends() {
 
 faults_arguments() {
   FAULTS_SEED=$((RANDOM * 32768 + RANDOM))
-  FAULTS_MINUTES=3
+  FAULTS_MINUTES=''
   FAULTS_SHORT=${FAULTS_SHORT:-}
   while [ $# != 0 ]; do
     case $1 in
@@ -282,6 +283,7 @@ faults_arguments() {
     esac
     shift
   done
+  FAULTS_MINUTES=${FAULTS_MINUTES:-$([ -n "$FAULTS_ONLY_SWARM" ] && echo 3 || echo 30)}
 }
 
 dev_faults() {

@@ -21,7 +21,8 @@ static const char usage_text[] = "usage: history_check [OPTION...] FILE...\n"
                                  "  --svg FILE           draws the events unseen over time\n"
                                  "  --title TEXT         of the drawing\n"
                                  "  --window MS          nothing may be repeated that was appended further away from every fault; however far by default\n"
-                                 "  --only-unconfirmed   nothing may be repeated of which PostgreSQL had been told (not where it is restarted)\n"
+                                 "  --only-unconfirmed   nothing may be repeated of which PostgreSQL had been told\n"
+                                 "  --forgets KIND       but for what it may have forgotten, killed or restarted by a fault of this kind; up to four times\n"
                                  "  --waive GUARANTEE    is judged and said, and does not count; may be given several times\n"
                                  "  --no-samples         a history without samples of the slot is whole\n"
                                  "  --keys-may-move      the number of partitions changes\n"
@@ -53,6 +54,20 @@ static bool waive(struct arguments *arguments, const char *name)
   return false;
 }
 
+static bool forget_with(struct arguments *arguments, const char *kind)
+{
+  size_t count = 0;
+
+  while (arguments->judge.forgetful_kinds[count] != NULL) {
+    count++;
+  }
+  if (count == FORGETFUL_KINDS_MAX) {
+    return false;
+  }
+  arguments->judge.forgetful_kinds[count] = kind;
+  return true;
+}
+
 static bool read_number(const char *text, int64_t *ret_number)
 {
   char *end;
@@ -72,6 +87,7 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
       {"waive", required_argument, NULL, 'v'},
       {"no-samples", no_argument, NULL, 'n'},
       {"only-unconfirmed", no_argument, NULL, 'u'},
+      {"forgets", required_argument, NULL, 'f'},
       {"keys-may-move", no_argument, NULL, 'm'},
       {"may-interleave", no_argument, NULL, 'i'},
       {"dead-letters", required_argument, NULL, 'd'},
@@ -102,6 +118,9 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
       break;
     case 'u':
       arguments->judge.is_only_unconfirmed = true;
+      break;
+    case 'f':
+      is_good = forget_with(arguments, optarg);
       break;
     case 'm':
       arguments->judge.may_move_keys = true;

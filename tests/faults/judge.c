@@ -149,7 +149,7 @@ static void count_repetition(const struct bench *bench, const struct reading *be
     }
   }
   bench->judgement->repetition_count++;
-  if (bench->options->is_only_unconfirmed && reading->has_lsn && reading->lsn < judge_confirmed_before(history, reading->append_ms * 1000)) {
+  if (bench->options->is_only_unconfirmed && reading->has_lsn && reading->lsn < judge_confirmed_before(history, bench->options, reading->append_ms * 1000)) {
     judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s is repeated though it had been confirmed (%s)", names_text(&history->names, reading->id),
                place(bench, reading).text);
   }

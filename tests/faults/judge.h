@@ -12,11 +12,13 @@
 
 enum guarantee { GUARANTEE_LOST, GUARANTEE_PHANTOM, GUARANTEE_ORDER, GUARANTEE_DUPLICATES, GUARANTEE_BYTES, GUARANTEE_CONFIRMED };
 
-enum { GUARANTEES = GUARANTEE_CONFIRMED + 1, FINDINGS_MAX = 20, FINDING_MAX_BYTES = 320 };
+enum { GUARANTEES = GUARANTEE_CONFIRMED + 1, FINDINGS_MAX = 20, FINDING_MAX_BYTES = 320, FORGETFUL_KINDS_MAX = 4 };
 
 struct judge_options {
   int64_t window_ms;        /* nothing is repeated that was appended further away from every fault; 0: however far */
-  bool is_only_unconfirmed; /* nothing is repeated of which PostgreSQL had been told; true unless PostgreSQL itself crashes or is put back */
+  bool is_only_unconfirmed; /* nothing is repeated of which PostgreSQL had been told */
+  /* Kinds of faults with which PostgreSQL may forget what it had been told, since it is killed or restarted; NULL behind the last. Told by marks of begin and end. */
+  const char *forgetful_kinds[FORGETFUL_KINDS_MAX + 1];
   bool is_without_samples;  /* a history without samples of the slot is whole */
   bool may_move_keys;       /* the number of partitions changes: a key may be in several */
   bool may_interleave;      /* two relays publish at once for a while: a late stretch may end before it has reached what came last */
@@ -54,8 +56,11 @@ void judge(struct history *history, const struct judge_options *options, struct 
 
 void judge_find(struct judgement *judgement, enum guarantee guarantee, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Steps of judge(), in a file of their own. The highest position of which PostgreSQL had been told in the samples before that time, 0 when there are none; and: at each sample, what lies before the confirmed position had been appended. */
-uint64_t judge_confirmed_before(const struct history *history, int64_t us);
+/*
+ * Steps of judge(), in a file of their own. The highest position of which PostgreSQL had been told in the samples before that time, and which it had had no reason to
+ * forget by then, 0 when there is none; and: at each sample, what lies before the confirmed position had been appended.
+ */
+uint64_t judge_confirmed_before(const struct history *history, const struct judge_options *options, int64_t us);
 void judge_confirmed(const struct history *history, struct judgement *judgement);
 
 void judge_done(struct judgement *judgement);

@@ -2,12 +2,14 @@
  * judge_confirmed.c - was PostgreSQL ever told of more than Kafka had? By the commit position that each record carries, the appends are brought into the order of the log;
  * at a sample, the latest append of all that lies before the confirmed position must not be later than the sample. What was never appended is lost, and said there.
  *
- * And was an event repeated of which PostgreSQL had been told? Its repetition was appended after a sample in which the confirmed position lay behind it.
+ * And was an event repeated of which PostgreSQL had been told? Its repetition was appended after a sample in which the confirmed position lay behind it, and the server
+ * was not killed or restarted since: then what had been confirmed in memory alone comes again.
  *
  * Times: `append_ms` was cut to milliseconds, and a sample's time is that of its answer. Both err on the side of the relay, by a millisecond and the length of a query.
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "judge.h"
 
@@ -42,8 +44,33 @@ static size_t count_before(const struct append *appends, size_t count, uint64_t 
   return low;
 }
 
-uint64_t judge_confirmed_before(const struct history *history, int64_t us)
+static bool is_forgetful(const struct history *history, const struct judge_options *options, const struct fault *fault)
 {
+  for (const char *const *kind = options->forgetful_kinds; *kind != NULL; kind++) {
+    if (strcmp(names_text(&history->names, fault->kind), *kind) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Until when samples say nothing of what the server knows at `us`: the end of the latest fault with which it may have forgotten, INT64_MIN when there was none. */
+static int64_t forgotten_until(const struct history *history, const struct judge_options *options, int64_t us)
+{
+  int64_t until_us = INT64_MIN;
+
+  for (size_t i = 0; i < history->fault_count && history->faults[i].begin_us <= us; i++) {
+    if (history->faults[i].end_us > until_us && is_forgetful(history, options, &history->faults[i])) {
+      until_us = history->faults[i].end_us;
+    }
+  }
+  return until_us;
+}
+
+uint64_t judge_confirmed_before(const struct history *history, const struct judge_options *options, int64_t us)
+{
+  int64_t forgotten_us = options->forgetful_kinds[0] != NULL ? forgotten_until(history, options, us) : INT64_MIN;
+  uint64_t highest = 0;
   size_t low = 0, high = history->sample_count;
 
   while (low < high) {
@@ -55,7 +82,13 @@ uint64_t judge_confirmed_before(const struct history *history, int64_t us)
       high = middle;
     }
   }
-  return low > 0 ? history->samples[low - 1].highest : 0;
+  if (forgotten_us == INT64_MIN) {
+    return low > 0 ? history->samples[low - 1].highest : 0;
+  }
+  for (; low > 0 && history->samples[low - 1].us > forgotten_us; low--) {
+    highest = history->samples[low - 1].confirmed > highest ? history->samples[low - 1].confirmed : highest;
+  }
+  return highest;
 }
 
 void judge_confirmed(const struct history *history, struct judgement *judgement)

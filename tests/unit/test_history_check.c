@@ -490,6 +490,8 @@ Test(history_check, the_exit_code_says_what_was_found)
   script = good_history();
   cr_assert_eq(run_on(script, "--window 0", true), 2);
   script = good_history();
+  cr_assert_eq(run_on(script, "--forgets a --forgets b --forgets c --forgets d --forgets e", true), 2);
+  script = good_history();
   cr_assert_eq(run_on(script, "/nowhere/at/all", true), 2);
   script = good_history();
   script_line(script, "not JSON");
