@@ -236,6 +236,7 @@ static void take(struct pipeline *pipeline)
     PQclear(result);
     if (entry->kind == PIPELINE_SYNC) {
       answered(pipeline); /* no NULL behind it */
+      pipeline->is_unsynced = pipeline->count > 0;
     } else {
       pipeline_break(pipeline, "the answers are out of step");
     }
@@ -360,6 +361,7 @@ static void queued(struct pipeline *pipeline, int sent, struct pipeline_entry en
     return;
   }
   expect(pipeline, entry);
+  pipeline->is_unsynced |= entry.kind != PIPELINE_SYNC;
   pipeline->unsent_bytes += bytes + MESSAGE_OVERHEAD_BYTES;
   if (pipeline->unsent_bytes > WORK_QUEUED_MAX_BYTES) {
     pump(pipeline, false);

@@ -57,6 +57,7 @@ struct pipeline {
   int silence_ms;                 /* without a byte in either direction: the server is frozen, or something between is; -1: without limit */
   struct pipeline_entry *entries; /* owned; a ring of `size`, a power of two */
   size_t size, first, count;
+  bool is_unsynced;    /* something was queued behind the last Sync: the server may be skipping it, and libpq does not know of its transaction yet */
   size_t unsent_bytes; /* queued since all was sent, about */
   struct pipeline_failure failure;
   enum pipeline_commit commit;

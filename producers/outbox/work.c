@@ -38,7 +38,7 @@ enum verdict work_judge(struct work *work, struct work_outcome *outcome)
   enum verdict verdict;
 
   outcome->is_committed = pipeline->commit == PIPELINE_COMMIT_DONE;
-  if (outcome->is_committed || !failure->is_there) {
+  if (outcome->is_committed || (!failure->is_there && pipeline->commit == PIPELINE_COMMIT_UNSENT)) {
     return VERDICT_OK;
   }
   memcpy(outcome->sqlstate, failure->sqlstate, sizeof(outcome->sqlstate));
@@ -86,7 +86,7 @@ enum verdict work_open(struct database *database, struct work **ret_work, struct
 
 static bool is_transaction_over(struct database *database)
 {
-  return database->pipeline.count == 0 && PQtransactionStatus(database->connection) == PQTRANS_IDLE;
+  return !database->pipeline.is_unsynced && PQtransactionStatus(database->connection) == PQTRANS_IDLE;
 }
 
 void work_close(struct work *work)
@@ -95,7 +95,7 @@ void work_close(struct work *work)
   struct pipeline *pipeline = &database->pipeline;
 
   if (!pipeline->is_broken && !is_transaction_over(database)) {
-    if (pipeline->count > 0) {
+    if (pipeline->is_unsynced) {
       pipeline_send(pipeline, PIPELINE_SYNC); /* ends the skipping behind an error, which would skip the ROLLBACK too */
     }
     pipeline_send(pipeline, PIPELINE_ROLLBACK);
