@@ -161,6 +161,15 @@ static void note_error(struct pipeline *pipeline, const struct pipeline_entry *e
   }
 }
 
+void pipeline_go_on(struct pipeline *pipeline)
+{
+  pipeline->failure = (struct pipeline_failure){0};
+  pipeline->commit = PIPELINE_COMMIT_UNSENT;
+  if (pipeline->is_broken) {
+    note_loss(pipeline, PIPELINE_SYNC, "it broke behind a refusal");
+  }
+}
+
 /* The connection is of no use; nothing more is expected of it. */
 void pipeline_break(struct pipeline *pipeline, const char *words)
 {

@@ -71,6 +71,8 @@ void pipeline_done(struct pipeline *pipeline);
 
 /* A new unit of work: forgets the last one's failure. Nothing may be expected. */
 void pipeline_begin(struct pipeline *pipeline);
+/* The same unit goes on behind what the server refused: forgets that. What is still to be answered was skipped. A broken connection is what has failed from now on. */
+void pipeline_go_on(struct pipeline *pipeline);
 /*
  * Whether the connection can be used, as far as is known without asking: what lies unread at the socket is taken. A server that was shut down said so and
  * closed it; so a look, which costs no round trip, shows a dead connection before a COMMIT is sent into it. False: broken now.
