@@ -263,7 +263,7 @@ static void answer_failure(struct exchange *exchange, enum verdict verdict, cons
       http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
                    "the database was lost before it said whether the request took effect; repeated with the same Idempotency-Key it takes effect once");
     } else {
-      http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the database is away or too busy, and nothing was done; try again in a moment");
+      exchange_come_again(exchange, "the database is away or too busy");
     }
     break;
   }
@@ -297,7 +297,7 @@ static void transact(struct transaction *transaction)
   }
   exchange_note(exchange, LOG_WARN, "a stored answer was there and gone %d times", IDEMPOTENCY_ATTEMPTS_MAX);
   http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
-               "the stored answer to this Idempotency-Key was just removed for its age, and nothing was done; try again in a moment with the same key");
+               "the stored answer to this Idempotency-Key was just removed for its age, and this attempt did nothing; try again in a moment with the same key");
 }
 
 bool http_claim(struct exchange *exchange, struct work *work)
