@@ -138,6 +138,19 @@ void exchange_count_published(struct exchange *exchange, bool is_committed)
   }
 }
 
+void exchange_come_again(struct exchange *exchange, const char *why)
+{
+  const struct exchange_priv *priv = exchange->priv;
+
+  if (priv->idempotency_key != NULL || priv->has_claim) {
+    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
+                 "%s, and this attempt did nothing; whether an earlier one with this Idempotency-Key took effect is told to who repeats it with the same key",
+                 why);
+  } else {
+    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s, and nothing was done; try again in a moment", why);
+  }
+}
+
 void exchange_note(struct exchange *exchange, enum log_level level, const char *format, ...)
 {
   va_list arguments;

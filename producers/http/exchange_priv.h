@@ -33,7 +33,7 @@ struct exchange_priv {
   struct span bytes;  /* of the body */
   struct route_match match;
   struct query query;
-  const char *idempotency_key; /* NULL: none, or used */
+  const char *idempotency_key; /* NULL: none, or taken by a unit of work */
   bool has_claim;              /* the unit of work in hand claims a key */
   struct uuid_source ids;      /* for all identifiers of the request */
   char client_address[INET6_ADDRSTRLEN];
@@ -51,6 +51,11 @@ void exchange_reply_text(struct exchange *exchange, unsigned int status, const c
 void exchange_clear_answer(struct exchange *exchange);
 /* A unit of work is over: counts its events if it was committed. */
 void exchange_count_published(struct exchange *exchange, bool is_committed);
+/*
+ * 503, and in words why, and that nothing was done. Of a request with an Idempotency-Key that is said of this attempt alone: an equal one before it may have taken effect, or be
+ * at work still.
+ */
+void exchange_come_again(struct exchange *exchange, const char *why);
 /* Words for the log, never for the client. */
 void exchange_note(struct exchange *exchange, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 /* The row of the table as metrics and the log show it; `unmatched`: none. */

@@ -8,7 +8,7 @@
  *   COMMIT
  *
  * So there is an answer exactly where there was an effect. The INSERT goes out with the first statements of the service and costs no round trip, unless
- * http_claim() sends it before; that the key is taken shows as a unique violation, and then, in a new unit, the table says what to repeat. Any unique violation is
+ * http_claim() sends it before; that the key is taken shows as a unique violation, and then, with the ROLLBACK, the table is asked what to repeat. Any unique violation is
  * looked at like that: one of the service's own finds no answer there and stays what it is. One of the key that finds none met an answer that was removed for its
  * age in between: the key is free now, and the request is done as if it were the first, which it has become.
  *
@@ -89,6 +89,14 @@ bool idempotency_key_is_sound(const char *key)
   return length > 0 && length <= HTTP_IDEMPOTENCY_KEY_MAX_BYTES;
 }
 
+/* What a unique violation was about. */
+enum found {
+  FOUND_NONE,  /* not the key, as far as was looked */
+  FOUND_SAME,  /* this request was answered before; that is the answer */
+  FOUND_OTHER, /* the key was used for another request */
+  FOUND_GONE,  /* the key was taken, and is free now */
+};
+
 /* One unit of work of one exchange. */
 struct transaction {
   struct exchange *exchange;
@@ -98,11 +106,7 @@ struct transaction {
   const char *key; /* NULL: without */
   char route[ROUTE_TEXT_SIZE];
   unsigned char digest[DIGEST_SIZE];
-  char violated[sizeof(((struct work_outcome *)NULL)->constraint)]; /* the unique constraint that stood in the way */
-  /* What LOOK found. */
-  bool is_found;
-  bool is_same;
-  bool is_of_key; /* nothing was found, and yet it was the key that was taken */
+  enum found found;
 };
 
 /* Each part with its length before it, so that no two lists of parts give the same bytes. */
@@ -181,37 +185,34 @@ static enum work_end run(struct work *work, void *context)
   return end;
 }
 
-static enum work_end look(struct work *work, void *context)
+/* A unique violation was met: is it about a key that was used before? */
+static bool look(struct work *work, const struct work_outcome *outcome, void *context)
 {
   struct transaction *transaction = context;
-  const PGresult *found =
-      work_query(work, &transaction->idempotency->statements[LOOK], 3,
+  const struct statement *statements = transaction->idempotency->statements;
+  const PGresult *rows =
+      work_query(work, &statements[LOOK], 3,
                  (const struct parameter[]){parameter_text(transaction->key), parameter_text(transaction->route), parameter_bytes(digest_of(transaction))});
 
-  if (found == NULL) {
-    return WORK_FAILED;
+  if (rows == NULL) {
+    return false;
   }
   exchange_clear_answer(transaction->exchange);
-  transaction->is_of_key = false;
-  transaction->is_found = PQntuples(found) == 1;
-  transaction->is_same = transaction->is_found && strcmp(PQgetvalue(found, 0, 2), "t") == 0;
-  if (transaction->is_same) {
-    bool has_body = !PQgetisnull(found, 0, 1);
-    char *text = has_body ? strdup(PQgetvalue(found, 0, 1)) : NULL;
+  if (PQntuples(rows) == 0) {
+    const PGresult *whose = work_ask(work, &statements[WHOSE], outcome->constraint);
 
-    exchange_reply_text(transaction->exchange, (unsigned int)strtoul(PQgetvalue(found, 0, 0), NULL, 10), "application/json", text,
+    transaction->found = whose != NULL && PQntuples(whose) == 1 ? FOUND_GONE : FOUND_NONE;
+    return whose != NULL;
+  }
+  transaction->found = strcmp(PQgetvalue(rows, 0, 2), "t") == 0 ? FOUND_SAME : FOUND_OTHER;
+  if (transaction->found == FOUND_SAME) {
+    char *text = PQgetisnull(rows, 0, 1) ? NULL : strdup(PQgetvalue(rows, 0, 1));
+
+    exchange_reply_text(transaction->exchange, (unsigned int)strtoul(PQgetvalue(rows, 0, 0), NULL, 10), "application/json", text,
                         text != NULL ? strlen(text) : 0);
     transaction->exchange->priv->answer.is_replayed = true;
   }
-  if (!transaction->is_found) {
-    const PGresult *whose = work_ask(work, &transaction->idempotency->statements[WHOSE], transaction->violated);
-
-    if (whose == NULL) {
-      return WORK_FAILED;
-    }
-    transaction->is_of_key = PQntuples(whose) == 1;
-  }
-  return WORK_ROLLBACK;
+  return true;
 }
 
 /* What the API says of a constraint; NULL: nothing, and what the schema calls it is not for clients. */
@@ -262,35 +263,10 @@ static void answer_failure(struct exchange *exchange, enum verdict verdict, cons
       http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
                    "the database was lost before it said whether the request took effect; repeated with the same Idempotency-Key it takes effect once");
     } else {
-      http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the database is away or too busy, and nothing was done; try again in a moment");
+      exchange_come_again(exchange, "the database is away or too busy");
     }
     break;
   }
-}
-
-enum second_look {
-  SECOND_LOOK_ANSWERED, /* by what is stored, or by why that could not be read */
-  SECOND_LOOK_GONE,     /* the key was taken, and is free now */
-  SECOND_LOOK_NONE,     /* it was not about the key */
-};
-
-/* A unique violation was met: is it about a key that was used before? */
-static enum second_look answer_again(struct transaction *transaction)
-{
-  struct exchange *exchange = transaction->exchange;
-  struct work_outcome outcome;
-  enum verdict verdict = work_run(exchange->database, look, transaction, &outcome);
-
-  if (verdict != VERDICT_OK) {
-    answer_failure(exchange, verdict, &outcome);
-    return SECOND_LOOK_ANSWERED;
-  }
-  if (transaction->is_same) {
-    instrument_add(exchange->priv->site->figures.replayed, 1);
-  } else if (transaction->is_found) {
-    http_problem(exchange, MHD_HTTP_UNPROCESSABLE_CONTENT, "this Idempotency-Key was used for another request: another method, path, client or body");
-  }
-  return transaction->is_found ? SECOND_LOOK_ANSWERED : transaction->is_of_key ? SECOND_LOOK_GONE : SECOND_LOOK_NONE;
 }
 
 /* Once, or again where a stored answer went away between two looks at its key. */
@@ -300,31 +276,28 @@ static void transact(struct transaction *transaction)
 
   for (int attempts = 1; attempts <= IDEMPOTENCY_ATTEMPTS_MAX; attempts++) {
     struct work_outcome outcome;
-    enum verdict verdict = work_run(exchange->database, run, transaction, &outcome);
-    bool is_taken = verdict == VERDICT_POISON && transaction->key != NULL && strcmp(outcome.sqlstate, "23505") == 0;
-    enum second_look found = SECOND_LOOK_NONE;
+    enum verdict verdict;
 
+    transaction->found = FOUND_NONE;
+    verdict = work_run_and_look(exchange->database, run, transaction->key != NULL ? look : NULL, transaction, &outcome);
     exchange_count_published(exchange, outcome.is_committed);
-    if (verdict == VERDICT_OK) {
-      return;
-    }
-    if (is_taken) {
-      memcpy(transaction->violated, outcome.constraint, sizeof(transaction->violated));
-      found = answer_again(transaction);
-    }
-    switch (found) {
-    case SECOND_LOOK_ANSWERED:
-      return;
-    case SECOND_LOOK_NONE:
+    switch (transaction->found) {
+    case FOUND_NONE:
       answer_failure(exchange, verdict, &outcome);
       return;
-    case SECOND_LOOK_GONE:
+    case FOUND_SAME:
+      instrument_add(exchange->priv->site->figures.replayed, 1);
+      return;
+    case FOUND_OTHER:
+      http_problem(exchange, MHD_HTTP_UNPROCESSABLE_CONTENT, "this Idempotency-Key was used for another request: another method, path, client or body");
+      return;
+    case FOUND_GONE:
       break;
     }
   }
   exchange_note(exchange, LOG_WARN, "a stored answer was there and gone %d times", IDEMPOTENCY_ATTEMPTS_MAX);
   http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
-               "the stored answer to this Idempotency-Key was just removed for its age, and nothing was done; try again in a moment with the same key");
+               "the stored answer to this Idempotency-Key was just removed for its age, and this attempt did nothing; try again in a moment with the same key");
 }
 
 bool http_claim(struct exchange *exchange, struct work *work)

@@ -386,7 +386,7 @@ static void run_handler(struct request *request, struct database *database)
 
   if (verdict != VERDICT_OK) {
     exchange_note(exchange, verdict == VERDICT_FATAL ? LOG_ERROR : LOG_WARN, "%s", problem.text);
-    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the database is away, and nothing was done; try again in a moment");
+    exchange_come_again(exchange, "the database is away");
     return;
   }
   exchange->database = database;

@@ -98,7 +98,7 @@ static enum MHD_Result answer(struct request *request)
 static void refuse_for_now(struct request *request, const char *reason)
 {
   exchange_note(&request->exchange, LOG_WARN, "%s", reason);
-  http_problem(&request->exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the service has more to do than it can, and nothing was done; try again in a moment");
+  exchange_come_again(&request->exchange, "the service has more to do than it can");
 }
 
 static void show_figures(struct server *server)

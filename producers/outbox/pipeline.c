@@ -161,6 +161,15 @@ static void note_error(struct pipeline *pipeline, const struct pipeline_entry *e
   }
 }
 
+void pipeline_go_on(struct pipeline *pipeline)
+{
+  pipeline->failure = (struct pipeline_failure){0};
+  pipeline->commit = PIPELINE_COMMIT_UNSENT;
+  if (pipeline->is_broken) {
+    note_loss(pipeline, PIPELINE_SYNC, "it broke behind a refusal");
+  }
+}
+
 /* The connection is of no use; nothing more is expected of it. */
 void pipeline_break(struct pipeline *pipeline, const char *words)
 {
@@ -236,6 +245,7 @@ static void take(struct pipeline *pipeline)
     PQclear(result);
     if (entry->kind == PIPELINE_SYNC) {
       answered(pipeline); /* no NULL behind it */
+      pipeline->is_unsynced = pipeline->count > 0;
     } else {
       pipeline_break(pipeline, "the answers are out of step");
     }
@@ -360,6 +370,7 @@ static void queued(struct pipeline *pipeline, int sent, struct pipeline_entry en
     return;
   }
   expect(pipeline, entry);
+  pipeline->is_unsynced |= entry.kind != PIPELINE_SYNC;
   pipeline->unsent_bytes += bytes + MESSAGE_OVERHEAD_BYTES;
   if (pipeline->unsent_bytes > WORK_QUEUED_MAX_BYTES) {
     pump(pipeline, false);

@@ -57,6 +57,7 @@ struct pipeline {
   int silence_ms;                 /* without a byte in either direction: the server is frozen, or something between is; -1: without limit */
   struct pipeline_entry *entries; /* owned; a ring of `size`, a power of two */
   size_t size, first, count;
+  bool is_unsynced;    /* something was queued behind the last Sync: the server may be skipping it, and libpq does not know of its transaction yet */
   size_t unsent_bytes; /* queued since all was sent, about */
   struct pipeline_failure failure;
   enum pipeline_commit commit;
@@ -70,6 +71,8 @@ void pipeline_done(struct pipeline *pipeline);
 
 /* A new unit of work: forgets the last one's failure. Nothing may be expected. */
 void pipeline_begin(struct pipeline *pipeline);
+/* The same unit goes on behind what the server refused: forgets that. What is still to be answered was skipped. A broken connection is what has failed from now on. */
+void pipeline_go_on(struct pipeline *pipeline);
 /*
  * Whether the connection can be used, as far as is known without asking: what lies unread at the socket is taken. A server that was shut down said so and
  * closed it; so a look, which costs no round trip, shows a dead connection before a COMMIT is sent into it. False: broken now.

@@ -4,6 +4,7 @@
  *   open --> statements --> COMMIT Sync ----------------> closed
  *                 |              | failed
  *                 +--------------+--> (Sync) ROLLBACK Sync --> closed, or the connection is dropped
+ *                                \--> (Sync) ROLLBACK, why was it refused?, Sync --> closed
  *
  * A unit that failed does nothing more: what is queued behind a failure goes nowhere, and its end is a rollback whatever the function says.
  */
@@ -38,7 +39,7 @@ enum verdict work_judge(struct work *work, struct work_outcome *outcome)
   enum verdict verdict;
 
   outcome->is_committed = pipeline->commit == PIPELINE_COMMIT_DONE;
-  if (outcome->is_committed || !failure->is_there) {
+  if (outcome->is_committed || (!failure->is_there && pipeline->commit == PIPELINE_COMMIT_UNSENT)) {
     return VERDICT_OK;
   }
   memcpy(outcome->sqlstate, failure->sqlstate, sizeof(outcome->sqlstate));
@@ -86,7 +87,28 @@ enum verdict work_open(struct database *database, struct work **ret_work, struct
 
 static bool is_transaction_over(struct database *database)
 {
-  return database->pipeline.count == 0 && PQtransactionStatus(database->connection) == PQTRANS_IDLE;
+  return !database->pipeline.is_unsynced && PQtransactionStatus(database->connection) == PQTRANS_IDLE;
+}
+
+/* Queues the end of a transaction; false: there is nothing to end. */
+static bool roll_back(struct database *database)
+{
+  struct pipeline *pipeline = &database->pipeline;
+
+  if (pipeline->is_broken || is_transaction_over(database)) {
+    return false;
+  }
+  if (pipeline->is_unsynced) {
+    pipeline_send(pipeline, PIPELINE_SYNC); /* ends the skipping behind an error, which would skip the ROLLBACK too */
+  }
+  pipeline_send(pipeline, PIPELINE_ROLLBACK);
+  return true;
+}
+
+void work_leave(struct work *work)
+{
+  pipeline_go_on(&work->database->pipeline);
+  (void)roll_back(work->database);
 }
 
 void work_close(struct work *work)
@@ -94,11 +116,7 @@ void work_close(struct work *work)
   struct database *database = work->database;
   struct pipeline *pipeline = &database->pipeline;
 
-  if (!pipeline->is_broken && !is_transaction_over(database)) {
-    if (pipeline->count > 0) {
-      pipeline_send(pipeline, PIPELINE_SYNC); /* ends the skipping behind an error, which would skip the ROLLBACK too */
-    }
-    pipeline_send(pipeline, PIPELINE_ROLLBACK);
+  if (roll_back(database)) {
     pipeline_send(pipeline, PIPELINE_SYNC);
     (void)pipeline_settle(pipeline);
   }
@@ -114,19 +132,15 @@ void work_close(struct work *work)
   }
 }
 
-enum verdict work_finish(struct work *work, struct work_outcome *outcome)
+void work_try_commit(struct work *work)
 {
   struct pipeline *pipeline = &work->database->pipeline;
-  enum verdict verdict;
 
   if (!pipeline->failure.is_there && pipeline_look(pipeline) && !pipeline->failure.is_there) {
     pipeline_send(pipeline, PIPELINE_COMMIT);
     pipeline_send(pipeline, PIPELINE_SYNC);
     (void)pipeline_settle(pipeline);
   }
-  verdict = work_judge(work, outcome);
-  work_close(work);
-  return verdict;
 }
 
 static void queue(struct work *work, const struct statement *statement, const struct pipeline_values *values, PGresult **ret_result)

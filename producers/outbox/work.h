@@ -106,6 +106,14 @@ struct work_outcome {
 enum verdict MUST_CHECK work_run(struct database *database, WorkFunction function, void *context, struct work_outcome *ret_outcome);
 
 /*
+ * The same, and where a unique constraint refuses the unit, `look` asks what is there, as often as it wants: behind the unit, outside of a transaction, its first question in the
+ * round trip that rolls the unit back. `outcome` is that of the refusal, and stays the unit's. False: what work_query() answered NULL for; the verdict is that of this failure then,
+ * and where it is RETRY, both are done again. NULL: nothing is asked.
+ */
+typedef bool (*WorkLook)(struct work *work, const struct work_outcome *outcome, void *context);
+enum verdict MUST_CHECK work_run_and_look(struct database *database, WorkFunction function, WorkLook look, void *context, struct work_outcome *ret_outcome);
+
+/*
  * For those who hold a transaction open across several calls (a consumer with a batch of events). work_begin() connects where necessary and queues BEGIN;
  * commit and rollback end it and free it. No attempt is made again. A broken unit can only be rolled back.
  */

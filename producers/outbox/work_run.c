@@ -57,29 +57,48 @@ static void pause_us(int64_t us)
   }
 }
 
-static enum verdict run_once(struct work *work, WorkFunction function, void *context, struct work_outcome *outcome)
+/* Of a unit that says that it failed. */
+static enum verdict judge_failure(struct work *work, struct work_outcome *outcome)
 {
+  enum verdict verdict = work_judge(work, outcome);
+
+  return verdict != VERDICT_OK ? verdict
+                               : problem_set(&outcome->problem, VERDICT_FATAL, EXIT_INVARIANT, "work_invariant",
+                                             "a unit of work says that it failed, and no statement of it has");
+}
+
+/* The refusal stays what it was, unless `look` fails: then that is what became of the unit. */
+static enum verdict look_behind(struct work *work, WorkLook look, void *context, struct work_outcome *outcome)
+{
+  struct work_outcome lost = {.attempts = outcome->attempts};
   enum verdict verdict;
 
-  switch (function(work, context)) {
-  case WORK_COMMIT:
-    return work_finish(work, outcome);
-  case WORK_ROLLBACK:
-    verdict = work_judge(work, outcome);
-    work_close(work);
-    return verdict;
-  case WORK_FAILED:
-    break;
+  work_leave(work);
+  if (look(work, outcome, context)) {
+    return VERDICT_POISON;
   }
-  verdict = work_judge(work, outcome);
-  if (verdict == VERDICT_OK) {
-    verdict = problem_set(&outcome->problem, VERDICT_FATAL, EXIT_INVARIANT, "work_invariant", "a unit of work says that it failed, and no statement of it has");
+  verdict = judge_failure(work, &lost);
+  *outcome = lost;
+  return verdict;
+}
+
+static enum verdict run_once(struct work *work, WorkFunction function, WorkLook look, void *context, struct work_outcome *outcome)
+{
+  enum work_end end = function(work, context);
+  enum verdict verdict;
+
+  if (end == WORK_COMMIT) {
+    work_try_commit(work);
+  }
+  verdict = end == WORK_FAILED ? judge_failure(work, outcome) : work_judge(work, outcome);
+  if (look != NULL && verdict == VERDICT_POISON && strcmp(outcome->sqlstate, "23505") == 0) {
+    verdict = look_behind(work, look, context, outcome);
   }
   work_close(work);
   return verdict;
 }
 
-enum verdict work_run(struct database *database, WorkFunction function, void *context, struct work_outcome *ret_outcome)
+enum verdict work_run_and_look(struct database *database, WorkFunction function, WorkLook look, void *context, struct work_outcome *ret_outcome)
 {
   int64_t began_us = moment_now().mono_us;
   struct backoff backoff;
@@ -97,7 +116,7 @@ enum verdict work_run(struct database *database, WorkFunction function, void *co
       return verdict;
     }
     ret_outcome->attempts = ++attempts;
-    verdict = run_once(work, function, context, ret_outcome);
+    verdict = run_once(work, function, look, context, ret_outcome);
     if (verdict != VERDICT_RETRY || ret_outcome->is_unknown || attempts == WORK_ATTEMPTS_MAX ||
         moment_now().mono_us - began_us >= (int64_t)WORK_RETRY_TIME_MAX_MS * US_PER_MS) {
       return verdict;
@@ -107,6 +126,11 @@ enum verdict work_run(struct database *database, WorkFunction function, void *co
       pause_us(backoff_next_us(&backoff, chance_next(&database->chance)));
     }
   }
+}
+
+enum verdict work_run(struct database *database, WorkFunction function, void *context, struct work_outcome *ret_outcome)
+{
+  return work_run_and_look(database, function, NULL, context, ret_outcome);
 }
 
 enum verdict work_begin(struct database *database, struct work **ret_work, struct work_outcome *ret_outcome)
@@ -127,8 +151,13 @@ enum verdict work_sync(struct work *work, struct work_outcome *ret_outcome)
 
 enum verdict work_commit(struct work *work, struct work_outcome *ret_outcome)
 {
+  enum verdict verdict;
+
   *ret_outcome = (struct work_outcome){.attempts = 1};
-  return work_finish(work, ret_outcome);
+  work_try_commit(work);
+  verdict = work_judge(work, ret_outcome);
+  work_close(work);
+  return verdict;
 }
 
 void work_rollback(struct work *work)

@@ -60,14 +60,17 @@ demo_system_consumer() {
   demo_system_start consumers "$name" "$role" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" "$@"
 }
 
-# demo_call SERVICE METHOD PATH [BODY]: shows it and makes it; the answer in ANSWER.
+# demo_call STATUS SERVICE METHOD PATH [BODY]: shows it and makes it, and is answered so; the answer in ANSWER.
 demo_call() {
+  local status=$1
+  shift
   local url="http://127.0.0.1:${DEMO_PORT[$1]}$3" arguments=(-sS --max-time 20 -X "$2")
   [ -z "${4:-}" ] || arguments+=(-H 'Content-Type: application/json' -d "$4")
   # shellcheck disable=SC2016
   echo "  ${DIM}curl -X $2 $url${4:+ -H 'Content-Type: application/json' -d '$4'}${PLAIN}"
   ANSWER=$(curl "${arguments[@]}" -w '\n%{http_code}' "$url") || demo_gives_up "$2 $url was to be answered"
   echo "  ${GREEN}${ANSWER##*$'\n'}${PLAIN} ${ANSWER%$'\n'*}"
+  [ "${ANSWER##*$'\n'}" = "$status" ] || demo_gives_up "$2 $url was to be answered with $status"
   ANSWER=${ANSWER%$'\n'*}
 }
 
@@ -135,25 +138,25 @@ demo_system_servers() {
 demo_orders() {
   local order
   demo_step "An order is placed: the order and its event in one transaction"
-  demo_call order-service POST /api/orders '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "totalAmount": 12900, "currency": "KRW"}'
+  demo_call 201 order-service POST /api/orders '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "totalAmount": 12900, "currency": "KRW"}'
   order=$(jq -r .orderId <<<"$ANSWER")
   demo_system_records 1
   demo_effect notification.notification "SELECT kind, recipient, status FROM notification.notification WHERE order_id = '$order' AND kind = 'ORDER_CREATED' AND status = 'SENT'"
 
   demo_step "It is shipped: 20 -> 25"
-  demo_call order-service POST "/api/orders/$order/status" '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "previousStatus": 20, "currentStatus": 25}'
+  demo_call 200 order-service POST "/api/orders/$order/status" '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "previousStatus": 20, "currentStatus": 25}'
   demo_system_records 1
   demo_effect notification.notification "SELECT kind, recipient, status FROM notification.notification WHERE order_id = '$order' AND kind = 'ORDER_SHIPPED' AND status = 'SENT'"
 
   demo_step "The same step again is refused, and nothing is published"
-  demo_call order-service POST "/api/orders/$order/status" '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "previousStatus": 20, "currentStatus": 25}'
+  demo_call 409 order-service POST "/api/orders/$order/status" '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "previousStatus": 20, "currentStatus": 25}'
 
   demo_step "A product"
-  demo_call product-service POST /api/products '{"productName": "wireless-keyboard", "price": 59900, "currency": "KRW", "stockQuantity": 120}'
+  demo_call 201 product-service POST /api/products '{"productName": "wireless-keyboard", "price": 59900, "currency": "KRW", "stockQuantity": 120}'
   demo_system_records 1
 
   demo_step "A customer to whom nothing can be sent: one try, three more two seconds apart, then the dead-letter topic"
-  demo_call order-service POST /api/orders '{"customerId": "fail-user-1", "customerEmail": "fail@example.com", "totalAmount": 5000, "currency": "KRW"}'
+  demo_call 201 order-service POST /api/orders '{"customerId": "fail-user-1", "customerEmail": "fail@example.com", "totalAmount": 5000, "currency": "KRW"}'
   order=$(jq -r .orderId <<<"$ANSWER")
   demo_system_records 2
 
@@ -168,22 +171,23 @@ demo_orders() {
 demo_membership() {
   local member
   demo_step "Somebody logs in for the first time: a member is made"
-  demo_call auth-service POST /api/auth/oauth/login '{"provider": "kakao", "code": "code-1"}'
+  demo_call 201 auth-service POST /api/auth/oauth/login '{"provider": "kakao", "code": "code-1"}'
   member=$(jq -r .memberId <<<"$ANSWER")
   demo_system_records 1
   demo_effect dday.member_reference "SELECT member_id, nickname, status FROM dday.member_reference WHERE member_id = $member AND status = 'ACTIVE'"
 
   demo_step "The second login finds the member, and publishes nothing"
-  demo_call auth-service POST /api/auth/oauth/login '{"provider": "kakao", "code": "code-1"}'
+  demo_call 200 auth-service POST /api/auth/oauth/login '{"provider": "kakao", "code": "code-1"}'
+  [ "$(jq -r .memberId <<<"$ANSWER")" = "$member" ] || demo_gives_up "member $member was to be found"
 
   demo_step "The member changes the nickname"
-  demo_call auth-service PUT "/api/members/$member" '{"nickname": "sunny"}'
+  demo_call 200 auth-service PUT "/api/members/$member" '{"nickname": "sunny"}'
   demo_system_records 1
   demo_effect dday.member_reference "SELECT member_id, nickname, status FROM dday.member_reference WHERE member_id = $member AND nickname = 'sunny'"
 
   demo_step "The member leaves, and the days that were counted for them go, too"
   demo_psql -c "INSERT INTO dday.d_day (member_id, title, target_date) VALUES ($member, 'holiday', '2030-01-01')"
-  demo_call auth-service DELETE "/api/members/$member"
+  demo_call 204 auth-service DELETE "/api/members/$member"
   demo_system_records 1
   demo_effect dday.member_reference "SELECT member_id, status, (SELECT count(*) FROM dday.d_day d WHERE d.member_id = m.member_id) || ' d-days' FROM dday.member_reference m WHERE member_id = $member AND status = 'DELETED'"
 
@@ -211,6 +215,8 @@ demo_system() {
     fi
   done < <(demo_system_consumers "$system")
   "demo_$system"
+  # Nothing was published but what the steps have shown.
+  [ "$(cat "$RUN"/*.records | wc -l)" = $DEMO_SEEN ] || demo_gives_up "$DEMO_SEEN records were to arrive, and no more"
   if [ "$DEMO_KEEP" = 1 ]; then
     demo_step "All of it goes on; ./dev down ends it"
     echo "postgres=$PG_URL/$system"

@@ -106,7 +106,7 @@ body='{"name":"queued","text":"q"}'
 for ((i = 0; i < QUEUE + 10; i++)); do
   exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
   fds+=("$fd")
-  printf 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' ${#body} "$body" >&"$fd"
+  printf 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: queued-%d\r\nContent-Length: %d\r\n\r\n%s' $i ${#body} "$body" >&"$fd"
   if [ $i = 0 ]; then
     queued=$EPOCHREALTIME
   fi
@@ -114,6 +114,8 @@ done
 for fd in "${fds[@]:QUEUE}"; do
   IFS= read -r -t 2 line <&"$fd" || fail 'who found the queue full got no answer at once'
   assert_match 'answer to who found the queue full' '^HTTP/1.1 503 ' "$line"
+  IFS= read -r -t 2 -d '}' line <&"$fd" || fail 'who found the queue full got half an answer'
+  assert_match 'what is said of a key' 'more to do than it can, and this attempt did nothing' "$line"
 done
 assert_number 'seconds until they were refused' "$(awk -v a="$queued" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')" '<' 4.5
 assert_eq 'requests that wait' $QUEUE "$(metric http_queue_length)"

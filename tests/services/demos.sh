@@ -2,60 +2,14 @@
 # `./dev demo orders --keep` and `./dev demo membership --keep`: each ends well and names every part that goes on; each part answers where it is said to be, and together
 # they still do what they are for. The topics are as topics.json has them. `./dev down` ends all of it, and nothing is left. The second finds its ports taken, and says by
 # how much all are shifted.
-#
-# Each runs in a checkout of its own whose entries are links to this one, so that a demo that somebody has kept here is left alone.
 # tags: real-kafka slow
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
+# shellcheck source=tests/services/demos.bash
+. "${BASH_SOURCE[0]%/*}/demos.bash"
 
 # Services and consumers, with the ports that they have by default.
 declare -A PROGRAMS=([orders]='order-service=8081 product-service=8083 notification-service=8082' [membership]='auth-service=8081 d-day-service=8083 member-dead-letters=8084')
-declare -A DEMO
-CHECKOUTS=$(pwd -P)
-
-checkout_new() {
-  local entry
-  mkdir -p "$CHECKOUTS/$1/build"
-  ln -s "$ROOT/build/dev" "$CHECKOUTS/$1/build/dev"
-  for entry in "$ROOT"/*; do
-    [ "${entry##*/}" = build ] || ln -s "$entry" "$CHECKOUTS/$1/"
-  done
-}
-
-# What a failure leaves: a demo that still runs ends all that it has started, and `down` what one has left.
-demos_end() {
-  local code=$? system
-  set +e
-  for system in "${!PROGRAMS[@]}"; do
-    process_stop "demo.$system"
-    [ ! -e "$CHECKOUTS/$system/build/run/kept" ] || "$CHECKOUTS/$system/dev" down
-  done
-  return $code
-}
-trap 'demos_end; scenario_ends' EXIT
-
-# demo_launch SYSTEM: what it says is in $RUN/demo.SYSTEM.log.
-demo_launch() {
-  checkout_new "$1"
-  process_spawn "demo.$1" TERM env -u DEV_BROKERS "$CHECKOUTS/$1/dev" demo "$1" --plugin "$PLUGIN" --keep
-  DEMO[$1]=$process_pid
-}
-
-demo_is_over() {
-  ! kill -0 "${DEMO[$1]}" 2>/dev/null
-}
-
-# demo_has_said SYSTEM TEXT: or it never will.
-demo_has_said() {
-  grep -qF -- "$2" "$RUN/demo.$1.log" || demo_is_over "$1"
-}
-
-demo_ends_well() {
-  local code=0
-  await "the end of the demo of $1" 100 demo_is_over "$1"
-  wait "${DEMO[$1]}" || code=$?
-  [ $code = 0 ] || fail "./dev demo $1 --keep: exit code $code"$'\n'"$(tail -n 30 "$RUN/demo.$1.log")"
-}
 
 # parts SYSTEM: the lines NAME=ADDRESS behind all that was shown.
 parts() {
@@ -79,15 +33,6 @@ has_rows() {
 # post SYSTEM SERVICE PATH BODY MEMBER: that member of the answer.
 post() {
   curl -sSf --max-time 20 -H 'Content-Type: application/json' -d "$4" "$(address "$1" "$2")$3" | jq -r ".$5" || fail "POST $3: no answer of $2"
-}
-
-# holders SYSTEM: the processes that have a file of its folder open. Whatever a demo starts has a log there, and so have its children, which no list names.
-holders() {
-  { find /proc/[0-9]*/fd -lname "$CHECKOUTS/$1/*" 2>/dev/null || true; } | cut -d / -f 3 | sort -u
-}
-
-nobody_holds() {
-  [ -z "$(holders "$1")" ]
 }
 
 # all_are_named SYSTEM: nothing runs that is not named, and nothing is named that does not run; programs have the ports that they have by default, all shifted alike.
@@ -160,12 +105,12 @@ down_leaves_nothing() {
   assert_eq 'what the next ./dev down finds' 'dev: nothing was kept' "$("$CHECKOUTS/$1/dev" down)"
 }
 
-demo_launch orders
+demo_launch orders orders --keep
 # From here on its ports are taken.
 await 'the programs of orders' 100 demo_has_said orders '  notification-service  http://'
-demo_launch membership
-demo_ends_well orders
-demo_ends_well membership
+demo_launch membership membership --keep
+demo_ends_well orders 6 3
+demo_ends_well membership 5 4
 for system in orders membership; do
   all_are_named "$system"
   all_answer "$system"

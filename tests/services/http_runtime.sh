@@ -244,9 +244,11 @@ process_stop own
 assert_eq 'ready without a database' 503 "$(ask GET /readyz)"
 assert_eq 'alive without a database' 200 "$(ask GET /livez)"
 for i in {1..10}; do
-  refused 'a note without a database' 503 'database is away' "$(post /notes '{"name":"lost","text":"l"}')"
+  refused 'a note without a database' 503 'database is away, and nothing was done' "$(post /notes '{"name":"lost","text":"l"}')"
   assert_eq 'when to come again' 1 "$(answer_header Retry-After)"
 done
+# That key has an answer, and its note is there.
+refused 'the same again without a database' 503 'database is away, and this attempt did nothing' "$(post /notes '{"name":"keyed","text":"k"}' -H 'Idempotency-Key: key-1')"
 assert_number 'connections that are away' "$(metric database_pool_away)" '>=' 1
 postgres_run own
 ready() {

@@ -134,3 +134,26 @@ assert_eq 'answers to one key' '20 201' "$(sort "$RUN/one-key" | uniq -c | xargs
 assert_eq 'orders of one key' 1 "$(jq -r .orderId "$RUN"/one-key.* | sort -u | wc -l)"
 events_are 11
 rows_are 5 orders.customer_order
+
+# A key whose order is there, while the table of answers is locked: the answer is not known then, and "nothing was done" would be a lie that makes a second order.
+process_stop order-service
+service_start order-service PGOPTIONS='-c lock_timeout=200'
+again() {
+  call order-service POST /api/orders "{$customer, \"totalAmount\": 4, \"currency\": \"EUR\"}" -H "Idempotency-Key: $MINE.3"
+}
+again && answered 201
+made=$ANSWER
+pg 'BEGIN; LOCK TABLE orders.request_answer IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)' >"$RUN/lock.log" 2>&1 &
+lock=$!
+answers_are_locked() {
+  [ "$(pg "SELECT count(*) FROM pg_locks WHERE relation = 'orders.request_answer'::regclass AND mode = 'AccessExclusiveLock' AND granted")" = 1 ]
+}
+await 'the lock' 10 answers_are_locked
+again && answered 503
+assert_match 'what is said of a key whose order is there' 'this attempt did nothing; whether an earlier one' "$(of_answer .detail)"
+pg "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%LOCK TABLE orders.request_answer%' AND pid <> pg_backend_pid()" >/dev/null
+wait $lock || true
+again && answered 201
+assert_eq 'the answer to the same request, behind the lock' "$made" "$ANSWER"
+events_are 12
+rows_are 6 orders.customer_order

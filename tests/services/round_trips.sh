@@ -45,13 +45,13 @@ mina=/api/members/$(of_answer .memberId)
 login 2 200 mina
 login 3 201 jun -H "Idempotency-Key: $MINE.jun"
 login 3 200 jun -H "Idempotency-Key: $MINE.found"
-login 4 201 jun -H "Idempotency-Key: $MINE.jun"
+login 2 201 jun -H "Idempotency-Key: $MINE.jun"
 trips 2 200 auth-service GET "$mina"
 trips 2 404 auth-service GET /api/members/999
 trips 2 200 auth-service PUT "$mina" '{"nickname": "Mina", "email": "mina@example.com"}'
 trips 2 200 auth-service PUT "$mina" '{"nickname": "Mina"}'
 trips 2 200 auth-service PUT "$mina" '{"nickname": "mina"}' -H "Idempotency-Key: $MINE.renamed"
-trips 4 200 auth-service PUT "$mina" '{"nickname": "mina"}' -H "Idempotency-Key: $MINE.renamed"
+trips 2 200 auth-service PUT "$mina" '{"nickname": "mina"}' -H "Idempotency-Key: $MINE.renamed"
 trips 2 404 auth-service PUT /api/members/999 '{"nickname": "nobody"}'
 trips 2 204 auth-service DELETE "$mina" '' -H "Idempotency-Key: $MINE.withdrawn"
 trips 2 204 auth-service DELETE "$mina"
@@ -71,7 +71,7 @@ answered 404
 trips 1 201 order-service POST /api/orders "{$customer, \"totalAmount\": 12900, \"currency\": \"KRW\"}"
 order=/api/orders/$(of_answer .orderId)/status
 trips 1 201 order-service POST /api/orders "{$customer, \"totalAmount\": 12900, \"currency\": \"KRW\"}" -H "Idempotency-Key: $MINE.order"
-trips 4 201 order-service POST /api/orders "{$customer, \"totalAmount\": 12900, \"currency\": \"KRW\"}" -H "Idempotency-Key: $MINE.order"
+trips 2 201 order-service POST /api/orders "{$customer, \"totalAmount\": 12900, \"currency\": \"KRW\"}" -H "Idempotency-Key: $MINE.order"
 trips 2 200 order-service POST "$order" "{$customer, \"previousStatus\": 20, \"currentStatus\": 25}"
 trips 2 409 order-service POST "$order" "{$customer, \"previousStatus\": 20, \"currentStatus\": 25}"
 trips 2 200 order-service POST "$order" "{$customer, \"previousStatus\": 25, \"currentStatus\": 80}" -H "Idempotency-Key: $MINE.step"

@@ -307,6 +307,81 @@ static void check_commit_that_is_none(struct bench *bench)
   database_free(database);
 }
 
+/* --- a look behind a refusal ------------------------------------------------------------------------------------------------------------------------------ */
+
+struct refusal {
+  size_t further; /* statements behind the one that is refused */
+  int count;      /* of calls of the function */
+  int amount;     /* that was seen */
+};
+
+static enum work_end insert_again(struct work *work, void *context)
+{
+  static const struct statement insert = {"insert_again", "INSERT INTO item (id, amount) VALUES (1, 100)"};
+  struct refusal *refusal = context;
+
+  refusal->count++;
+  work_queue(work, &insert, 0, NULL);
+  for (size_t i = 0; i < refusal->further; i++) {
+    work_do(work, &ADD, "1");
+  }
+  return WORK_COMMIT;
+}
+
+static bool look_at_amount(struct work *work, const struct work_outcome *outcome, void *context)
+{
+  struct refusal *refusal = context;
+  const PGresult *row = work_ask(work, &AMOUNT, "1");
+
+  CHECK(strcmp(outcome->constraint, "item_pkey") == 0, "what is looked at: %s", outcome->constraint);
+  if (row == NULL) {
+    return false;
+  }
+  refusal->amount = atoi(PQgetvalue(row, 0, 0));
+  return true;
+}
+
+static void expect_look(struct bench *bench, struct database *database, size_t further, uint32_t attempts, const char *what)
+{
+  struct refusal refusal = {.further = further};
+  struct work_outcome outcome;
+
+  bench_expect(VERDICT_POISON, work_run_and_look(database, insert_again, look_at_amount, &refusal, &outcome), &outcome, what);
+  CHECK(strcmp(outcome.sqlstate, "23505") == 0 && !outcome.is_committed && !outcome.is_unknown, "%s: the refusal is told: %s", what, outcome.sqlstate);
+  CHECK(outcome.attempts == attempts && refusal.count == (int)attempts, "%s: %u attempts", what, outcome.attempts);
+  CHECK(refusal.amount == 1, "%s: seen: %d", what, refusal.amount);
+  CHECK(bench_number(bench, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'work-check' AND state <> 'idle'") == 0, "%s: it is over", what);
+}
+
+static void check_look(struct bench *bench)
+{
+  enum { MORE_THAN_IS_QUEUED = 40000 };
+  struct database *database = database_new(bench->by_line, "work-check");
+  struct work_outcome outcome;
+  int pid;
+
+  (void)bench_look(bench, "INSERT INTO item VALUES (1, 1)");
+  CHECK(database_connect(database, NULL) == VERDICT_OK, "connects");
+  (void)line_trips(bench->line);
+  expect_look(bench, database, 1, 1, "a refusal");
+  CHECK(line_trips(bench->line) == 2, "the look is part of the round trip that rolls back");
+  expect_look(bench, database, MORE_THAN_IS_QUEUED, 1, "a refusal in front of much");
+  line_break_at(bench->line, "ROLLBACK", LINE_CUT_BEFORE);
+  expect_look(bench, database, 1, 2, "cut at the look");
+  line_break_at(bench->line, "ROLLBACK", LINE_CUT_BEHIND);
+  expect_look(bench, database, 1, 2, "cut behind the look");
+
+  /* Much was sent when the refusal came, and no Sync: the next unit must not be skipped with it. */
+  pid = PQbackendPID(database_connection(database));
+  for (int i = 1; i <= 3; i++) {
+    bench_expect(VERDICT_POISON, work_run(database, insert_again, &(struct refusal){.further = MORE_THAN_IS_QUEUED}, &outcome), &outcome, "much, refused");
+    bench_expect(VERDICT_OK, work_run(database, add, &(struct attempt){.id = "1"}, &outcome), &outcome, "the next one");
+    CHECK(outcome.is_committed && bench_number(bench, "SELECT amount FROM item") == 1 + i, "the next one is committed, and nothing of what was refused");
+  }
+  CHECK(PQbackendPID(database_connection(database)) == pid, "a refusal costs no connection");
+  database_free(database);
+}
+
 /* --- the server is away ----------------------------------------------------------------------------------------------------------------------------------- */
 
 static void let_it_be_done(const char *word)
@@ -382,6 +457,7 @@ const struct check break_checks[] = {
     {"terminated_in_commit", check_terminated_in_commit},
     {"line", check_line},
     {"commit_that_is_none", check_commit_that_is_none},
+    {"look", check_look},
     {"restart", check_restart},
     {"away", check_away},
     {0},

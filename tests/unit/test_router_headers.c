@@ -133,6 +133,31 @@ Test(router_headers, what_is_no_set_of_headers_is_poison_and_the_others_are_kept
   }
 }
 
+/* What a service can commit must not be poison: tests/sql/outbox.sh asks the same of the table's CHECK. */
+Test(router_headers, what_the_outbox_takes_is_delivered_and_nothing_else)
+{
+  FILE *list = fopen(FIXTURES "/event_headers.txt", "r");
+  char line[512];
+  size_t taken = 0;
+  size_t refused = 0;
+
+  cr_assert_not_null(list);
+  while (fgets(line, sizeof(line), list) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, "yes ", 4) == 0) {
+      headers(line + 4);
+      cr_assert_eq(outbox_route(&o), VERDICT_OK, "%s", line);
+      taken++;
+    } else if (strncmp(line, "no ", 3) == 0) {
+      headers(line + 3);
+      cr_assert(outbox_route(&o) == VERDICT_POISON && o.reason == ROUTE_REASON_BAD_HEADERS, "%s", line);
+      refused++;
+    }
+  }
+  (void)fclose(list);
+  cr_assert(taken > 10 && refused > 40);
+}
+
 Test(router_headers, names_that_the_relay_or_the_configuration_gives_are_refused)
 {
   static const struct config_header constants[] = {{"source", "shop"}};
