@@ -22,7 +22,7 @@ FAULTS=$BUILD/tests/faults
 FAULTS_SEED=${FAULTS_SEED:-1}
 LOAD_PARTITIONS=${LOAD_PARTITIONS:-3}
 LOADS=0
-LOAD_PIDS=()
+LOADS_RUNNING=() # number, id and start of each
 WATCH_TOPICS=()
 WATCH_PIDS=()
 # README's window, for scenarios in which Kafka is well: what is in flight, and what Kafka has had for no longer than delivery.confirm_interval_ms, a tenth of a second. The
@@ -102,9 +102,10 @@ load_start() {
   local types
   load_topics
   types=$(IFS=, && echo "${LOAD_TYPES[*]}")
+  loads_reap
   LOADS=$((LOADS + 1))
   process_spawn "load.$LOADS" TERM "$FAULTS/fault_writer" --output "$RUN/writer.jsonl" --topics "$types" --seed $((FAULTS_SEED * 100 + LOADS)) "$@" "$(load_conninfo)"
-  LOAD_PIDS+=("$process_pid")
+  LOADS_RUNNING+=("$LOADS $process_pid $(process_started "$process_pid")")
 }
 
 # campaign_ends_well WHAT PID SECONDS: waits for the end of a program that was asked to end.
@@ -118,26 +119,42 @@ campaign_ends_well() {
   [ $code = 0 ] || fail "$what ended with $code: $(tail -n 3 "$RUN/${4:-$what}.log")"
 }
 
+# Takes the exit codes of loads that have reached their own limits: soon, since in a long scenario their ids are given out again.
+loads_reap() {
+  local load number pid started code
+  local -a running=()
+  for load in "${LOADS_RUNNING[@]}"; do
+    read -r number pid started <<<"$load"
+    if process_is_alive "$pid" "$started"; then
+      running+=("$load")
+    else
+      code=0
+      wait "$pid" || code=$?
+      [ $code = 0 ] || fail "load.$number ended with $code: $(tail -n 3 "$RUN/load.$number.log")"
+    fi
+  done
+  LOADS_RUNNING=("${running[@]}")
+}
+
 # load_stop: lets the transactions end. A load that has reached its own limit is stopped already.
 load_stop() {
-  local pid number=0
-  for pid in "${LOAD_PIDS[@]}"; do
+  local load number pid started
+  loads_reap
+  for load in "${LOADS_RUNNING[@]}"; do
+    read -r number pid started <<<"$load"
     kill -TERM "$pid" 2>/dev/null || true
   done
-  for pid in "${LOAD_PIDS[@]}"; do
-    number=$((LOADS - ${#LOAD_PIDS[@]} + 1))
-    campaign_ends_well "load.$number" "$pid" 30
-    LOAD_PIDS=("${LOAD_PIDS[@]:1}")
-  done
+  load_ends 30
 }
 
 # load_ends [SECONDS]: waits until all loads have reached their own limits (--seconds, --transactions).
 load_ends() {
-  local pid
-  for pid in "${LOAD_PIDS[@]}"; do
-    campaign_ends_well "load.$((LOADS - ${#LOAD_PIDS[@]} + 1))" "$pid" "${1:-120}"
-    LOAD_PIDS=("${LOAD_PIDS[@]:1}")
+  local load number pid started
+  for load in "${LOADS_RUNNING[@]}"; do
+    read -r number pid started <<<"$load"
+    campaign_ends_well "load.$number" "$pid" "${1:-120}"
   done
+  LOADS_RUNNING=()
 }
 
 # load_has_committed TRANSACTIONS: so many answers to COMMIT so far, for await.

@@ -301,6 +301,7 @@ while [ $((SECONDS - began)) -lt "$seconds" ]; do
   [ $((rounds % 24)) != 0 ] || draw_subset
   draw_round
   one_round "${round[@]}"
+  loads_reap
   rounds=$((rounds + 1))
   if [ $((rounds % 8)) = 0 ]; then
     catches_up

@@ -142,8 +142,18 @@ consumer_waits() {
   [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$CONSUMER' AND wait_event_type = 'Lock'")" -ge 1 ]
 }
 
+# A static member that joined again while the broker died may go on with an id that the broker has replaced: then it is fenced and ends, and whoever runs it starts it anew, as
+# a container is. One that ends for another reason stays away, and the scenario fails.
+consumer_is_up() {
+  if ! process_pid_of "$CONSUMER" >/dev/null; then
+    tail -n 3 "$RUN/$CONSUMER.log" | grep -q FENCED_INSTANCE_ID || return 1
+    CONSUMER_FENCED=$((${CONSUMER_FENCED:-0} + 1))
+    consumer_goes
+  fi
+}
+
 has_effects() {
-  [ "$(pg 'SELECT count(*) FROM public.effect' 2>/dev/null)" -ge "$1" ]
+  consumer_is_up && [ "$(pg 'SELECT count(*) FROM public.effect' 2>/dev/null)" -ge "$1" ]
 }
 
 # parties_are_killed ROUNDS: after each kill new events have to take effect before the next.
@@ -161,6 +171,7 @@ parties_are_killed() {
       figure "50 more effects after the $party was killed" "$(seconds_since "$began")" s
     done
   done
+  figure 'consumer fenced and started anew' "${CONSUMER_FENCED:-0}" times
 }
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
