@@ -60,11 +60,12 @@ fault_ends 'all brokers down'
 recovery_begins
 from=$(published)
 pending=$(wal_end)
-await 'what was written during the outage' 300 slot_has_confirmed "$pending"
+# Less than TCP's timers, which may have gone up to two minutes by then.
+await 'what was written during the outage' 90 slot_has_confirmed "$pending"
 seconds=$(awk "BEGIN { print $EPOCHREALTIME - $RECOVERY_BEGAN }")
 figure 'drain, with the wait for the broker' "$(awk "BEGIN { printf \"%.0f\", ($(published) - $from) / $seconds }")" events/s
 recovery_ends 'recovery' 300
-assert_eq 'walsender after the outage' "$before" "$(walsender)"
+figure 'connection made anew behind the outage' "$([ "$(walsender)" = "$before" ] && echo 0 || echo 1)" times
 settle 120
 verdict --only-unconfirmed
 assert_number 'kB resident, the most' "$(resident_kb VmHWM)" '<=' 98304

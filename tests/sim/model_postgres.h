@@ -48,6 +48,7 @@ struct up {
   enum up_kind kind;
   Lsn write;
   Lsn flush;
+  bool asks;
   int64_t arrives_us;
 };
 

@@ -340,10 +340,10 @@ static enum verdict ms_flush(struct stream *base, struct problem *problem)
   return VERDICT_OK;
 }
 
-static enum verdict ms_send_status(struct stream *base, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem)
+static enum verdict ms_send_status(struct stream *base, Lsn write, Lsn flush, Lsn apply, bool asks, struct moment now, struct problem *problem)
 {
   struct model_stream *stream = model_stream_of(base);
-  struct up up = {.kind = UP_STATUS, .write = write, .flush = flush};
+  struct up up = {.kind = UP_STATUS, .write = write, .flush = flush, .asks = asks};
 
   (void)now;
   if (stream->is_cut) {

@@ -247,6 +247,9 @@ static void on_status(struct world *world, struct walsender *sender, const struc
   sender->write = up->write;
   sender->flush = up->flush;
   server_confirm(world, up->flush);
+  if (up->asks && has_room(world, sender)) { /* else it has something to read */
+    keepalive(world, sender, false);
+  }
 }
 
 /* False: it streams no more. */

@@ -103,7 +103,7 @@ static enum verdict fs_receive(struct stream *base, bool may_read, struct stream
   return VERDICT_OK;
 }
 
-static enum verdict fs_send_status(struct stream *base, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem)
+static enum verdict fs_send_status(struct stream *base, Lsn write, Lsn flush, Lsn apply, bool asks, struct moment now, struct problem *problem)
 {
   struct fake_stream *fake = (struct fake_stream *)base;
 
@@ -113,7 +113,7 @@ static enum verdict fs_send_status(struct stream *base, Lsn write, Lsn flush, Ls
     return VERDICT_WAIT;
   }
   if (fake->status_count < FAKE_STATUSES_MAX) {
-    fake->statuses[fake->status_count++] = (struct fake_status){write, flush, apply};
+    fake->statuses[fake->status_count++] = (struct fake_status){write, flush, apply, asks};
   }
   return VERDICT_OK;
 }

@@ -12,6 +12,7 @@ enum { FAKE_MESSAGES_MAX = 4096, FAKE_RECORDS_MAX = 4096, FAKE_STATUSES_MAX = 51
 
 struct fake_status {
   Lsn write, flush, apply;
+  bool asks;
 };
 
 struct fake_stream;

@@ -5,6 +5,12 @@
  *   hand        the record that waits for room, or for its own report   (session_hand.c)
  *   messages    receive -> decode -> txn -> route -> publish, until the hand is full, the socket empty, or the turn long enough
  *   feedback    tell PostgreSQL what is safe, if it is due
+ *
+ * After a pause. While nothing is read the receive buffer fills, and what no longer fits is dropped by our kernel; the sender's sends it again after 0.2 s, 0.4 s, and so on
+ * up to two minutes, and that timer runs on when there is room again. A relay that had been paused for ten minutes was seen to get nothing for two more, with a walsender
+ * that was alive and heard it (Linux 6.18). So after a long pause, as soon as the socket is empty, the server is asked for a keepalive; when neither that nor anything else
+ * comes, and Kafka has all that was read, the connection is made anew, which costs a walsender's start. A server that is decoding something large may be silent for as long: then it begins that
+ * again, once for each pause.
  */
 #include <math.h>
 #include <poll.h>
@@ -28,6 +34,9 @@ void session_stream_begin(struct session *session)
   session->has_more = true; /* what arrived together with the answer to START_REPLICATION wakes no poll() */
   session->sent_us = 0;
   session->full_since_us = 0;
+  session->unread_since_us = 0;
+  session->is_to_ask = false;
+  session->asked_us = 0;
   session->hand = HAND_EMPTY;
   session->has_refusal = false;
   session->mark_has_risen = false;
@@ -125,7 +134,10 @@ static void on_message(struct session *session, const struct stream_message *mes
     session->keepalive_lsn = MUTANT(CONFIRM_UNSENT_LOG) ? message->wal_end : session->keepalive_lsn;
     session->sent_us = message->sent_us;
     on_data(session, message->body);
-  } else if (!ledger_is_open(session->ledger) || MUTANT(KEEPALIVE_IN_TRANSACTION)) {
+    return;
+  }
+  session->asked_us = 0;
+  if (!ledger_is_open(session->ledger) || MUTANT(KEEPALIVE_IN_TRANSACTION)) {
     CRASH_POINT(AT_KEEPALIVE);
     session->keepalive_lsn = message->wal_end;
   }
@@ -215,11 +227,13 @@ void session_bound(struct session *session)
 
 void session_send_feedback(struct session *session)
 {
+  const bool asks = session->is_to_ask && session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY && !session->has_more;
   Lsn safe;
   struct feedback_message message;
   struct problem problem;
   enum verdict verdict = VERDICT_OK;
 
+  session->feedback.reply_is_owed = session->feedback.reply_is_owed || asks;
   /* All before the last keepalive's end of WAL came before that keepalive. If it came while something was in flight, the server does not say it again: what it
    * was told as written is as far as it has sent. */
   if (session->hand == HAND_EMPTY) {
@@ -236,8 +250,13 @@ void session_send_feedback(struct session *session)
       message.flush = session->facts.confirmed;
     }
     witness_confirmed(&session->witness, message.flush);
-    verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, session->now, &problem);
+    verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, asks, session->now, &problem);
     if (verdict == VERDICT_OK) {
+      if (asks) {
+        session->is_to_ask = false;
+        session->asked_us = session->now.mono_us;
+        session->asked_bytes = stream_bytes_read(session->ports.stream);
+      }
       CRASH_POINT(AFTER_STATUS);
       feedback_sent(&session->feedback, &message, session->now.mono_us);
       if (message.flush == safe) {
@@ -304,6 +323,39 @@ static void leave_lost_server(struct session *session)
   session_fail(session, SESSION_POSTGRES, &problem);
 }
 
+static void leave_stalled_stream(struct session *session)
+{
+  struct problem problem;
+
+  (void)problem_set(
+      &problem, VERDICT_RETRY, EXIT_UNEXPECTED, "stream_stalled",
+      "nothing has come from PostgreSQL for %d s since Kafka takes records again, though it was asked: what it sent during the pause may wait for TCP's timers",
+      SESSION_ANSWER_US / US_PER_S);
+  session_fail(session, SESSION_POSTGRES, &problem);
+}
+
+static void note_pause(struct session *session, bool was_stuck)
+{
+  if (session->hand != HAND_EMPTY) {
+    session->unread_since_us = session->unread_since_us == 0 ? session->now.mono_us : session->unread_since_us;
+  } else if (was_stuck && session->unread_since_us != 0) {
+    session->is_to_ask = session->is_to_ask || session->now.mono_us - session->unread_since_us >= SESSION_LONG_PAUSE_US;
+    session->unread_since_us = 0;
+  }
+}
+
+/* The server was asked, and has said nothing for so long. Data may have been on its way before it was asked, maybe through somebody in between, and is no answer. */
+static bool is_stalled(struct session *session)
+{
+  uint64_t bytes = stream_bytes_read(session->ports.stream);
+
+  if (session->asked_us != 0 && (session->hand != HAND_EMPTY || bytes != session->asked_bytes)) {
+    session->asked_us = session->now.mono_us;
+    session->asked_bytes = bytes;
+  }
+  return session->asked_us != 0 && session->now.mono_us - session->asked_us >= SESSION_ANSWER_US && ledger_events_in_flight(session->ledger) == 0;
+}
+
 /* A hold is over when what it was about has been passed, not when a stream could be started: what is wrong may lie in the stream. */
 static void release_hold(struct session *session)
 {
@@ -321,6 +373,7 @@ void session_stream_turn(struct session *session, short stream_events)
     pace_init(&session->pace, session->facts.is_joined);
     session->has_more = true;
   }
+  note_pause(session, was_stuck);
   if (session->phase == PHASE_STREAMING && read_is_due(session, (stream_events & ~POLLOUT) != 0)) {
     receive(session);
   }
@@ -329,6 +382,9 @@ void session_stream_turn(struct session *session, short stream_events)
   }
   if (session->phase == PHASE_STREAMING && session_is_cut_off(session, stream_events)) {
     leave_lost_server(session);
+  }
+  if (session->phase == PHASE_STREAMING && is_stalled(session)) {
+    leave_stalled_stream(session);
   }
   if (session->phase != PHASE_STREAMING) {
     return;
@@ -364,6 +420,9 @@ int64_t session_deadline_us(const struct session *session)
     feedback_us = session->now.mono_us + SESSION_NUDGE_US;
   }
   deadline_us = feedback_us < deadline_us ? feedback_us : deadline_us;
+  if (session->asked_us != 0 && session->asked_us + SESSION_ANSWER_US > session->now.mono_us && session->asked_us + SESSION_ANSWER_US < deadline_us) {
+    deadline_us = session->asked_us + SESSION_ANSWER_US;
+  }
   if (session->is_stopping && session->stop_deadline_us < deadline_us) {
     deadline_us = session->stop_deadline_us;
   }

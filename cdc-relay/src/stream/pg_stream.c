@@ -373,7 +373,7 @@ static enum verdict pg_stream_receive(struct stream *base, bool may_read, struct
   return parse_message(stream, (size_t)length, ret_message, problem);
 }
 
-static enum verdict pg_stream_send_status(struct stream *base, Lsn write, Lsn flushed, Lsn apply, struct moment now, struct problem *problem)
+static enum verdict pg_stream_send_status(struct stream *base, Lsn write, Lsn flushed, Lsn apply, bool asks, struct moment now, struct problem *problem)
 {
   static const char doing[] = "send to replication stream";
   struct pg_stream *stream = pg_stream_of(base);
@@ -394,7 +394,7 @@ static enum verdict pg_stream_send_status(struct stream *base, Lsn write, Lsn fl
   write_u64(status + 9, flushed);
   write_u64(status + 17, apply);
   write_u64(status + 25, (uint64_t)(now.wall_us - PG_EPOCH_US));
-  status[33] = 0;
+  status[33] = asks ? 1 : 0;
   if (PQputCopyData(stream->connection, status, STATUS_BYTES) != 1) {
     return pg_stream_fail_with(stream, NULL, doing, problem);
   }

@@ -25,9 +25,9 @@ enum verdict stream_receive(struct stream *stream, bool may_read, struct stream_
   return stream->ops->receive(stream, may_read, ret_message, problem);
 }
 
-enum verdict stream_send_status(struct stream *stream, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem)
+enum verdict stream_send_status(struct stream *stream, Lsn write, Lsn flush, Lsn apply, bool asks, struct moment now, struct problem *problem)
 {
-  return stream->ops->send_status(stream, write, flush, apply, now, problem);
+  return stream->ops->send_status(stream, write, flush, apply, asks, now, problem);
 }
 
 enum verdict stream_flush(struct stream *stream, struct problem *problem)

@@ -74,9 +74,9 @@ enum verdict MUST_CHECK stream_start(struct stream *stream, Lsn start, struct st
  */
 enum verdict MUST_CHECK stream_receive(struct stream *stream, bool may_read, struct stream_message *ret_message, struct problem *problem);
 
-/* Sends one standby status update, as far as the socket takes it; stream_flush() sends the rest. WAIT: an earlier one is still on its way out, nothing
- * happened. OK, WAIT, RETRY. */
-enum verdict MUST_CHECK stream_send_status(struct stream *stream, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem);
+/* Sends one standby status update, as far as the socket takes it; stream_flush() sends the rest. `asks`: the server is to answer it by a keepalive. WAIT: an earlier one is
+ * still on its way out, nothing happened. OK, WAIT, RETRY. */
+enum verdict MUST_CHECK stream_send_status(struct stream *stream, Lsn write, Lsn flush, Lsn apply, bool asks, struct moment now, struct problem *problem);
 
 /* Sends what an earlier call left over; to be called when the socket is writable and stream_events() has POLLOUT. OK (also when some is still left), RETRY. */
 enum verdict MUST_CHECK stream_flush(struct stream *stream, struct problem *problem);

@@ -8,7 +8,7 @@ struct stream_ops {
   enum verdict (*connect)(struct stream *stream, struct moment now, struct server_facts *ret_facts, struct problem *problem);
   enum verdict (*start)(struct stream *stream, Lsn start, struct stream_beginning *ret_beginning, struct problem *problem);
   enum verdict (*receive)(struct stream *stream, bool may_read, struct stream_message *ret_message, struct problem *problem);
-  enum verdict (*send_status)(struct stream *stream, Lsn write, Lsn flush, Lsn apply, struct moment now, struct problem *problem);
+  enum verdict (*send_status)(struct stream *stream, Lsn write, Lsn flush, Lsn apply, bool asks, struct moment now, struct problem *problem);
   enum verdict (*flush)(struct stream *stream, struct problem *problem);
   enum verdict (*finish)(struct stream *stream, struct problem *problem);
   void (*close)(struct stream *stream, bool for_good);   /* for_good: also frees the struct */

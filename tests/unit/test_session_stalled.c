@@ -1,0 +1,108 @@
+/* test_session_stalled.c - after a long pause the server is asked for a word, and a stream that brings none is begun anew. */
+#include "session_bench.h"
+
+/* Of the rows a and b the second waits for so long until Kafka takes records again. */
+static void pause_for(struct bench *bench, int64_t pause_us)
+{
+  bench_init(bench);
+  fake_publisher_limit(bench->publisher, 1);
+  transaction(bench, 0x200, 0x240, KEYS("a", "b"));
+  turn(bench, 1000);
+  cr_assert_eq(bench->session->hand, HAND_FULL);
+  turn(bench, pause_us);
+  fake_publisher_report_all(bench->publisher);
+  fake_publisher_limit(bench->publisher, 10);
+}
+
+static size_t times_asked(const struct bench *bench)
+{
+  size_t asked = 0;
+
+  for (size_t i = 0; i < fake_stream_status_count(bench->stream); i++) {
+    asked += fake_stream_status(bench->stream, i).asks;
+  }
+  return asked;
+}
+
+Test(session_stalled, a_stream_that_brings_nothing_is_begun_anew)
+{
+  struct bench bench;
+
+  pause_for(&bench, SESSION_LONG_PAUSE_US);
+  turn(&bench, 1000);
+  fake_publisher_report_all(bench.publisher);
+  cr_assert_eq(times_asked(&bench), 1);
+  turn(&bench, SESSION_ANSWER_US - 2000);
+  cr_assert_eq(bench.failures, 0);
+  turn(&bench, 2000);
+  cr_assert_eq(bench.failures, 1);
+  cr_assert_str_eq(bench.last_failure.cause, "stream_stalled");
+  cr_assert_eq(highest_flush(&bench), 0x240);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(fake_stream_starts(bench.stream), 2);
+  /* Once for a pause: the new stream may be silent. */
+  turn(&bench, 60 * US_PER_S);
+  cr_assert_eq(bench.failures, 1);
+  bench_done(&bench);
+}
+
+Test(session_stalled, a_word_is_enough)
+{
+  struct bench bench;
+
+  pause_for(&bench, SESSION_LONG_PAUSE_US);
+  turn(&bench, 1000);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, SESSION_ANSWER_US / 2);
+  fake_stream_keepalive(bench.stream, 0x240, false);
+  turn(&bench, 60 * US_PER_S);
+  cr_assert_eq(times_asked(&bench), 1);
+  cr_assert_eq(bench.failures, 0);
+  bench_done(&bench);
+}
+
+Test(session_stalled, what_was_on_its_way_already_is_no_answer)
+{
+  struct bench bench;
+
+  pause_for(&bench, SESSION_LONG_PAUSE_US);
+  turn(&bench, 1000);
+  turn(&bench, SESSION_ANSWER_US / 2);
+  transaction(&bench, 0x300, 0x340, KEYS("a"));
+  turn(&bench, 1000);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, SESSION_ANSWER_US - 2000);
+  cr_assert_eq(bench.failures, 0);
+  turn(&bench, 2000);
+  cr_assert_eq(bench.failures, 1);
+  cr_assert_eq(times_asked(&bench), 1);
+  bench_done(&bench);
+}
+
+Test(session_stalled, nobody_is_asked_after_a_short_pause)
+{
+  struct bench bench;
+
+  pause_for(&bench, SESSION_LONG_PAUSE_US - US_PER_S);
+  turn(&bench, 1000);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 60 * US_PER_S);
+  cr_assert_eq(times_asked(&bench), 0);
+  cr_assert_eq(bench.failures, 0);
+  bench_done(&bench);
+}
+
+/* What is in flight would come twice. */
+Test(session_stalled, it_goes_only_when_kafka_has_what_was_read)
+{
+  struct bench bench;
+
+  pause_for(&bench, SESSION_LONG_PAUSE_US);
+  turn(&bench, 3 * SESSION_ANSWER_US);
+  cr_assert_eq(times_asked(&bench), 1);
+  cr_assert_eq(bench.failures, 0);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 1000);
+  cr_assert_eq(bench.failures, 1);
+  bench_done(&bench);
+}
