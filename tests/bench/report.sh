@@ -40,7 +40,7 @@ report_machine() {
   echo "PostgreSQL $(bench_sql -c 'SHOW server_version'), fsync on; Apache Kafka $(kafka_version), one node, $BENCH_PARTITIONS partitions; all on the loopback interface, sharing the processors."
   echo "Relay: $("$ROOT/build/release/cdc-relay/cdc-relay" version | head -n 1)${BENCH_SET[*]:+, with ${BENCH_SET[*]}}."
   [ -z "$BENCH_EARLIER" ] || echo "From an earlier run on this machine: $BENCH_EARLIER."
-  echo "Backlog: $BENCH_EVENTS events with a payload of 250 bytes. $BENCH_KIND run, $((SECONDS - REPORT_BEGAN)) s."
+  echo "Backlog of this run: $BENCH_EVENTS events with a payload of 250 bytes. $BENCH_KIND run, $((SECONDS - REPORT_BEGAN)) s."
   echo "Figures are medians (smallest to largest of how many runs)."
 }
 
