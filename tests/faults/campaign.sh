@@ -108,29 +108,33 @@ load_start() {
   LOADS_RUNNING+=("$LOADS $process_pid $(process_started "$process_pid")")
 }
 
+# campaign_ended_well WHAT PID: takes the exit code of a program that has ended.
+campaign_ended_well() {
+  local code=0
+  wait "$2" || code=$?
+  [ $code = 0 ] || fail "$1 ended with $code: $(tail -n 3 "$RUN/$1.log")"
+}
+
 # campaign_ends_well WHAT PID SECONDS: waits for the end of a program that was asked to end.
 campaign_ends_well() {
-  local what=$1 pid=$2 deadline=$((SECONDS + $3)) code=0
+  local what=$1 pid=$2 deadline=$((SECONDS + $3))
   while kill -0 "$pid" 2>/dev/null; do
     [ $SECONDS -le $deadline ] || fail "$what did not end within $3 s"
     sleep 0.05
   done
-  wait "$pid" || code=$?
-  [ $code = 0 ] || fail "$what ended with $code: $(tail -n 3 "$RUN/${4:-$what}.log")"
+  campaign_ended_well "$what" "$pid"
 }
 
 # Takes the exit codes of loads that have reached their own limits: soon, since in a long scenario their ids are given out again.
 loads_reap() {
-  local load number pid started code
+  local load number pid started
   local -a running=()
   for load in "${LOADS_RUNNING[@]}"; do
     read -r number pid started <<<"$load"
     if process_is_alive "$pid" "$started"; then
       running+=("$load")
     else
-      code=0
-      wait "$pid" || code=$?
-      [ $code = 0 ] || fail "load.$number ended with $code: $(tail -n 3 "$RUN/load.$number.log")"
+      campaign_ended_well "load.$number" "$pid"
     fi
   done
   LOADS_RUNNING=("${running[@]}")
