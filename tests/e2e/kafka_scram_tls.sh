@@ -29,6 +29,7 @@ relay_init
 relay_start
 insert k 1
 await_records "$topic" 1 >/dev/null
+await 'confirmation of the first, which the next session would publish again' 20 slot_has_confirmed "$(wal_end)"
 
 # Not authorized: held, and on again.
 insert k 2 "$T-other"
