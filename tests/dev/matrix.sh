@@ -53,7 +53,7 @@ matrix_prepare() {
   root_make "$1" || return 1
   matrix_in "$1" gcc ./dev setup || return 1
   # shellcheck disable=SC2016
-  matrix_in "$1" gcc bash -c 'command -v clang >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y clang; } >build/clang.log 2>&1' || {
+  matrix_in "$1" gcc bash -c 'dpkg -s clang libclang-rt-dev >/dev/null 2>&1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y clang libclang-rt-dev; } >build/clang.log 2>&1' || {
     tail -n 5 "$ROOT/build/matrix/$1-gcc/clang.log"
     return 1
   }
