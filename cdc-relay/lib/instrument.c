@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "exposition_text.h"
+#include "fnv1a.h"
 #include "text_out.h"
 
 enum {
@@ -143,21 +144,10 @@ static void key_of_other(const struct instrument *instrument, struct key *ret_ke
   }
 }
 
-/* FNV-1a */
-static size_t slot_of(const struct key *key)
-{
-  uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-  for (size_t i = 0; i < key->length; i++) {
-    hash = (hash ^ (unsigned char)key->bytes[i]) * UINT64_C(0x100000001b3);
-  }
-  return (size_t)(hash % SLOT_COUNT);
-}
-
 /* The slot of the key's series, or the free one where it would stand: there are always free ones. */
 static size_t slot_find(const struct instrument *instrument, const struct key *key)
 {
-  size_t slot = slot_of(key);
+  size_t slot = (size_t)(fnv1a_64(span_of(key->bytes, key->length)) % SLOT_COUNT);
 
   while (instrument->slots[slot] != 0) {
     const struct series *series = instrument->series[instrument->slots[slot] - 1];

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "fnv1a.h"
 #include "utf8.h"
 #include "uuid.h"
 
@@ -160,17 +161,7 @@ static enum verdict read_body(struct event_reader *reader, const struct record *
 /* ------------------------------------------------------------------------------------------------------------------------------------------------------- */
 /* Id, type, origin */
 
-/* FNV-1a, 64 bits: tells apart what a cut makes equal. */
-static uint64_t digest_of(const char *text)
-{
-  uint64_t digest = UINT64_C(0xcbf29ce484222325);
-
-  for (; *text != '\0'; text++) {
-    digest = (digest ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-  }
-  return digest;
-}
-
+/* The digest tells apart what the cut makes equal. */
 void event_place(const struct record *record, char ret_place[EVENT_ID_MAX_BYTES + 1])
 {
   char time[PLACE_TIME_SIZE] = "";
@@ -182,7 +173,7 @@ void event_place(const struct record *record, char ret_place[EVENT_ID_MAX_BYTES 
     (void)snprintf(ret_place, EVENT_ID_MAX_BYTES + 1, "%s/%" PRId32 "/%" PRId64 "%s", record->topic, record->partition, record->offset, time);
   } else {
     (void)snprintf(ret_place, EVENT_ID_MAX_BYTES + 1, "%.*s~%016" PRIx64 "/%" PRId32 "/%" PRId64 "%s", PLACE_TOPIC_MAX - PLACE_DIGEST_LENGTH, record->topic,
-                   digest_of(record->topic), record->partition, record->offset, time);
+                   fnv1a_64(span_of_text(record->topic)), record->partition, record->offset, time);
   }
 }
 

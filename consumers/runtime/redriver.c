@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fnv1a.h"
 #include "moment.h"
 #include "redrive.h"
 
@@ -118,17 +119,7 @@ static void wait_for_turn(struct redriver *redriver)
   }
 }
 
-/* FNV-1a, 64 bits. Two keys that it takes for one wait for each other, and that is all. */
-static uint64_t digest_of(struct span key)
-{
-  uint64_t digest = UINT64_C(0xcbf29ce484222325);
-
-  for (size_t i = 0; i < key.length; i++) {
-    digest = (digest ^ (unsigned char)key.data[i]) * UINT64_C(0x100000001b3);
-  }
-  return digest;
-}
-
+/* Two keys of one digest wait for each other, and that is all. */
 static bool is_on_its_way(const struct redriver *redriver, uint64_t digest)
 {
   for (size_t i = 0; i < redriver->sent_count; i++) {
@@ -142,7 +133,7 @@ static bool is_on_its_way(const struct redriver *redriver, uint64_t digest)
 enum verdict redriver_await(struct redriver *redriver, const struct record *letter, struct problem *problem)
 {
   wait_for_turn(redriver);
-  if (redriver->sent_count == REDRIVER_SENT_MAX || (!span_is_null(letter->key) && is_on_its_way(redriver, digest_of(letter->key)))) {
+  if (redriver->sent_count == REDRIVER_SENT_MAX || (!span_is_null(letter->key) && is_on_its_way(redriver, fnv1a_64(letter->key)))) {
     return redriver_flush(redriver, problem);
   }
   return verdict_of(redriver, problem);
@@ -173,7 +164,7 @@ enum verdict redriver_send(struct redriver *redriver, const struct record *lette
   }
   redriver->next_us = moment_now().mono_us + redriver->interval_us;
   if (!span_is_null(letter->key)) {
-    redriver->sent_keys[redriver->sent_count++] = digest_of(letter->key);
+    redriver->sent_keys[redriver->sent_count++] = fnv1a_64(letter->key);
   }
   headers = make_headers(letter, arena);
   error = rd_kafka_producev(redriver->kafka, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(letter->key.data, letter->key.length),

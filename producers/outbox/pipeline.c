@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "fault_point.h"
+#include "fnv1a.h"
 #include "moment.h"
 
 enum { ENTRIES_FIRST = 64, MESSAGE_OVERHEAD_BYTES = 64, SOCKET_LOOKS_ENCRYPTED = 3, LOOKS_MAX = 8 };
@@ -399,13 +400,9 @@ void pipeline_send(struct pipeline *pipeline, enum pipeline_kind kind)
 /* The place of a statement; NULL: so many are known that this one goes without a name. */
 static struct pipeline_slot *slot_of(struct pipeline *pipeline, const char *name)
 {
-  uint32_t hash = 2166136261; /* FNV-1a */
   struct pipeline_slot *slot;
 
-  for (const char *at = name; *at != '\0'; at++) {
-    hash = (hash ^ (uint8_t)*at) * 16777619;
-  }
-  for (slot = &pipeline->slots[hash % PIPELINE_SLOTS]; slot->name != NULL && strcmp(slot->name, name) != 0;
+  for (slot = &pipeline->slots[fnv1a_32(span_of_text(name)) % PIPELINE_SLOTS]; slot->name != NULL && strcmp(slot->name, name) != 0;
        slot = slot + 1 < pipeline->slots + PIPELINE_SLOTS ? slot + 1 : pipeline->slots) {
   }
   if (slot->name == NULL) {

@@ -28,6 +28,7 @@
 #include "decode/relation_store.h"
 #include "decode/timestamp.h"
 #include "decode/wal2json_priv.h"
+#include "fnv1a.h"
 
 enum { TIME_TEXT_MAX = 40 }; /* the longest that PostgreSQL prints; a longer one is read again */
 
@@ -197,18 +198,10 @@ static enum verdict time_of(struct line *line, int64_t *ret_us)
   return VERDICT_OK;
 }
 
-/* FNV-1a over both names; a collision costs a comparison. */
+/* Of both names; a collision costs a comparison. */
 static uint64_t key_of(const struct relation *shape)
 {
-  uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-  for (size_t i = 0; i < shape->schema.length; i++) {
-    hash = (hash ^ (unsigned char)shape->schema.data[i]) * UINT64_C(0x100000001b3);
-  }
-  for (size_t i = 0; i < shape->table.length; i++) {
-    hash = (hash ^ (unsigned char)shape->table.data[i]) * UINT64_C(0x100000001b3);
-  }
-  return hash;
+  return fnv1a_64_more(fnv1a_64(shape->schema), shape->table);
 }
 
 /* The relation of the table that the line names, with these columns. */

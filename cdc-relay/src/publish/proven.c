@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fnv1a.h"
+
 void proven_init(struct proven *proven)
 {
   proven->slots = calloc(PROVEN_SLOTS, sizeof(proven->slots[0]));
@@ -19,17 +21,10 @@ void proven_done(struct proven *proven)
   *proven = (struct proven){0};
 }
 
-/* FNV-1a of 64 bits, over the name and the partition's bytes. */
 uint64_t proven_home(struct span topic, int32_t partition)
 {
-  uint64_t home = UINT64_C(14695981039346656037);
+  uint64_t home = fnv1a_64_more(fnv1a_64(topic), span_of((const char *)&partition, sizeof(partition)));
 
-  for (size_t i = 0; i < topic.length; i++) {
-    home = (home ^ (unsigned char)topic.data[i]) * UINT64_C(1099511628211);
-  }
-  for (int shift = 0; shift < 32; shift += 8) {
-    home = (home ^ ((uint32_t)partition >> shift & 0xff)) * UINT64_C(1099511628211);
-  }
   return home != 0 ? home : 1;
 }
 

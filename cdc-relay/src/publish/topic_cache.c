@@ -1,8 +1,9 @@
 /* topic_cache.c - an open-addressing table, at most half full, cleared as a whole and therefore without deletion. */
 #include "publish/topic_cache.h"
 
-#include <stdint.h>
 #include <string.h>
+
+#include "fnv1a.h"
 
 void topic_cache_init(struct topic_cache *cache, rd_kafka_t *producer)
 {
@@ -21,20 +22,9 @@ void topic_cache_done(struct topic_cache *cache)
   cache->count = 0;
 }
 
-/* FNV-1a. */
-static uint32_t hash(struct span name)
-{
-  uint32_t value = 2166136261u;
-
-  for (size_t i = 0; i < name.length; i++) {
-    value = (value ^ (unsigned char)name.data[i]) * 16777619u;
-  }
-  return value;
-}
-
 rd_kafka_topic_t *topic_cache_get(struct topic_cache *cache, struct span name)
 {
-  size_t start = hash(name) % TOPIC_CACHE_SLOTS;
+  size_t start = fnv1a_32(name) % TOPIC_CACHE_SLOTS;
   size_t at = start;
   rd_kafka_topic_t *topic;
 

@@ -16,6 +16,7 @@
 #include <pcre2.h>
 #include <stdlib.h>
 
+#include "fnv1a.h"
 #include "route/replacement.h"
 #include "route/router.h"
 
@@ -174,17 +175,6 @@ void topic_rule_free(struct topic_rule *rule)
   free(rule);
 }
 
-/* FNV-1a. */
-static uint32_t hash_of(struct span value)
-{
-  uint32_t hash = 2166136261;
-
-  for (size_t i = 0; i < value.length; i++) {
-    hash = (hash ^ (unsigned char)value.data[i]) * 16777619;
-  }
-  return hash;
-}
-
 static void remember(struct topic_slot *slot, uint32_t hash, struct span value, struct span topic)
 {
   char *text = malloc(value.length + topic.length);
@@ -209,7 +199,7 @@ enum topic_outcome topic_rule_apply(struct topic_rule *rule, struct span value, 
   if (value.length > ROUTE_VALUE_MAX_BYTES) {
     return TOPIC_TOO_LONG;
   }
-  hash = hash_of(value);
+  hash = fnv1a_32(value);
   slot = &rule->slots[hash % TOPIC_CACHE_SLOTS];
   if (slot->text != NULL && slot->hash == hash && slot->value_length == value.length && memcmp(slot->text, value.data, value.length) == 0) {
     *ret_topic = arena_copy(arena, span_of(slot->text + slot->value_length, slot->topic_length));
