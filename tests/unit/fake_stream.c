@@ -356,3 +356,8 @@ size_t fake_stream_unread(const struct fake_stream *fake)
 {
   return fake->count - fake->at;
 }
+
+bool fake_stream_is_readable(const struct fake_stream *fake)
+{
+  return fake->at < fake->count || fake->breaks;
+}

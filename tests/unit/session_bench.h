@@ -115,7 +115,7 @@ static inline void turn(struct bench *bench, int64_t stretch_us)
     cr_assert_lt(guard, 20000, "the session asks to be turned without end");
     bench->now.wall_us += next_us - bench->now.mono_us;
     bench->now.mono_us = next_us;
-    session_step(bench->session, bench->now, POLLIN);
+    session_step(bench->session, bench->now, bench->session->phase != PHASE_STREAMING || fake_stream_is_readable(bench->stream) ? POLLIN : 0);
     next_us = session_deadline_us(bench->session);
     next_us = next_us > bench->now.mono_us + 1000 ? next_us : bench->now.mono_us + 1000;
   }

@@ -51,6 +51,8 @@ bool fake_stream_is_open(const struct fake_stream *fake);
 bool fake_stream_was_finished(const struct fake_stream *fake);
 bool fake_stream_is_bounded(const struct fake_stream *fake);
 size_t fake_stream_unread(const struct fake_stream *fake);
+/* As poll() would say of a stream that was started: a message, or its end. */
+bool fake_stream_is_readable(const struct fake_stream *fake);
 
 /* ---- the publisher ---- */
 struct fake_record {

@@ -36,9 +36,9 @@ Test(session_stalled, a_stream_that_brings_nothing_is_begun_anew)
 {
   struct bench bench;
 
-  pause_and_settle(&bench, SESSION_LONG_PAUSE_US);
+  pause_and_settle(&bench, STALL_PAUSE_US);
   cr_assert_eq(times_asked(&bench), 1);
-  turn(&bench, SESSION_ANSWER_US - 2000);
+  turn(&bench, STALL_ANSWER_US - 2000);
   cr_assert_eq(bench.failures, 0);
   turn(&bench, 2000);
   cr_assert_eq(bench.failures, 1);
@@ -56,8 +56,8 @@ Test(session_stalled, a_word_is_enough)
 {
   struct bench bench;
 
-  pause_and_settle(&bench, SESSION_LONG_PAUSE_US);
-  turn(&bench, SESSION_ANSWER_US / 2);
+  pause_and_settle(&bench, STALL_PAUSE_US);
+  turn(&bench, STALL_ANSWER_US / 2);
   fake_stream_keepalive(bench.stream, 0x240, false);
   turn(&bench, 60 * US_PER_S);
   cr_assert_eq(times_asked(&bench), 1);
@@ -69,13 +69,13 @@ Test(session_stalled, what_was_on_its_way_already_is_no_answer)
 {
   struct bench bench;
 
-  pause_for(&bench, SESSION_LONG_PAUSE_US);
+  pause_for(&bench, STALL_PAUSE_US);
   turn(&bench, 1000);
-  turn(&bench, SESSION_ANSWER_US / 2);
+  turn(&bench, STALL_ANSWER_US / 2);
   transaction(&bench, 0x300, 0x340, KEYS("a"));
   turn(&bench, 1000);
   fake_publisher_report_all(bench.publisher);
-  turn(&bench, SESSION_ANSWER_US - 2000);
+  turn(&bench, STALL_ANSWER_US - 2000);
   cr_assert_eq(bench.failures, 0);
   turn(&bench, 2000);
   cr_assert_eq(bench.failures, 1);
@@ -87,24 +87,112 @@ Test(session_stalled, nobody_is_asked_after_a_short_pause)
 {
   struct bench bench;
 
-  pause_and_settle(&bench, SESSION_LONG_PAUSE_US - US_PER_S);
+  pause_and_settle(&bench, STALL_PAUSE_US - US_PER_S);
   turn(&bench, 60 * US_PER_S);
   cr_assert_eq(times_asked(&bench), 0);
   cr_assert_eq(bench.failures, 0);
   bench_done(&bench);
 }
 
-/* What is in flight would come twice. */
-Test(session_stalled, it_goes_only_when_kafka_has_what_was_read)
+/* What is in flight, or settled and not confirmed, would come twice. */
+Test(session_stalled, it_goes_only_when_kafka_has_what_was_read_and_postgresql_was_told)
 {
   struct bench bench;
 
-  pause_for(&bench, SESSION_LONG_PAUSE_US);
-  turn(&bench, 3 * SESSION_ANSWER_US);
+  pause_for(&bench, STALL_PAUSE_US);
+  turn(&bench, 3 * STALL_ANSWER_US);
   cr_assert_eq(times_asked(&bench), 1);
   cr_assert_eq(bench.failures, 0);
+  fake_stream_block_status(bench.stream, true);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 2 * US_PER_S);
+  cr_assert_eq(bench.failures, 0, "the last status is still on its way");
+  fake_stream_block_status(bench.stream, false);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(bench.failures, 1);
+  cr_assert_eq(highest_flush(&bench), 0x240);
+  bench_done(&bench);
+}
+
+Test(session_stalled, a_part_of_a_message_is_a_sign_of_life)
+{
+  struct bench bench;
+
+  pause_and_settle(&bench, STALL_PAUSE_US);
+  for (int i = 0; i < 20; i++) {
+    turn(&bench, US_PER_S);
+    session_step(bench.session, bench.now, POLLIN);
+  }
+  cr_assert_eq(bench.failures, 0);
+  turn(&bench, STALL_ANSWER_US);
+  cr_assert_eq(bench.failures, 1);
+  bench_done(&bench);
+}
+
+/* Nothing is read until its report is there, and that comes between two turns. */
+Test(session_stalled, a_row_that_waited_for_its_own_report_was_a_pause_too)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b"));
+  turn(&bench, 10000);
+  fake_publisher_report(bench.publisher, 0, REPORT_REFUSED_ROW);
+  fake_publisher_report(bench.publisher, 1, REPORT_REFUSED_ROW);
+  turn(&bench, 10000);
+  cr_assert_eq(bench.isolations, 1);
+  fake_stream_clear(bench.stream);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  turn(&bench, US_PER_S);
+  cr_assert_eq(bench.session->hand, HAND_WATCHED);
+  turn(&bench, STALL_PAUSE_US);
   fake_publisher_report_all(bench.publisher);
   turn(&bench, 1000);
-  cr_assert_eq(bench.failures, 1);
+  cr_assert_eq(times_asked(&bench), 1);
+  bench_done(&bench);
+}
+
+Test(session_stalled, a_stop_meanwhile_drains_all_the_same)
+{
+  struct bench bench;
+  struct session_figures figures;
+
+  pause_for(&bench, STALL_PAUSE_US);
+  turn(&bench, 2 * STALL_ANSWER_US);
+  session_stop(bench.session, bench.now);
+  turn(&bench, 1000);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 1000);
+  cr_assert_eq(bench.failures, 0);
+  cr_assert_eq(highest_flush(&bench), 0x240);
+  session_figures(bench.session, bench.now, &figures);
+  cr_assert(figures.drained);
+  bench_done(&bench);
+}
+
+/* Of a transaction whose rows fill the queue and whose COMMIT is far away: what follows its rows is decoded for longer than the patience, again and again. */
+Test(session_stalled, a_server_that_is_silent_at_one_position_is_waited_for_ever_longer)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  for (int i = 0; i < STALL_LEFT_MAX; i++) {
+    fake_publisher_limit(bench.publisher, 1);
+    fake_stream_clear(bench.stream);
+    fake_stream_begin(bench.stream, 0x200, 1);
+    fake_stream_relation(bench.stream);
+    fake_stream_row(bench.stream, "00000000-0000-0000-0000-000000000001", "t", "a", "1");
+    fake_stream_row(bench.stream, "00000000-0000-0000-0000-000000000002", "t", "b", "2");
+    turn(&bench, STALL_PAUSE_US + US_PER_S);
+    fake_publisher_report_all(bench.publisher);
+    fake_publisher_limit(bench.publisher, 10);
+    turn(&bench, 1000);
+    fake_publisher_report_all(bench.publisher);
+    turn(&bench, ((int64_t)STALL_ANSWER_US << i) - US_PER_S);
+    cr_assert_eq(bench.failures, i);
+    turn(&bench, US_PER_S + 10000);
+    cr_assert_eq(bench.failures, i + 1);
+    turn(&bench, US_PER_S);
+  }
   bench_done(&bench);
 }

@@ -11,6 +11,7 @@
 #include "backoff.h"
 #include "session/poison.h"
 #include "session/session.h"
+#include "session/stall.h"
 #include "session/witness.h"
 #include "stream/pace.h"
 #include "txn/txn.h"
@@ -99,10 +100,7 @@ struct session {
   int64_t sent_us;         /* the server's clock when it sent the last data; 0: not known, or it has nothing more */
   bool has_published;      /* since publisher_hurry() */
   int64_t full_since_us;   /* since when the record in hand waits for room; 0: it does not */
-  int64_t unread_since_us; /* since when nothing is read, for the sake of the record in hand; 0: it is read */
-  bool is_to_ask;          /* that was long: whether the server's words still arrive */
-  int64_t asked_us;        /* since when it says nothing although it was asked; 0: it was not asked, or has answered */
-  uint64_t asked_bytes;    /* stream_bytes_read() then */
+  struct stall stall;      /* of this stream, and what is remembered of those before */
 
   struct arena arena; /* of the message in hand */
   enum in_hand hand;
@@ -133,9 +131,7 @@ enum {
   SESSION_LAG_US = 100000,           /* events so old may wait a few milliseconds more for a full batch, while more come */
   SESSION_NUDGE_US = 100000,         /* looks again whether something goes on, though an event should tell */
   SESSION_CLOCK_BACK_US = 5000000,   /* so much is waited out */
-  SESSION_LONG_PAUSE_US = 5000000, /* so long unread, and the sender's kernel may have put off what it could not deliver for as long again (session_stream.c) */
-  SESSION_ANSWER_US = 5000000,     /* then the server has so long to say something */
-  SESSION_RELEASE_US = 2000000,    /* a hold is over when streaming goes on for so long, or brings a position forward */
+  SESSION_RELEASE_US = 2000000,      /* a hold is over when streaming goes on for so long, or brings a position forward */
 };
 
 /* Moves the machine; the state that users see follows from it. */

@@ -5,12 +5,7 @@
  *   hand        the record that waits for room, or for its own report   (session_hand.c)
  *   messages    receive -> decode -> txn -> route -> publish, until the hand is full, the socket empty, or the turn long enough
  *   feedback    tell PostgreSQL what is safe, if it is due
- *
- * After a pause. While nothing is read the receive buffer fills, and what no longer fits is dropped by our kernel; the sender's sends it again after 0.2 s, 0.4 s, and so on
- * up to two minutes, and that timer runs on when there is room again. A relay that had been paused for ten minutes was seen to get nothing for two more, with a walsender
- * that was alive and heard it (Linux 6.18). So after a long pause, as soon as the socket is empty, the server is asked for a keepalive; when neither that nor anything else
- * comes, and Kafka has all that was read, the connection is made anew, which costs a walsender's start. A server that is decoding something large may be silent for as long: then it begins that
- * again, once for each pause.
+ *   stall       leave a stream that brings nothing behind a pause          (stall.h)
  */
 #include <math.h>
 #include <poll.h>
@@ -34,9 +29,7 @@ void session_stream_begin(struct session *session)
   session->has_more = true; /* what arrived together with the answer to START_REPLICATION wakes no poll() */
   session->sent_us = 0;
   session->full_since_us = 0;
-  session->unread_since_us = 0;
-  session->is_to_ask = false;
-  session->asked_us = 0;
+  stall_begin(&session->stall, session->now.mono_us);
   session->hand = HAND_EMPTY;
   session->has_refusal = false;
   session->mark_has_risen = false;
@@ -136,7 +129,7 @@ static void on_message(struct session *session, const struct stream_message *mes
     on_data(session, message->body);
     return;
   }
-  session->asked_us = 0;
+  stall_answered(&session->stall);
   if (!ledger_is_open(session->ledger) || MUTANT(KEEPALIVE_IN_TRANSACTION)) {
     CRASH_POINT(AT_KEEPALIVE);
     session->keepalive_lsn = message->wal_end;
@@ -227,7 +220,7 @@ void session_bound(struct session *session)
 
 void session_send_feedback(struct session *session)
 {
-  const bool asks = session->is_to_ask && session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY && !session->has_more;
+  const bool asks = session->stall.is_to_ask && session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY && !session->has_more;
   Lsn safe;
   struct feedback_message message;
   struct problem problem;
@@ -253,9 +246,7 @@ void session_send_feedback(struct session *session)
     verdict = stream_send_status(session->ports.stream, message.write, message.flush, message.apply, asks, session->now, &problem);
     if (verdict == VERDICT_OK) {
       if (asks) {
-        session->is_to_ask = false;
-        session->asked_us = session->now.mono_us;
-        session->asked_bytes = stream_bytes_read(session->ports.stream);
+        stall_asked(&session->stall, stream_bytes_read(session->ports.stream), session->now.mono_us);
       }
       CRASH_POINT(AFTER_STATUS);
       feedback_sent(&session->feedback, &message, session->now.mono_us);
@@ -327,33 +318,19 @@ static void leave_stalled_stream(struct session *session)
 {
   struct problem problem;
 
-  (void)problem_set(
-      &problem, VERDICT_RETRY, EXIT_UNEXPECTED, "stream_stalled",
-      "nothing has come from PostgreSQL for %d s since Kafka takes records again, though it was asked: what it sent during the pause may wait for TCP's timers",
-      SESSION_ANSWER_US / US_PER_S);
+  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "stream_stalled",
+                    "nothing has come from PostgreSQL for %d s behind a pause in which nothing was read, though it was asked: what it sent meanwhile may wait "
+                    "for TCP's timers",
+                    (int)((session->now.mono_us - session->stall.asked_us) / US_PER_S));
+  stall_left(&session->stall, session->feedback.confirmed);
   session_fail(session, SESSION_POSTGRES, &problem);
 }
 
-static void note_pause(struct session *session, bool was_stuck)
+/* What is in flight, or not yet confirmed, would come twice. */
+static bool is_stalled(const struct session *session)
 {
-  if (session->hand != HAND_EMPTY) {
-    session->unread_since_us = session->unread_since_us == 0 ? session->now.mono_us : session->unread_since_us;
-  } else if (was_stuck && session->unread_since_us != 0) {
-    session->is_to_ask = session->is_to_ask || session->now.mono_us - session->unread_since_us >= SESSION_LONG_PAUSE_US;
-    session->unread_since_us = 0;
-  }
-}
-
-/* The server was asked, and has said nothing for so long. Data may have been on its way before it was asked, maybe through somebody in between, and is no answer. */
-static bool is_stalled(struct session *session)
-{
-  uint64_t bytes = stream_bytes_read(session->ports.stream);
-
-  if (session->asked_us != 0 && (session->hand != HAND_EMPTY || bytes != session->asked_bytes)) {
-    session->asked_us = session->now.mono_us;
-    session->asked_bytes = bytes;
-  }
-  return session->asked_us != 0 && session->now.mono_us - session->asked_us >= SESSION_ANSWER_US && ledger_events_in_flight(session->ledger) == 0;
+  return session->now.mono_us >= stall_deadline_us(&session->stall) && ledger_events_in_flight(session->ledger) == 0 &&
+         session->feedback.confirmed >= ledger_safe(session->ledger);
 }
 
 /* A hold is over when what it was about has been passed, not when a stream could be started: what is wrong may lie in the stream. */
@@ -373,18 +350,16 @@ void session_stream_turn(struct session *session, short stream_events)
     pace_init(&session->pace, session->facts.is_joined);
     session->has_more = true;
   }
-  note_pause(session, was_stuck);
+  stall_before_read(&session->stall, session->hand == HAND_EMPTY, session->feedback.confirmed, session->now.mono_us);
   if (session->phase == PHASE_STREAMING && read_is_due(session, (stream_events & ~POLLOUT) != 0)) {
     receive(session);
   }
+  stall_after_read(&session->stall, session->hand == HAND_EMPTY, stream_bytes_read(session->ports.stream), (stream_events & POLLIN) != 0, session->now.mono_us);
   if (session->phase == PHASE_STREAMING && session->server_is_stopping && session->hand != HAND_EMPTY) {
     leave_stopping_server(session);
   }
   if (session->phase == PHASE_STREAMING && session_is_cut_off(session, stream_events)) {
     leave_lost_server(session);
-  }
-  if (session->phase == PHASE_STREAMING && is_stalled(session)) {
-    leave_stalled_stream(session);
   }
   if (session->phase != PHASE_STREAMING) {
     return;
@@ -399,6 +374,9 @@ void session_stream_turn(struct session *session, short stream_events)
     return;
   }
   session_send_feedback(session);
+  if (session->phase == PHASE_STREAMING && is_stalled(session)) {
+    leave_stalled_stream(session);
+  }
 }
 
 /* ---- what the owner polls for ---- */
@@ -420,8 +398,8 @@ int64_t session_deadline_us(const struct session *session)
     feedback_us = session->now.mono_us + SESSION_NUDGE_US;
   }
   deadline_us = feedback_us < deadline_us ? feedback_us : deadline_us;
-  if (session->asked_us != 0 && session->asked_us + SESSION_ANSWER_US > session->now.mono_us && session->asked_us + SESSION_ANSWER_US < deadline_us) {
-    deadline_us = session->asked_us + SESSION_ANSWER_US;
+  if (stall_deadline_us(&session->stall) > session->now.mono_us && stall_deadline_us(&session->stall) < deadline_us) {
+    deadline_us = stall_deadline_us(&session->stall); /* when it is over, the last report or the last status is awaited */
   }
   if (session->is_stopping && session->stop_deadline_us < deadline_us) {
     deadline_us = session->stop_deadline_us;
