@@ -99,8 +99,9 @@ struct session {
   int64_t sent_us;         /* the server's clock when it sent the last data; 0: not known, or it has nothing more */
   bool has_published;      /* since publisher_hurry() */
   int64_t full_since_us;   /* since when the record in hand waits for room; 0: it does not */
-  int64_t unread_since_us; /* since when nothing is read, for the sake of the record in hand; 0: it is read */
-  bool is_to_ask;          /* that was long: whether the server's words still arrive */
+  int64_t attended_us;     /* when the socket was last read, or left to poll() */
+  bool is_unattended;      /* it was not left to poll(): a record was in hand, or none had been read yet */
+  bool is_to_ask;          /* after a long pause: whether the server's words still arrive */
   int64_t asked_us;        /* since when it says nothing although it was asked; 0: it was not asked, or has answered */
   uint64_t asked_bytes;    /* stream_bytes_read() then */
 
@@ -134,6 +135,7 @@ enum {
   SESSION_NUDGE_US = 100000,         /* looks again whether something goes on, though an event should tell */
   SESSION_CLOCK_BACK_US = 5000000,   /* so much is waited out */
   SESSION_LONG_PAUSE_US = 5000000, /* so long unread, and the sender's kernel may have put off what it could not deliver for as long again (session_stream.c) */
+  SESSION_SUSPENDED_US = 15000000, /* the same, though it was left to poll(): our timer of statuses turns the loop more often, unless the process did not run */
   SESSION_ANSWER_US = 5000000,     /* then the server has so long to say something */
   SESSION_RELEASE_US = 2000000,    /* a hold is over when streaming goes on for so long, or brings a position forward */
 };

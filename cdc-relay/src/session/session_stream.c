@@ -9,8 +9,8 @@
  * After a pause. While nothing is read the receive buffer fills, and what no longer fits is dropped by our kernel; the sender's sends it again after 0.2 s, 0.4 s, and so on
  * up to two minutes, and that timer runs on when there is room again. A relay that had been paused for ten minutes was seen to get nothing for two more, with a walsender
  * that was alive and heard it (Linux 6.18). So after a long pause, as soon as the socket is empty, the server is asked for a keepalive; when neither that nor anything else
- * comes, and Kafka has all that was read, the connection is made anew, which costs a walsender's start. A server that is decoding something large may be silent for as long: then it begins that
- * again, once for each pause.
+ * comes, and Kafka has all that was read, the connection is made anew, which costs a walsender's start. A server that is decoding something large may be silent for as long:
+ * then it begins that again, once for each pause. A pause is also that of a process that was suspended, and that of a held record which was tried before anything was read.
  */
 #include <math.h>
 #include <poll.h>
@@ -34,7 +34,8 @@ void session_stream_begin(struct session *session)
   session->has_more = true; /* what arrived together with the answer to START_REPLICATION wakes no poll() */
   session->sent_us = 0;
   session->full_since_us = 0;
-  session->unread_since_us = 0;
+  session->attended_us = session->now.mono_us;
+  session->is_unattended = true;
   session->is_to_ask = false;
   session->asked_us = 0;
   session->hand = HAND_EMPTY;
@@ -329,22 +330,27 @@ static void leave_stalled_stream(struct session *session)
 
   (void)problem_set(
       &problem, VERDICT_RETRY, EXIT_UNEXPECTED, "stream_stalled",
-      "nothing has come from PostgreSQL for %d s since Kafka takes records again, though it was asked: what it sent during the pause may wait for TCP's timers",
+      "nothing has come from PostgreSQL for %d s behind a pause of reading, though it was asked: what it sent during the pause may wait for TCP's timers",
       SESSION_ANSWER_US / US_PER_S);
-  session_fail(session, SESSION_POSTGRES, &problem);
-}
-
-static void note_pause(struct session *session, bool was_stuck)
-{
-  if (session->hand != HAND_EMPTY) {
-    session->unread_since_us = session->unread_since_us == 0 ? session->now.mono_us : session->unread_since_us;
-  } else if (was_stuck && session->unread_since_us != 0) {
-    session->is_to_ask = session->is_to_ask || session->now.mono_us - session->unread_since_us >= SESSION_LONG_PAUSE_US;
-    session->unread_since_us = 0;
+  /* What is settled is said before that, or it comes twice. */
+  session->feedback.reply_is_owed = session->feedback.reply_is_owed || ledger_safe(session->ledger) > session->feedback.confirmed;
+  session_send_feedback(session);
+  if (session->phase == PHASE_STREAMING) {
+    session_fail(session, SESSION_POSTGRES, &problem);
   }
 }
 
-/* The server was asked, and has said nothing for so long. Data may have been on its way before it was asked, maybe through somebody in between, and is no answer. */
+static void note_pause(struct session *session)
+{
+  int64_t long_us = session->is_unattended ? SESSION_LONG_PAUSE_US : SESSION_SUSPENDED_US;
+
+  if (session->hand == HAND_EMPTY) {
+    session->is_to_ask = session->is_to_ask || session->now.mono_us - session->attended_us >= long_us;
+    session->attended_us = session->now.mono_us;
+  }
+}
+
+/* The server was asked, behind the last pause, and is silent since. Data may have been on its way before that, maybe through somebody in between: it is no answer. */
 static bool is_stalled(struct session *session)
 {
   uint64_t bytes = stream_bytes_read(session->ports.stream);
@@ -353,7 +359,8 @@ static bool is_stalled(struct session *session)
     session->asked_us = session->now.mono_us;
     session->asked_bytes = bytes;
   }
-  return session->asked_us != 0 && session->now.mono_us - session->asked_us >= SESSION_ANSWER_US && ledger_events_in_flight(session->ledger) == 0;
+  return session->asked_us != 0 && !session->is_to_ask && session->now.mono_us - session->asked_us >= SESSION_ANSWER_US &&
+         ledger_events_in_flight(session->ledger) == 0;
 }
 
 /* A hold is over when what it was about has been passed, not when a stream could be started: what is wrong may lie in the stream. */
@@ -373,10 +380,11 @@ void session_stream_turn(struct session *session, short stream_events)
     pace_init(&session->pace, session->facts.is_joined);
     session->has_more = true;
   }
-  note_pause(session, was_stuck);
+  note_pause(session);
   if (session->phase == PHASE_STREAMING && read_is_due(session, (stream_events & ~POLLOUT) != 0)) {
     receive(session);
   }
+  session->is_unattended = session->hand != HAND_EMPTY;
   if (session->phase == PHASE_STREAMING && session->server_is_stopping && session->hand != HAND_EMPTY) {
     leave_stopping_server(session);
   }
