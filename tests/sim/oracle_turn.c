@@ -7,9 +7,11 @@
 #include "world.h"
 
 enum {
-  LATE_US = 50000,          /* of a status, behind the time at which it is due */
-  CONFIRM_LATE_US = 100000, /* and of a confirmation, which may just have missed one */
-  STATUS_MAX_US = 10000000, /* FEEDBACK_INTERVAL_MAX_US, as documented */
+  LATE_US = 50000,           /* of a status, behind the time at which it is due */
+  CONFIRM_LATE_US = 100000,  /* and of a confirmation, which may just have missed one */
+  STATUS_MAX_US = 10000000,  /* FEEDBACK_INTERVAL_MAX_US, as documented */
+  SILENCE_MIN_US = 5000000,  /* what a server that was asked may take to say something, as documented */
+  STALLED_MAX_US = 16000000, /* a process may not notice that it was suspended for less, and what that put off takes no longer */
 };
 
 static void judge_timeliness(struct world *world, const struct relay *relay)
@@ -48,6 +50,57 @@ static void judge_buffer(struct world *world, const struct relay *relay)
   }
 }
 
+static int64_t later(int64_t one_us, int64_t other_us)
+{
+  return one_us > other_us ? one_us : other_us;
+}
+
+/* Since when nothing else keeps the relay, which has nothing under way, from leaving a line that stalls: not Kafka, nor its own process, nor the other direction. */
+static int64_t free_since_us(const struct world *world, const struct relay *relay)
+{
+  const struct cluster *cluster = &world->cluster;
+  int64_t since_us = later(later(relay->frozen_until_us, relay->publisher.full_until_us), later(relay->link.frozen_until_us, relay->link.blocked_until_us));
+
+  since_us = later(since_us, later(cluster->down_until_us, cluster->login_refused_until_us));
+  since_us = world->is_healed ? later(since_us, world->heal_us) : since_us; /* which has put out those times */
+  return since_us;
+}
+
+/* While it stalls; what comes behind the end of it has come by itself. */
+static void judge_stalled_line(struct world *world, const struct relay *relay)
+{
+  struct session_record *record = &world->relays[relay->number].stream.record;
+  const struct walsender *sender = relay->stream.sender;
+  int64_t since_us;
+
+  if (relay->publisher.count > 0 || relay->state == RELAY_HELD) {
+    record->busy_us = world->now_us;
+  }
+  if (relay->stream.step != STEP_STREAMING || sender == NULL || sender->stalled_until_us <= world->now_us || relay->is_stopping) {
+    return;
+  }
+  since_us = later(later(sender->stalled_us, record->busy_us), free_since_us(world, relay));
+  if (world->now_us - since_us > STALLED_MAX_US) {
+    world_finds(world, "O10", "%s has got nothing from PostgreSQL for %d ms behind a pause, and keeps the connection", relay_name(relay),
+                (int)((world->now_us - since_us) / US_PER_MS));
+  }
+}
+
+void oracle_on_left_for_stalled(struct world *world, const struct relay *relay)
+{
+  const struct model_stream *stream = &relay->stream;
+  int64_t silent_us = world->now_us - later(stream->heard_us, stream->asked_us);
+
+  if (stream->asked_us == 0 || silent_us < SILENCE_MIN_US || stream->left_unread) {
+    world_finds(world, "O10", "%s leaves a connection that does not stall: %s, the last message %d ms ago%s", relay_name(relay),
+                stream->asked_us == 0 ? "the server was not asked or has answered" : "the server was asked",
+                (int)((world->now_us - stream->heard_us) / US_PER_MS), stream->left_unread ? ", and one unread" : "");
+  }
+  if (stream->record.settled_lsn > stream->record.flush && !stream->left_blocked) {
+    world_finds(world, "I1", "%s leaves a connection, has settled %s and not said so", relay_name(relay), lsn_text(stream->record.settled_lsn).text);
+  }
+}
+
 /* Only the owner of the slot has records that are still to be sent. */
 static void judge_ownership(struct world *world, const struct relay *relay)
 {
@@ -81,6 +134,7 @@ void oracle_on_turn(struct world *world, const struct relay *relay, const struct
   judge_timeliness(world, relay);
   judge_ownership(world, relay);
   judge_buffer(world, relay);
+  judge_stalled_line(world, relay);
   if (figures->events_in_flight > world->plan.max_events + 1 || figures->transactions_in_flight > world->plan.max_events + 1) {
     world_finds(world, "I6", "%s has %lu events of %lu transactions in flight; the publisher's limit is %u", relay_name(relay),
                 (unsigned long)figures->events_in_flight, (unsigned long)figures->transactions_in_flight, world->plan.max_events);

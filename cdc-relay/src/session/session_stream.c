@@ -137,7 +137,7 @@ static void on_message(struct session *session, const struct stream_message *mes
     on_data(session, message->body);
     return;
   }
-  session->asked_us = 0;
+  session->asked_us = MUTANT(ANSWER_NOT_HEARD) ? session->asked_us : 0;
   if (!ledger_is_open(session->ledger) || MUTANT(KEEPALIVE_IN_TRANSACTION)) {
     CRASH_POINT(AT_KEEPALIVE);
     session->keepalive_lsn = message->wal_end;
@@ -360,7 +360,7 @@ static bool is_stalled(struct session *session)
     session->asked_bytes = bytes;
   }
   return session->asked_us != 0 && !session->is_to_ask && session->now.mono_us - session->asked_us >= SESSION_ANSWER_US &&
-         ledger_events_in_flight(session->ledger) == 0;
+         ledger_events_in_flight(session->ledger) == 0 && !MUTANT(STALL_WAITED_OUT);
 }
 
 /* A hold is over when what it was about has been passed, not when a stream could be started: what is wrong may lie in the stream. */
