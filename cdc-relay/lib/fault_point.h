@@ -41,6 +41,8 @@
   X(DEAD_LETTER_NOT_AWAITED, "a row counts as settled once its dead letter was handed over")                                                                   \
   X(KEPT_RECORD_OVERTAKES, "a held record is tried again before older ones that never got through")                                                            \
   X(BUFFER_STAYS_FIXED, "the receive buffer keeps its fixed size while nothing is read")                                                                       \
+  X(STALL_WAITED_OUT, "a connection that brings nothing behind a long pause is kept until it does")                                                            \
+  X(ANSWER_NOT_HEARD, "a server's answer behind a long pause does not keep the connection")                                                                    \
   X(RELATIONS_KEPT, "shapes of tables are kept across sessions and trusted")                                                                                   \
   X(CATALOG_ON_STREAM, "the connection that streams has read the catalog before")                                                                              \
   X(ROLLED_BACK_KEPT, "asks for open transactions and publishes them as they come, aborts unseen")                                                             \

@@ -41,6 +41,8 @@ MUTANT_TABLE='
     DEAD_LETTER_NOT_AWAITED       session_poison                  sim   -
     KEPT_RECORD_OVERTAKES         session_poison                  sim   -
     BUFFER_STAYS_FIXED            session_bound                   sim   -
+    STALL_WAITED_OUT              session_stalled                 sim   -
+    ANSWER_NOT_HEARD              session_stalled                 sim   -
     RELATIONS_KEPT                pgoutput                        sim   faults/swarm/pgoutput
     CATALOG_ON_STREAM             -                               -     e2e/schema_changes_while_away/pgoutput
     ROLLED_BACK_KEPT              pg_command                      -     faults/subtransactions_half_rolled_back/pgoutput

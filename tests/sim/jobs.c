@@ -43,6 +43,7 @@ static void add(struct job_result *sum, const struct world *world)
   sum->faults += world->faults_done;
   sum->replays += world->replays;
   sum->bounds += world->bounds;
+  sum->stalls += world->stalls;
   sum->turns += world->turns;
   sum->fingerprint += world->fingerprint;
 }
@@ -145,6 +146,7 @@ void jobs_run(const struct job_order *order, struct job_result *ret_result)
     ret_result->faults += result->faults;
     ret_result->replays += result->replays;
     ret_result->bounds += result->bounds;
+    ret_result->stalls += result->stalls;
     ret_result->turns += result->turns;
     ret_result->fingerprint += result->fingerprint;
     for (size_t k = 0; k < result->finding_count; k++) {

@@ -29,6 +29,7 @@ struct job_result {
   uint64_t faults;
   uint64_t replays;
   uint64_t bounds;
+  uint64_t stalls;
   uint64_t turns;
   uint64_t fingerprint; /* of all histories, in whatever order */
   int64_t wall_us;

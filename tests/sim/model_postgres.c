@@ -50,6 +50,9 @@ static void enter(struct world *world, enum server_state state)
   world->server.was_disturbed = false;
   world->server.progress = 0;
   world->server.progress_us = world->now_us;
+  for (size_t i = 0; state == SERVER_DOWN && i < world->plan.relays; i++) {
+    model_stream_cut(&world->relays[i].stream, false); /* also one that only connects, however soon the server is back */
+  }
 }
 
 int64_t server_next_us(const struct world *world)
@@ -96,8 +99,9 @@ static bool is_disturbed(const struct world *world)
     const struct relay *relay = &world->relays[sender->relay];
 
     if (sender->is_used && !sender->is_over &&
-        (sender->hears_nothing || sender->busy_until_us > world->now_us || relay->link.frozen_until_us > world->now_us ||
-         relay->link.blocked_until_us > world->now_us || relay->frozen_until_us > world->now_us || relay->is_stopping)) {
+        (sender->hears_nothing || sender->busy_until_us > world->now_us || sender->stalled_until_us > world->now_us ||
+         relay->link.frozen_until_us > world->now_us || relay->link.blocked_until_us > world->now_us || relay->frozen_until_us > world->now_us ||
+         relay->is_stopping)) {
       return true;
     }
   }

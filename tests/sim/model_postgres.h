@@ -68,7 +68,10 @@ struct walsender {
   int64_t last_reply_us;
   uint64_t data_read; /* messages with data that the relay has received */
   bool is_asked;      /* a reply was requested and did not come yet */
+  bool owes_answer;   /* a reply was requested of it */
   int64_t busy_until_us;
+  int64_t stalled_us; /* since when and until when nothing new of it arrives, although the connection stands */
+  int64_t stalled_until_us;
 
   /* where it is in the history */
   uint32_t transaction;
@@ -126,6 +129,7 @@ struct session_record {
   uint32_t complete;  /* transactions before it were received whole */
   Lsn settled_lsn;
   int64_t settled_us; /* since when more is settled than was told; 0: it is not */
+  int64_t busy_us;    /* when it last had something under way, or was held */
 };
 
 /* The relay's end. */
@@ -138,6 +142,10 @@ struct model_stream {
   struct server_facts facts;
   int64_t looked_us; /* when the relay had the facts */
   int64_t read_us;   /* when it last tried to read */
+  int64_t heard_us;  /* when a message was received last, or the stream began */
+  int64_t asked_us;  /* since when an answer is awaited; 0: it is not */
+  bool left_unread;  /* when it was closed something lay there */
+  bool left_blocked; /* and a status waited for room in the socket */
   bool is_bounded;   /* the size of its receive buffer is fixed */
   Lsn start;
   struct walsender *sender;
@@ -173,6 +181,8 @@ int64_t walsender_next_us(const struct world *world, const struct walsender *sen
 void walsender_run(struct world *world, struct walsender *sender);
 /* It dies; of what it sent and did not arrive yet, some arrives, and then DOWN_LOST or DOWN_REFUSED. Not `tells_client`: that takes its time. */
 void walsender_die(struct world *world, struct walsender *sender, enum down_kind goodbye, bool tells_client);
+/* Of what the relay has not received some lies there; the rest, and all that is still to be sent, arrives then at the earliest. */
+void walsender_stall(struct world *world, struct walsender *sender, int64_t until_us);
 void walsender_take_up(struct world *world, struct walsender *sender, struct up up);
 int64_t link_latency_us(struct world *world);
 /* The bytes of a message, into stream->bytes; 0 for what has none. The oracle hears that it is read. */

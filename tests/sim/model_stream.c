@@ -11,6 +11,8 @@
 
 #include "world.h"
 
+enum { LONG_UNREAD_US = 5000000 }; /* behind a shorter pause the server's kernel has tried again soon enough */
+
 static struct model_stream *model_stream_of(struct stream *base)
 {
   return (struct model_stream *)base;
@@ -240,6 +242,8 @@ static enum verdict step_looking(struct model_stream *stream, struct stream_begi
   }
   stream->step = STEP_STREAMING;
   stream->base.bytes_read = 0;
+  stream->heard_us = world->now_us;
+  stream->asked_us = 0;
   *ret_beginning = (struct stream_beginning){.confirmed = world->server.confirmed, .wal_end = world->history.flushed, .active_pid = world->server.active_pid};
   oracle_on_start(world, stream);
   return VERDICT_OK;
@@ -278,6 +282,19 @@ static void pop(struct model_stream *stream)
   }
 }
 
+/*
+ * How long the oldest message has lain there, of the time since the stream began: a relay that is suspended between its start and its first read is not asked to know that.
+ */
+static int64_t unread_us(const struct model_stream *stream, const struct down *head)
+{
+  int64_t since_us = relay_of(stream)->link.frozen_until_us;
+
+  since_us = since_us > stream->read_us ? since_us : stream->read_us;
+  since_us = since_us > stream->heard_us ? since_us : stream->heard_us;
+  since_us = since_us > head->arrives_us ? since_us : head->arrives_us;
+  return stream->world->now_us - since_us;
+}
+
 static enum verdict ms_receive(struct stream *base, bool may_read, struct stream_message *ret_message, struct problem *problem)
 {
   struct model_stream *stream = model_stream_of(base);
@@ -285,6 +302,9 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
   struct down down;
 
   (void)may_read;
+  if (stream->world->now_us - stream->read_us >= LONG_UNREAD_US && head != NULL && unread_us(stream, head) >= LONG_UNREAD_US) {
+    nemesis_on_read(stream->world, stream->sender, unread_us(stream, head));
+  }
   stream->read_us = stream->world->now_us;
   if (stream->is_cut) {
     return lost(stream, problem);
@@ -303,7 +323,9 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
     return fail(stream, problem, "server_shutdown", "replication stream was ended by the server");
   }
   pop(stream);
+  stream->heard_us = stream->world->now_us;
   if (down.kind == DOWN_KEEPALIVE) {
+    stream->asked_us = 0;
     TRACE(stream->world, relay_name(relay_of(stream)), "reads keepalive %s%s", lsn_text(down.wal_end).text,
           down.reply_requested ? ", which asks for a reply" : "");
     *ret_message = (struct stream_message){.kind = STREAM_KEEPALIVE, .wal_end = down.wal_end, .reply_requested = down.reply_requested};
@@ -354,6 +376,10 @@ static enum verdict ms_send_status(struct stream *base, Lsn write, Lsn flush, Ls
     return VERDICT_WAIT;
   }
   oracle_on_status(stream->world, stream, write, flush, apply);
+  if (asks) {
+    TRACE(stream->world, relay_name(relay_of(stream)), "asks for a keepalive");
+    stream->asked_us = stream->world->now_us;
+  }
   if (stream->world->now_us < relay_of(stream)->link.blocked_until_us) {
     stream->has_partial = true;
     stream->partial = up;
@@ -393,8 +419,12 @@ static enum verdict ms_finish(struct stream *base, struct problem *problem)
 
 static void ms_close(struct stream *base, bool for_good)
 {
+  struct model_stream *stream = model_stream_of(base);
+
   (void)for_good; /* it lies in the relay */
-  model_stream_abandon(model_stream_of(base));
+  stream->left_unread = stream->step == STEP_STREAMING && model_stream_has(stream, model_stream_head(stream));
+  stream->left_blocked = stream->has_partial;
+  model_stream_abandon(stream);
 }
 
 static void ms_bound(struct stream *base, bool is_bounded)
@@ -416,6 +446,8 @@ void model_stream_init(struct model_stream *stream, struct world *world, uint32_
   stream->facts = (struct server_facts){0};
   stream->looked_us = 0;
   stream->read_us = 0;
+  stream->heard_us = 0;
+  stream->asked_us = 0;
   stream->record = (struct session_record){0};
   forget(stream);
 }

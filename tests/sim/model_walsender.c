@@ -1,7 +1,7 @@
 /*
  * model_walsender.c - what src/backend/replication/walsender.c of PostgreSQL does for a logical slot, as far as the other end can tell.
  *
- *   ProcessRepliesIfAny()         statuses move the slot; any of them counts as a sign of life
+ *   ProcessRepliesIfAny()         statuses move the slot; any of them counts as a sign of life; one that asks gets a keepalive
  *   WalSndCheckTimeOut()          no sign of life within wal_sender_timeout: it ends
  *   XLogSendLogical()             transactions in commit order, each whole; those whose commit record begins before the start are skipped
  *   WalSndWaitForWal()            caught up, and the other end has not said that it has all: a keepalive
@@ -36,7 +36,10 @@ void walsender_start(struct world *world, struct walsender *sender, uint32_t rel
   sender->last_reply_us = world->now_us;
   sender->data_read = 0;
   sender->is_asked = false;
+  sender->owes_answer = false;
   sender->busy_until_us = 0;
+  sender->stalled_us = 0;
+  sender->stalled_until_us = 0;
   sender->transaction = history_first_from(&world->history, start);
   sender->item = 0;
   sender->has_begun = false;
@@ -113,6 +116,20 @@ void walsender_die(struct world *world, struct walsender *sender, enum down_kind
   }
   push(world, sender, (struct down){.kind = goodbye});
   end(world, sender);
+}
+
+void walsender_stall(struct world *world, struct walsender *sender, int64_t until_us)
+{
+  uint32_t there = 1 + dice_below(&world->dice, sender->down_count - 1);
+
+  for (uint32_t i = there; i < sender->down_count; i++) {
+    struct down *down = &sender->down[(sender->down_first + i) % WALSENDER_DOWN_MAX];
+
+    down->arrives_us = down->arrives_us > until_us ? down->arrives_us : until_us;
+  }
+  sender->down_arrival_us = sender->down_arrival_us > until_us ? sender->down_arrival_us : until_us;
+  sender->stalled_us = world->now_us;
+  sender->stalled_until_us = until_us;
 }
 
 /* ---- bytes ---- */
@@ -247,9 +264,7 @@ static void on_status(struct world *world, struct walsender *sender, const struc
   sender->write = up->write;
   sender->flush = up->flush;
   server_confirm(world, up->flush);
-  if (up->asks && has_room(world, sender)) { /* else it has something to read */
-    keepalive(world, sender, false);
-  }
+  sender->owes_answer = sender->owes_answer || up->asks;
 }
 
 /* False: it streams no more. */
@@ -344,6 +359,10 @@ void walsender_run(struct world *world, struct walsender *sender)
     return;
   }
   set_arrival(world, sender);
+  if (sender->owes_answer && has_room(world, sender)) { /* without room there is something to be read first */
+    sender->owes_answer = false;
+    keepalive(world, sender, false);
+  }
   if (send_wal(world, sender)) {
     if (world->server.state == SERVER_STOPPING) {
       turn_done(world, sender);

@@ -1,10 +1,14 @@
 /*
  * nemesis.c - what goes wrong, and when. Which kinds are possible in a history is the plan's; which of them comes when, how long it lasts and whom it hits is drawn here.
- * All ends at heal_us: what is broken is mended, who is dead begins again, and from then on the relay has to recover.
+ * All ends at heal_us: what is broken is mended, who is dead begins again, and from then on the relay has to recover. Only a line that stalls does so by itself, or not at
+ * all: it is left to the relay.
  */
 #include "world.h"
 
-enum { CLOCK_JUMP_MAX_S = 2 * 86400 };
+enum {
+  CLOCK_JUMP_MAX_S = 2 * 86400,
+  RETRY_MAX_S = 120, /* TCP_RTO_MAX of Linux */
+};
 
 /* From a millisecond to so many seconds from now: mostly short, so that recoveries are disturbed, too; often long enough for every timeout. */
 static int64_t until(struct world *world, int64_t seconds)
@@ -19,7 +23,7 @@ static enum sim_fault draw_kind(struct world *world)
   enum sim_fault kind;
 
   do {
-    kind = dice_below(&world->dice, FAULT_COUNT);
+    kind = dice_below(&world->dice, FAULTS_TIMED);
   } while ((world->plan.faults & UINT32_C(1) << kind) == 0);
   return kind;
 }
@@ -152,6 +156,23 @@ void nemesis_on_look(struct world *world, struct walsender *sender)
     if (dice_percent(&world->dice, 80)) {
       server_lend_slot(world, until(world, 20));
     }
+  }
+}
+
+/*
+ * While nothing is read the relay's kernel drops what no longer fits, and the server's sends that again after a time that doubles with each try: so it may be as long as the
+ * pause was until it does, but for a limit. Whoever connects anew has a connection without such a past.
+ */
+void nemesis_on_read(struct world *world, struct walsender *sender, int64_t unread_us)
+{
+  int64_t length_us = unread_us < seconds_us(RETRY_MAX_S) ? unread_us : seconds_us(RETRY_MAX_S);
+
+  if ((world->plan.faults & UINT32_C(1) << FAULT_LINE_STALLS) != 0 && sender->down_count > 1 && !sender->is_over && dice_percent(&world->dice, 75)) {
+    length_us = dice_between(&world->dice, 0, length_us);
+    TRACE(world, "fault", "%s, for %d ms", sim_fault_text(FAULT_LINE_STALLS), (int)(length_us / US_PER_MS));
+    world->faults_done++;
+    world->stalls++;
+    walsender_stall(world, sender, world->now_us + length_us);
   }
 }
 
@@ -337,7 +358,8 @@ void nemesis_heal(struct world *world)
   for (uint32_t i = 0; i < world->plan.relays; i++) {
     struct relay *relay = &world->relays[i];
 
-    relay->link = (struct link){0};
+    relay->link.frozen_until_us = relay->link.frozen_until_us < world->now_us ? relay->link.frozen_until_us : world->now_us;
+    relay->link.blocked_until_us = relay->link.blocked_until_us < world->now_us ? relay->link.blocked_until_us : world->now_us;
     if (relay->frozen_until_us > world->now_us) {
       relay->frozen_until_us = 0;
       relay->stop_us = world->now_us; /* it may have been told to stop meanwhile, and hears of it now */

@@ -1,5 +1,5 @@
 /*
- * oracle.c - judges each status, record, append and report as it comes, and the whole at the end.
+ * oracle.c - judges each status, record, append and report as it comes, and the whole at the end. What a relay owes by the clock is oracle_turn.c's.
  *
  * The bound of a status. A session may confirm up to the commit record of the first transaction that it has not settled: one with an event whose record this very
  * session has not heard to be in Kafka, or that it has not received to its end. That is I1 to I3 in one comparison, since PostgreSQL skips what lies before.
@@ -11,14 +11,7 @@
 
 #include <string.h>
 
-#include "stream/pace.h"
 #include "world.h"
-
-enum {
-  LATE_US = 50000,          /* of a status, behind the time at which it is due */
-  CONFIRM_LATE_US = 100000, /* and of a confirmation, which may just have missed one */
-  STATUS_MAX_US = 10000000, /* FEEDBACK_INTERVAL_MAX_US, as documented */
-};
 
 void oracle_init(struct world *world)
 {
@@ -374,86 +367,6 @@ void oracle_on_slot_moved(struct world *world, Lsn lsn)
     }
   }
   advance_unappended(world);
-}
-
-/* ---- turns ---- */
-
-static void judge_timeliness(struct world *world, const struct relay *relay)
-{
-  const struct model_stream *stream = &relay->stream;
-  int64_t interval_us = STATUS_MAX_US;
-  int64_t late_us = LATE_US + 2 * world->plan.turn_us;
-
-  if (stream->step != STEP_STREAMING || stream->is_cut || stream->has_partial) {
-    return;
-  }
-  if (world->plan.wal_sender_timeout_us != 0 && world->plan.wal_sender_timeout_us / 3 < interval_us) {
-    interval_us = world->plan.wal_sender_timeout_us / 3;
-  }
-  if (world->now_us - stream->record.status_us > interval_us + late_us) {
-    world_finds(world, "I4", "%s has sent no status for %d ms", relay_name(relay), (int)((world->now_us - stream->record.status_us) / US_PER_MS));
-  }
-  interval_us = world->plan.confirm_interval_ms * US_PER_MS < interval_us ? world->plan.confirm_interval_ms * US_PER_MS : interval_us;
-  if (stream->record.settled_us != 0 && world->now_us - stream->record.settled_us > interval_us + late_us + CONFIRM_LATE_US) {
-    world_finds(world, "I1", "%s has settled %s for %d ms, and not said so", relay_name(relay), lsn_text(stream->record.settled_lsn).text,
-                (int)((world->now_us - stream->record.settled_us) / US_PER_MS));
-  }
-}
-
-/* After a turn: had a read been due, this turn would have read. However long the next one is away, by then the buffer is read or the kernel's. */
-static void judge_buffer(struct world *world, const struct relay *relay)
-{
-  const struct model_stream *stream = &relay->stream;
-
-  if (stream->is_bounded && !stream->facts.is_joined) {
-    world_finds(world, "O9", "%s has fixed the size of its receive buffer, and nothing is joined on the other side", relay_name(relay));
-  }
-  if (stream->is_bounded && world->now_us - stream->read_us > PACE_LONG_PAUSE_US) {
-    world_finds(world, "O9", "%s has read nothing for %d ms from a receive buffer whose size it has fixed", relay_name(relay),
-                (int)((world->now_us - stream->read_us) / US_PER_MS));
-  }
-}
-
-/* Only the owner of the slot has records that are still to be sent. */
-static void judge_ownership(struct world *world, const struct relay *relay)
-{
-  if (relay->stream.step == STEP_CLOSED && (relay->state == RELAY_STANDBY || relay->state == RELAY_HELD) && relay->publisher.count > 0) {
-    world_finds(world, "I5", "%s is %s, and its producer has %u records", relay_name(relay), relay_state_name(relay->state), relay->publisher.count);
-  }
-}
-
-/* Where two relays are, one may have missed that the other had the slot, and then holds as documented. */
-void oracle_on_position_held(struct world *world, const struct relay *relay, const struct problem *problem)
-{
-  if (world->plan.relays == 1 && world->oracle.touched_process != relay->process) {
-    world_finds(world, "O10", "%s needs a person, and nobody has touched its slot: %s", relay_name(relay), problem->text);
-  }
-}
-
-void oracle_on_stopped(struct world *world, const struct relay *relay, bool says_drained)
-{
-  const struct model_stream *stream = &relay->stream;
-
-  TRACE(world, relay_name(relay), "has stopped%s", says_drained ? ", drained" : "");
-  if (says_drained && stream->record.number != 0 && stream->record.process == relay->process &&
-      (stream->record.unsettled < stream->record.complete || stream->record.flush < stream->record.settled_lsn)) {
-    world_finds(world, "R-03", "%s says that it has drained: it has settled %s, and confirmed %s", relay_name(relay), lsn_text(stream->record.settled_lsn).text,
-                lsn_text(stream->record.flush).text);
-  }
-}
-
-void oracle_on_turn(struct world *world, const struct relay *relay, const struct session_figures *figures)
-{
-  judge_timeliness(world, relay);
-  judge_ownership(world, relay);
-  judge_buffer(world, relay);
-  if (figures->events_in_flight > world->plan.max_events + 1 || figures->transactions_in_flight > world->plan.max_events + 1) {
-    world_finds(world, "I6", "%s has %lu events of %lu transactions in flight; the publisher's limit is %u", relay_name(relay),
-                (unsigned long)figures->events_in_flight, (unsigned long)figures->transactions_in_flight, world->plan.max_events);
-  }
-  if (figures->state == RELAY_HELD && !figures->has_problem) {
-    world_finds(world, "O11", "%s is held, and does not say why", relay_name(relay));
-  }
 }
 
 /* ---- the end ---- */

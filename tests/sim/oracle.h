@@ -11,7 +11,7 @@
  *   O7         topic, key, value, id, timestamp and position are the row's own
  *   O8         at each status, all before the confirmed position is in the model's log
  *   O9         a receive buffer whose size is fixed is read again within a long pause: left alone it would drop what overflows it
- *   O10        it recovers within a bounded time, without a person where none is needed
+ *   O10        it recovers within a bounded time, without a person where none is needed; a line that stalls behind a pause is left in time, and no other for that reason
  *   O11        while it is held, it says why
  */
 #ifndef SIM_ORACLE_H
@@ -61,6 +61,8 @@ void oracle_on_slot_moved(struct world *world, Lsn lsn);
 void oracle_on_position_held(struct world *world, const struct relay *relay, const struct problem *problem);
 /* The relay has ended in order; `says_drained`: that everything it read is settled and confirmed. */
 void oracle_on_stopped(struct world *world, const struct relay *relay, bool says_drained);
+/* It has closed its stream for the reason that nothing comes. */
+void oracle_on_left_for_stalled(struct world *world, const struct relay *relay);
 /* After each turn of a relay. */
 void oracle_on_turn(struct world *world, const struct relay *relay, const struct session_figures *figures);
 

@@ -7,6 +7,7 @@
 #include "moment.h"
 
 #define NEARNESS UINT64_C(0x6E656172000001E1)
+#define STALLING UINT64_C(0x7374616C00000012)
 
 const char *sim_fault_text(enum sim_fault fault)
 {
@@ -72,19 +73,34 @@ static void draw_faults(struct plan *plan, struct dice *dice)
     return;
   }
   for (uint32_t i = 0, kinds = 1 + dice_below(dice, 6); i < kinds; i++) {
-    plan->faults |= UINT32_C(1) << dice_below(dice, FAULT_COUNT);
+    plan->faults |= UINT32_C(1) << dice_below(dice, FAULTS_TIMED);
   }
 }
 
 /*
- * What was added when there were seeds to keep is drawn apart, so that the histories of all seeds whose server is not near stay what they were. The lower half of NEARNESS
- * is the first number that leaves each seed of regression_seeds.txt among them.
+ * What was added when there were seeds to keep is drawn apart, so that the histories of all seeds whose server is not near, and whose line does not stall, stay what they
+ * were. The lower halves of NEARNESS and STALLING are the first numbers that leave each seed that regression_seeds.txt had by then among them.
  */
 static void draw_nearness(struct plan *plan)
 {
   struct dice dice = {.state = plan->seed ^ NEARNESS};
 
   plan->is_near = dice_percent(&dice, 30);
+}
+
+/* A line stalls only behind a pause, so there is what makes one, a queue that is soon full, and something to be written all the time. */
+static void draw_stalling(struct plan *plan)
+{
+  static const uint32_t pauses[] = {KIND(BROKERS_DOWN), KIND(PARTITION_STALLS), KIND(RELAY_FROZEN)};
+  struct dice dice = {.state = plan->seed ^ STALLING};
+
+  if (dice_percent(&dice, 15)) {
+    plan->faults |= KIND(LINE_STALLS) | pauses[dice_below(&dice, sizeof(pauses) / sizeof(*pauses))];
+    plan->fault_count = 1 + dice_below(&dice, PLAN_FAULTS_MAX);
+    plan->max_events = 2 + dice_below(&dice, 20);
+    plan->active_us = dice_between(&dice, seconds_us(10), seconds_us(100));
+    plan->think_us = plan->active_us * plan->writers / plan->transactions / 3;
+  }
 }
 
 void plan_draw(struct plan *plan, uint64_t seed, struct dice *dice)
@@ -103,4 +119,5 @@ void plan_draw(struct plan *plan, uint64_t seed, struct dice *dice)
   plan->active_us = (int64_t)plan->transactions * 3 * plan->think_us / plan->writers + dice_magnitude(dice, 10000, seconds_us(20));
   plan->ends_with_stop = dice_percent(dice, 30);
   draw_nearness(plan);
+  draw_stalling(plan);
 }

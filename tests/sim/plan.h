@@ -35,7 +35,8 @@
   X(RELAY_STOPPED, "the relay is told to stop (SIGTERM), and another process started")                                                                         \
   X(RELAY_RELOADS, "the relay is told to read its secrets anew (SIGHUP)")                                                                                      \
   X(RELAY_FROZEN, "the relay's process is suspended for a while (SIGSTOP)")                                                                                    \
-  X(CLOCK_JUMPS, "the relay's wall clock jumps")
+  X(CLOCK_JUMPS, "the relay's wall clock jumps")                                                                                                               \
+  X(LINE_STALLS, "behind a long pause of the relay what PostgreSQL sent meanwhile waits for TCP's timers, and all behind it")
 
 enum sim_fault {
 #define X(name, text) FAULT_##name,
@@ -43,6 +44,9 @@ enum sim_fault {
 #undef X
       FAULT_COUNT
 };
+
+/* Those before it come at a time that is drawn; it comes behind a pause. */
+enum { FAULTS_TIMED = FAULT_LINE_STALLS };
 
 /* What goes wrong, in words; static. */
 const char *sim_fault_text(enum sim_fault fault);

@@ -7,6 +7,7 @@
  */
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "world.h"
 
@@ -82,6 +83,9 @@ static void on_failed(void *context, enum session_side side, const struct proble
 
   TRACE(relay->world, relay_name(relay), "failed on the side of %s: %s; again in %d ms", side == SESSION_KAFKA ? "Kafka" : "PostgreSQL", why->text,
         (int)(delay_us / US_PER_MS));
+  if (strcmp(why->cause, "stream_stalled") == 0) {
+    oracle_on_left_for_stalled(relay->world, relay);
+  }
 }
 
 static void on_delivered(void *context, size_t entry, bool is_dead_letter, int64_t commit_time_us)

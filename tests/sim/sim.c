@@ -173,9 +173,9 @@ static int live_many(struct arguments *arguments)
   }
   jobs_run(&arguments->order, &result);
   printf("sim: %" PRIu64 " histories in %.1f s, %.0f a minute; %" PRIu64 " transactions, %" PRIu64 " rows, %" PRIu64 " faults, %" PRIu64 " rows again, %" PRIu64
-         " buffers fixed, %" PRIu64 " turns, fingerprint %016" PRIx64 "\n",
+         " buffers fixed, %" PRIu64 " lines stalled, %" PRIu64 " turns, fingerprint %016" PRIx64 "\n",
          result.histories, (double)result.wall_us / US_PER_S, (double)result.histories * 60 * US_PER_S / (double)(result.wall_us + 1), result.transactions,
-         result.rows, result.faults, result.replays, result.bounds, result.turns, result.fingerprint);
+         result.rows, result.faults, result.replays, result.bounds, result.stalls, result.turns, result.fingerprint);
   if (arguments->mutant != NULL) {
     (void)snprintf(mutant, sizeof(mutant), " --mutant %s", arguments->mutant);
   }

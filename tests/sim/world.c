@@ -50,6 +50,7 @@ static void begin(struct world *world, uint64_t seed)
   world->steps = 0;
   world->turns = 0;
   world->bounds = 0;
+  world->stalls = 0;
   world->replays = 0;
   world->fingerprint = seed;
   world->progress_us = world->now_us;

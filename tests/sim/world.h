@@ -98,6 +98,7 @@ struct world {
   uint64_t steps;
   uint64_t turns;
   uint32_t bounds;      /* receive buffers whose size was fixed */
+  uint32_t stalls;      /* lines that stalled behind a pause */
   uint32_t replays;     /* rows appended again */
   uint64_t fingerprint; /* of all statuses and records: the same for the same seed, wherever and behind whatever it is lived */
 
@@ -145,6 +146,8 @@ void nemesis_run(struct world *world);
 void nemesis_on_start(struct world *world, struct relay *relay);
 /* Its stream has begun, and it is about to look where. */
 void nemesis_on_look(struct world *world, struct walsender *sender);
+/* The relay reads again what has lain unread for so long. */
+void nemesis_on_read(struct world *world, struct walsender *sender, int64_t unread_us);
 /* All that is broken is mended. */
 void nemesis_heal(struct world *world);
 

@@ -126,6 +126,61 @@ Test(session_stalled, a_part_of_a_message_is_a_sign_of_life)
   cr_assert_eq(bench.failures, 0);
   turn(&bench, STALL_ANSWER_US);
   cr_assert_eq(bench.failures, 1);
+  cr_assert_eq(highest_flush(&bench), 0x240, "what was settled last was not confirmed, and comes twice");
+  bench_done(&bench);
+}
+
+Test(session_stalled, a_look_with_a_held_record_makes_a_pause)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  hold_on_topic(&bench);
+  fake_stream_clear(bench.stream);
+  turn(&bench, SESSION_LOOK_FIRST_US);
+  cr_assert_eq(bench.session->phase, PHASE_PROBING);
+  turn(&bench, STALL_PAUSE_US);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 1000);
+  cr_assert_eq(bench.session->phase, PHASE_STREAMING);
+  cr_assert_eq(times_asked(&bench), 1);
+  bench_done(&bench);
+}
+
+/* While it did not run, nothing was read either. An idle one runs at least as often as its statuses are due. */
+Test(session_stalled, a_process_that_was_suspended_asks)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  turn(&bench, 60 * US_PER_S);
+  cr_assert_eq(times_asked(&bench), 0);
+  bench.now.mono_us += STALL_SUSPENDED_US;
+  bench.now.wall_us += STALL_SUSPENDED_US;
+  turn(&bench, 1000);
+  cr_assert_eq(times_asked(&bench), 1);
+  turn(&bench, STALL_ANSWER_US);
+  cr_assert_eq(bench.failures, 1);
+  cr_assert_str_eq(bench.last_failure.cause, "stream_stalled");
+  bench_done(&bench);
+}
+
+/* Its question was put before what the second pause may have put off. */
+Test(session_stalled, who_is_suspended_again_asks_again)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  turn(&bench, 1000);
+  for (size_t times = 1; times <= 2; times++) {
+    bench.now.mono_us += STALL_SUSPENDED_US;
+    bench.now.wall_us += STALL_SUSPENDED_US;
+    turn(&bench, 1000);
+    cr_assert_eq(times_asked(&bench), times);
+    cr_assert_eq(bench.failures, 0);
+  }
+  turn(&bench, STALL_ANSWER_US);
+  cr_assert_eq(bench.failures, 1);
   bench_done(&bench);
 }
 

@@ -106,6 +106,7 @@ Test(stall, a_second_pause_before_the_answer_is_asked_about_too)
   stall_before_read(&stall, true, 100, now_us + STALL_PAUSE_US);
   stall_after_read(&stall, true, 0, true, now_us + STALL_PAUSE_US);
   cr_assert(stall.is_to_ask);
+  cr_assert_eq(stall_deadline_us(&stall), INT64_MAX, "the first question was put before that pause");
 }
 
 Test(stall, each_stream_left_at_one_position_has_twice_the_patience_and_the_last_is_waited_for)

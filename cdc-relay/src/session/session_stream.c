@@ -129,7 +129,9 @@ static void on_message(struct session *session, const struct stream_message *mes
     on_data(session, message->body);
     return;
   }
-  stall_answered(&session->stall);
+  if (!MUTANT(ANSWER_NOT_HEARD)) {
+    stall_answered(&session->stall);
+  }
   if (!ledger_is_open(session->ledger) || MUTANT(KEEPALIVE_IN_TRANSACTION)) {
     CRASH_POINT(AT_KEEPALIVE);
     session->keepalive_lsn = message->wal_end;
@@ -329,7 +331,7 @@ static void leave_stalled_stream(struct session *session)
 /* What is in flight, or not yet confirmed, would come twice. */
 static bool is_stalled(const struct session *session)
 {
-  return session->now.mono_us >= stall_deadline_us(&session->stall) && ledger_events_in_flight(session->ledger) == 0 &&
+  return session->now.mono_us >= stall_deadline_us(&session->stall) && !MUTANT(STALL_WAITED_OUT) && ledger_events_in_flight(session->ledger) == 0 &&
          session->feedback.confirmed >= ledger_safe(session->ledger);
 }
 

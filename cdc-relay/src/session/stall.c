@@ -42,7 +42,7 @@ void stall_answered(struct stall *stall)
 
 int64_t stall_deadline_us(const struct stall *stall)
 {
-  return stall->asked_us == 0 ? INT64_MAX : stall->asked_us + ((int64_t)STALL_ANSWER_US << stall->left);
+  return stall->asked_us == 0 || stall->is_to_ask ? INT64_MAX : stall->asked_us + ((int64_t)STALL_ANSWER_US << stall->left);
 }
 
 void stall_left(struct stall *stall, Lsn confirmed)
