@@ -18,7 +18,7 @@
 --
 --     CREATE ROLE orders LOGIN PASSWORD '...';                GRANT outbox_writer TO orders;
 --     INSERT INTO public.outbox_writer_aggregate VALUES ('orders', 'order');     -- as the tables' owner; a grant to a group counts for its members
---     CREATE ROLE shop_relay LOGIN REPLICATION CONNECTION LIMIT 6 PASSWORD '...'; GRANT outbox_relay TO shop_relay;
+--     CREATE ROLE shop_relay LOGIN REPLICATION CONNECTION LIMIT 6 PASSWORD '...'; GRANT outbox_relay TO shop_relay;     -- three for each relay: two here
 --
 -- A row of public.outbox_binary says which partition it is for, and one that its topic does not have holds the relay for everybody. So that table is for those who bury
 -- dead letters or have keys that are no text, each by a grant of its own; the policy holds for them, too, since they are outbox_writers:

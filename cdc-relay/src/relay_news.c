@@ -179,7 +179,8 @@ void news_stopped(struct relay *relay)
 void news_monitor_lost(struct relay *relay, const struct problem *problem)
 {
   if (relay->news.monitor_cause == NULL || strcmp(relay->news.monitor_cause, problem->cause) != 0) {
-    log_event(&relay->log, LOG_WARN, "slot_figures_unavailable", log_text("cause", problem->cause), log_text("error", problem->text));
+    log_event(&relay->log, LOG_WARN, "slot_figures_unavailable", log_text("cause", problem->cause), log_text("error", problem->text),
+              log_text("hint", problem->hint[0] != '\0' ? problem->hint : NULL));
     relay->news.monitor_cause = problem->cause;
   }
 }

@@ -153,12 +153,13 @@ load_stop() {
 
 # load_ends [SECONDS]: waits until all loads have reached their own limits (--seconds, --transactions).
 load_ends() {
-  local load number pid started
-  for load in "${LOADS_RUNNING[@]}"; do
-    read -r number pid started <<<"$load"
-    campaign_ends_well "load.$number" "$pid" "${1:-120}"
+  local deadline=$((SECONDS + ${1:-120}))
+  loads_reap
+  while [ ${#LOADS_RUNNING[@]} != 0 ]; do
+    [ $SECONDS -le $deadline ] || fail "load.${LOADS_RUNNING[0]%% *} did not end within ${1:-120} s"
+    sleep 0.05
+    loads_reap
   done
-  LOADS_RUNNING=()
 }
 
 # load_has_committed TRANSACTIONS: so many answers to COMMIT so far, for await.

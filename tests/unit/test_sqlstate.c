@@ -88,6 +88,19 @@ Test(sqlstate, who_finds_no_walsender_free_is_told_that_a_start_needs_two)
   connection = refused_with("sorry, too many clients already");
   cr_assert_eq(pg_problem(connection, NULL, "connect", &problem), VERDICT_RETRY);
   cr_expect_str_eq(problem.cause, "too_many_connections", "%s", problem.text);
+  cr_expect_str_empty(problem.hint, "%s", problem.hint);
+  PQfinish(connection);
+}
+
+Test(sqlstate, who_is_one_too_many_for_the_role_is_told_of_its_limit)
+{
+  PGconn *connection = refused_with("too many connections for role \"shop_relay\"");
+  struct problem problem = {0};
+
+  cr_assert_eq(pg_problem(connection, NULL, "connect", &problem), VERDICT_RETRY);
+  cr_expect_str_eq(problem.cause, "too_many_connections", "%s", problem.text);
+  cr_expect_not_null(strstr(problem.text, "shop_relay"), "%s", problem.text);
+  cr_expect_not_null(strstr(problem.hint, "CONNECTION LIMIT <three times the number of relays>"), "%s", problem.hint);
   PQfinish(connection);
 }
 

@@ -26,6 +26,7 @@ enum {
   CHECK_SENDER_TIMEOUT_MIN_US = 10 * US_PER_S, /* below, a long transaction of others can cost the connection */
   CHECK_OLD_TRANSACTION_S = 60,
   CHECK_SLOTS_SPARE = 1,
+  CHECK_RELAY_CONNECTIONS = 3, /* one for the slot's figures, and a start has two for replication at once */
 };
 
 static const char help[] = "usage: cdc-relay check [--topics FILE]\n"
@@ -242,6 +243,30 @@ static void check_failover(struct check *check, const struct catalog *catalog, P
   free(unread);
 }
 
+/*
+ * Relays on one slot share a role. Who is one too many is refused, and is so for ever, since the others keep what they have. Replication connections count
+ * before the minor releases of February 2025 only: three for each relay is enough everywhere, and later leaves some for commands like this one.
+ */
+static void check_connection_limit(struct check *check, const struct catalog *catalog, PGconn *connection)
+{
+  const char *role = catalog->role != NULL ? catalog->role : "";
+  int64_t limit = ask_number(connection, "SELECT rolconnlimit FROM pg_catalog.pg_roles WHERE rolname = current_user AND NOT rolsuper", -1);
+
+  if (limit < 0) {
+    return;
+  }
+  printf("role \"%s\": CONNECTION LIMIT %" PRId64 ", of which a relay needs %d: enough for %" PRId64 "\n", role, limit, CHECK_RELAY_CONNECTIONS,
+         limit / CHECK_RELAY_CONNECTIONS);
+  if (limit < CHECK_RELAY_CONNECTIONS) {
+    char *identifier = sql_identifier(role);
+    char hint[256];
+
+    (void)snprintf(hint, sizeof(hint), "ALTER ROLE %s CONNECTION LIMIT <%d times the number of relays>;", identifier, CHECK_RELAY_CONNECTIONS);
+    free(identifier);
+    WARN(check, hint, "role \"%s\" has CONNECTION LIMIT %" PRId64 ", and a relay needs up to %d connections", role, limit, CHECK_RELAY_CONNECTIONS);
+  }
+}
+
 static void check_server(struct check *check, const struct catalog *catalog, PGconn *connection)
 {
   int64_t keep_mb = ask_number(connection, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size'", -2);
@@ -308,6 +333,7 @@ static void check_database(struct check *check)
     check_messages(check, &catalog, connection);
     check_failover(check, &catalog, connection);
     check_server(check, &catalog, connection);
+    check_connection_limit(check, &catalog, connection);
     /* pg_hba.conf may let a role in and its replication not. */
     if (catalog.role_may_replicate && strcmp(catalog.wal_level, "logical") == 0) {
       verdict = pg_connect(check->config, PG_REPLICATION, &walsender, &problem);

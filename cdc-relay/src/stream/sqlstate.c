@@ -87,6 +87,9 @@ static const struct {
     /* Relays that begin together have one each while they ask for their second; who fails lets the first one go, so that others get on. */
     {"53300", "number of requested standby connections exceeds", VERDICT_RETRY, EXIT_UNEXPECTED, "too_many_walsenders",
      "a start needs two of max_wal_senders at the same time: raise it to what is in use and two for each relay, then restart the server"},
+    /* Every relay keeps one of these for as long as it lives: with more relays than the limit has room for, waiting frees none. */
+    {"53300", "too many connections for role", VERDICT_RETRY, EXIT_UNEXPECTED, "too_many_connections",
+     "ALTER ROLE <the relay's> CONNECTION LIMIT <three times the number of relays>; needs no restart"},
     {"42704", "publication", VERDICT_FATAL, EXIT_DATABASE_REFUSES, "publication_missing",
      "a publication made now is not seen by a slot at an older position: cdc-relay drop --yes, then: cdc-relay init --accept-gap"},
 };
