@@ -1,5 +1,6 @@
 /*
- * transaction.h - the effect of one event, or of several of one partition, in one transaction: inbox rows, handlers, what they publish, the commit.
+ * transaction.h - the effect of one event, or of several of one partition, in one transaction: inbox rows, handlers, what they publish, the commit. Of a consumer without
+ * a database: the effect of one event, as its handler says.
  */
 #ifndef TRANSACTION_H
 #define TRANSACTION_H
