@@ -3,6 +3,7 @@
  *
  *   fits the outbox:    BEGIN; INSERT INTO outbox_binary; COMMIT        repeated after a crash it is the same row, and no second dead letter
  *   does not fit:       produce, wait for the report of acks=all         repeated after a crash it is a second dead letter of the same id
+ *   no database:        the same
  *
  * The brokers are asked of the topic first (topic_facts.h): whether it is there; its partitions, so that the letter keeps its own where it can; the largest record that it
  * takes, since a letter is larger than its event was, and one that Kafka refuses would hold the relay. A letter that is too large says less, and goes as it came in the end.
@@ -324,7 +325,7 @@ static enum verdict bury(struct burial *burial, const struct fetched *fetched, c
   if (consumer->given_up != NULL && !failure->is_unreadable) {
     why = dead_letter_message(&cause, DEAD_LETTER_MESSAGE_MAX_BYTES, &processing->arena);
   }
-  if (build_for_outbox(&grave, &processing->arena, &letter)) {
+  if (processing->database != NULL && build_for_outbox(&grave, &processing->arena, &letter)) {
     verdict = write_down_or_less(burial, why, &letter, ret_failure);
     if (verdict != VERDICT_POISON) {
       return verdict;

@@ -1,6 +1,6 @@
 /*
  * burial.h - an event that is given up goes to its dead-letter topic: by the outbox, so that the relay carries it, or, where the outbox does not take it (no key, too
- * large), by a producer of our own, whose acknowledgement is waited for. Either way it is there for good before its offset moves.
+ * large, or the consumer has no database at all), by a producer of our own, whose acknowledgement is waited for. Either way it is there for good before its offset moves.
  *
  * The inbox has no row of it: a redrive brings the same event id, and must find the door open.
  *

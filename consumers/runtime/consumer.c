@@ -1,6 +1,7 @@
 /*
  * consumer.c - the program around the handlers: arguments, settings, pages, the loop, and the order in which they begin and end.
  *
+ *   declaration  what takes a database, of a consumer that has none: exit 70
  *   settings     all mistakes at once, exit 2
  *   pages        before anything else: an address that is taken ends the program before it joined a group
  *   loop         joins, runs, leaves
@@ -20,6 +21,31 @@
 #include "processing.h"
 #include "settings.h"
 
+#pragma weak consumer_publish /* not there in a program that does not call it: publish.c */
+
+/* NULL, or the first thing that a consumer without a database claims and cannot have. */
+static const char *contradiction_of(const struct consumer *consumer)
+{
+  const struct {
+    bool is_made;
+    const char *name;
+  } claims[] = {
+      {consumer->inbox_table != NULL, "inbox_table"},
+      {consumer->outbox != NULL, "outbox"},
+      {consumer_publish != NULL, "consumer_publish(), which the program calls"},
+      {consumer->given_up != NULL, "given_up"},
+      {consumer->batch.events > 1, "batch"},
+      {consumer->idempotence != IDEMPOTENCE_INBOX, "idempotence, which IDEMPOTENCY says"},
+  };
+
+  for (size_t i = 0; consumer->has_no_database && i < sizeof(claims) / sizeof(claims[0]); i++) {
+    if (claims[i].is_made) {
+      return claims[i].name;
+    }
+  }
+  return NULL;
+}
+
 static void print_help(const struct consumer *consumer, const struct settings *settings, FILE *out)
 {
   (void)fprintf(out, "usage: %s [--help | --print-config]\n\n%s\n\nsettings, from the environment:\n", consumer->name,
@@ -27,8 +53,8 @@ static void print_help(const struct consumer *consumer, const struct settings *s
   settings_print_help(settings, out);
   (void)fprintf(out,
                 "\nGET /livez, /readyz and /metrics at HTTP_LISTEN. SIGTERM finishes what is in hand, commits and leaves the group.\n"
-                "example: DATABASE_URL=postgresql://app@localhost/app KAFKA_BOOTSTRAP_SERVERS=localhost:9092 %s\n",
-                consumer->name);
+                "example: %s KAFKA_BOOTSTRAP_SERVERS=localhost:9092 %s\n",
+                consumer->has_no_database ? "IDEMPOTENCY=redis" : "DATABASE_URL=postgresql://app@localhost/app", consumer->name);
 }
 
 /* The loop, between the program's own beginning and end. */
@@ -94,7 +120,12 @@ int consumer_main(const struct consumer *consumer, int argc, char **argv)
 {
   static struct settings settings; /* targets of the table, for the process' life */
   static struct problem_list problems;
+  const char *contradiction = contradiction_of(consumer);
 
+  if (contradiction != NULL) {
+    (void)fprintf(stderr, "%s: has_no_database does not go with %s\n", consumer->name, contradiction);
+    return EXIT_INVARIANT;
+  }
   (void)signal(SIGPIPE, SIG_IGN);
   memory_guard_set();
   settings_init(&settings, consumer);

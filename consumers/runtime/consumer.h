@@ -13,6 +13,8 @@
  *
  * One thread, one loop. For each event, in one database transaction: the inbox row, which fails to come in where the event was handled before; the handler's effect,
  * and the events that it publishes; the commit. Then the offset is stored, and no other order would do: docs/guarantees.md says what a death between any two means.
+ *
+ * A consumer whose effect is elsewhere (a cache, an index, somebody's API) says `.has_no_database = true`, and is promised less: see there.
  */
 #ifndef CONSUMER_H
 #define CONSUMER_H
@@ -58,13 +60,15 @@ struct event {
  * OK: the effect is in `work`; IGNORED events return OK too, with consumer_ignored(). RETRY: something outside may heal (another service does not answer): tried without
  * end. POISON: can never succeed (contract): dead letter at once. FATAL: failed for a reason that is not known: the retry policy, then the dead letter. An error of the
  * database is judged by the runtime: return FATAL after work_ask() gave NULL.
+ *
+ * Without a database `work` is NULL. The effect is the handler's own doing then: OK says that it is there for good, and nobody takes back what was done before another word.
  */
 struct consumption;
 typedef enum verdict (*ConsumerHandler)(const struct event *event, struct work *work, struct consumption *consumption, struct problem *problem);
 
 /* The event is of no interest: counted so. */
 void consumer_ignored(struct consumption *consumption);
-/* Queues an event in the same transaction. Without an origin of its own it gets the incoming event's. */
+/* Queues an event in the same transaction. Without an origin of its own it gets the incoming event's. A program that calls this has a database, or does not start. */
 void consumer_publish(struct consumption *consumption, const struct outbox_event *event);
 /* The program's own state, as consumer->state says. */
 void *consumer_state(struct consumption *consumption);
@@ -89,14 +93,15 @@ struct retry_policy {
   uint32_t retries;                       /* FIXED, EXPONENTIAL */
 };
 
-enum idempotence { IDEMPOTENCE_INBOX, IDEMPOTENCE_REDIS, IDEMPOTENCE_HANDLER }; /* HANDLER: its own table's unique constraint (event_handled) */
+/* HANDLER: the effect itself, by its own table's unique constraint (event_handled), or, without a database, because doing it again does no harm. */
+enum idempotence { IDEMPOTENCE_INBOX, IDEMPOTENCE_REDIS, IDEMPOTENCE_HANDLER };
 
 struct instruments;
 struct log;
 
 /* What a program gets for work of its own beside the handlers: threads, figures. Valid from `start` to the end of `stop`. */
 struct consumer_surroundings {
-  const char *database_url;
+  const char *database_url; /* NULL: the consumer has none */
   const struct log *log;
   struct instruments *instruments; /* on /metrics */
 };
@@ -122,7 +127,13 @@ struct consumer {
   const struct outbox_table *outbox; /* of what it publishes; NULL: outbox_default */
   enum idempotence idempotence;      /* INBOX and REDIS: what IDEMPOTENCY is by default; HANDLER: there is no choice and no inbox */
   const char *inbox_table;           /* `notification.inbox`; NULL with HANDLER */
-  const char *events_metric;         /* a counter of that name, by type and outcome, beside events_consumed_total; NULL: none */
+  /*
+   * Nothing of what takes a table or a transaction: no inbox_table, outbox, given_up, batch, nor a call of consumer_publish(); a program that declares one all the same
+   * ends with code 70 when it starts. DATABASE_URL is refused; IDEMPOTENCY must be set, to `redis` or `none` (HANDLER), and `idempotence` is left alone. Dead letters go by
+   * a producer, and may come twice with one id.
+   */
+  bool has_no_database;
+  const char *events_metric; /* a counter of that name, by type and outcome, beside events_consumed_total; NULL: none */
   const struct variable *variables;
   void *state;
   /* With the settings read, before the first record; what is not OK ends the program with the problem's exit code. May be NULL, as may `stop`, behind the last one. */
@@ -132,7 +143,7 @@ struct consumer {
 
 /*
  * The program: arguments, settings, pages, loop, signals. Returns the exit code: 0; 2 for wrong usage or settings, all listed, or an address that is taken; 6 where Kafka
- * refuses this member for good.
+ * refuses this member for good; 70 for a declaration that contradicts itself.
  */
 int consumer_main(const struct consumer *consumer, int argc, char **argv);
 

@@ -14,7 +14,8 @@
  * A topic that takes no record as large as all this makes it gets a letter that says less: enum dead_letter_detail.
  *
  * Two ways to Kafka, with one look. Through public.outbox_binary, so that the relay publishes it: as sure as every event. Or by a producer of the caller's, for
- * what the outbox does not take (dead_letter_fits_outbox): records without a key, values of more than 900,000 bytes, headers beyond its limits.
+ * what the outbox does not take (dead_letter_fits_outbox): records without a key, values of more than 900,000 bytes, headers beyond its limits; and for all of a consumer
+ * without a database.
  *
  * In the outbox the row's own id is not the event's. Several consumers of one database may give up the same event, and one may give it up again after a
  * redrive: each is a dead letter of its own. So the row's id is a digest of consumer, place and event: an INSERT that is done again after a crash (dead letter

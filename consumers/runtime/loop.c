@@ -269,7 +269,9 @@ static void look_at_the_clock(struct loop *loop)
     tell_places(loop);
     loop->lag_us = now_us;
   }
-  probe(loop, now_us);
+  if (loop->processing->database != NULL) {
+    probe(loop, now_us);
+  }
   vitals_set_trouble(loop->vitals, client_trouble(loop->client));
 }
 
@@ -315,6 +317,7 @@ int loop_run(struct processing *processing, struct vitals *vitals)
     log_event(loop.log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
     return (int)problem.code;
   }
+  atomic_store(&vitals->is_database_there, processing->database == NULL); /* nobody waits for what there is none of */
   loop.chance = (uint64_t)moment_now().wall_us ^ ((uint64_t)getpid() << 40);
   assignment_init(&loop.assignment, processing->batch, processing->consumer->batch.wait_ms * US_PER_MS, (size_t)processing->settings->records_max_bytes);
   loop.burial = burial_new(processing, loop.client);

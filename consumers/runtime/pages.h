@@ -2,7 +2,7 @@
  * pages.h - /livez, /readyz and /metrics of a consumer, served by a thread of its own, which also takes the signals: the loop may be in the middle of a handler.
  *
  *   /livez     200 while the loop turned within PAGES_LIVE_S; a handler that hangs shows here
- *   /readyz    200 while it is a member of its group and the database answered when it was asked last; else 503 and each reason on a line
+ *   /readyz    200 while it is a member of its group and the database, if it has one, answered when it was asked last; else 503 and each reason on a line
  *   signals    the first SIGTERM or SIGINT asks the loop to stop; the second ends the process at once, which loses nothing
  */
 #ifndef PAGES_H

@@ -12,7 +12,7 @@ static enum verdict open_idempotence(struct processing *processing, struct probl
   const struct settings *settings = processing->settings;
   enum verdict verdict;
 
-  switch ((enum idempotence)settings->idempotence) {
+  switch (settings->idempotence) {
   case IDEMPOTENCE_INBOX:
     return inbox_init(&processing->inbox, processing->consumer->inbox_table, processing->consumer->name, problem);
   case IDEMPOTENCE_REDIS:
@@ -49,7 +49,7 @@ enum verdict processing_open(struct processing *processing, const struct consume
   if (processing->readers == NULL) {
     abort();
   }
-  processing->database = database_new(settings->database_url, consumer->name);
+  processing->database = consumer->has_no_database ? NULL : database_new(settings->database_url, consumer->name);
   return VERDICT_OK;
 }
 

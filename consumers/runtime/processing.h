@@ -23,7 +23,7 @@ struct processing {
   const struct settings *settings;
   const struct log *log;
   struct figures *figures;
-  struct database *database;
+  struct database *database;       /* NULL: the consumer has none */
   struct inbox inbox;              /* with IDEMPOTENCE_INBOX */
   struct redis_reservation *redis; /* with IDEMPOTENCE_REDIS; else NULL */
   struct arena arena;              /* reset before each turn */
@@ -38,7 +38,7 @@ struct processing {
 enum verdict MUST_CHECK processing_open(struct processing *processing, const struct consumer *consumer, const struct settings *settings, const struct log *log,
                                         struct figures *figures, struct problem *problem);
 void processing_close(struct processing *processing);
-/* OK: the database answers. RETRY: it does not. Blocks as long as a statement may. */
+/* Of a consumer that has one. OK: the database answers. RETRY: it does not. Blocks as long as a statement may. */
 enum verdict MUST_CHECK processing_probe(struct processing *processing, struct problem *problem);
 
 /* Why a unit of work failed. */

@@ -15,18 +15,20 @@ enum {
 };
 
 struct settings {
-  const char *database_url;
+  const char *database_url; /* NULL: the consumer has none */
   const char *brokers;
   const char *group_id;
   const char *group_instance_id; /* "" : a dynamic member */
   const char *give_up;           /* TOPIC/PARTITION/OFFSET of an event; "": none */
   int64_t records_max_bytes;     /* taken from Kafka and waiting, all partitions together, but for one record of each */
   struct address listen;
-  int idempotence; /* enum idempotence */
+  int idempotence_word; /* of IDEMPOTENCY: its index */
+  enum idempotence idempotence;
   const char *redis_url;
   int64_t idempotency_ttl_s;
   int log_level;  /* enum log_level */
   int log_format; /* enum log_format */
+  bool has_no_database;
   struct kafka_settings kafka;
   struct variable table[SETTINGS_VARIABLES_MAX]; /* the runtime's and the program's, {0} at the end */
 };

@@ -11,6 +11,8 @@
  * answer that the key is gone the key may be ours: the event may be tried again and not given up, and who loses its partition asks once more.
  *
  * With IDEMPOTENCE_HANDLER the handler's own statements know what was handled, and there is neither.
+ *
+ * A consumer without a database has the handler alone where the transaction would be, with a reservation around it or with nothing: what it did before it failed stays.
  */
 #include "transaction.h"
 
@@ -18,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "consumption.h"
 #include "fault_point.h"
 #include "moment.h"
 
@@ -29,15 +32,6 @@ struct part {
   const char *outcome;
 };
 
-struct consumption {
-  struct processing *processing;
-  struct work *work;
-  const struct event *event;
-  bool is_ignored;
-  size_t published_count;
-  const char *published[TRANSACTION_PUBLISHED_MAX];
-};
-
 void consumer_ignored(struct consumption *consumption)
 {
   consumption->is_ignored = true;
@@ -46,22 +40,6 @@ void consumer_ignored(struct consumption *consumption)
 void *consumer_state(struct consumption *consumption)
 {
   return consumption->processing->consumer->state;
-}
-
-void consumer_publish(struct consumption *consumption, const struct outbox_event *event)
-{
-  const struct consumer *consumer = consumption->processing->consumer;
-  struct outbox_event with_origin = *event;
-
-  if (with_origin.origin == NULL) {
-    with_origin.origin = &consumption->event->origin;
-  }
-  outbox_publish(consumption->work, consumer->outbox != NULL ? consumer->outbox : &outbox_default, consumer->name, &with_origin);
-  if (consumption->published_count < TRANSACTION_PUBLISHED_MAX) {
-    struct span type = arena_copy(&consumption->processing->arena, span_of_text(event->type));
-
-    consumption->published[consumption->published_count++] = type.data;
-  }
 }
 
 static enum verdict fail(struct failure *failure, enum verdict verdict, const char *sqlstate, const char *constraint)
@@ -122,14 +100,17 @@ static enum verdict read_all(struct processing *processing, struct fetched *cons
   return VERDICT_OK;
 }
 
-/* A handler that failed because the database refused something returns what it likes: the server's word counts. */
+/* A handler that failed because the database refused something returns what it likes: the server's word counts. `work` NULL: there is no server. */
 static enum verdict judge_handler(struct work *work, enum verdict said, const struct problem *problem, struct failure *failure)
 {
   struct work_outcome outcome;
-  enum verdict verdict = work_sync(work, &outcome);
 
-  if (verdict != VERDICT_OK) {
-    return fail_by_database(failure, verdict, &outcome);
+  if (work != NULL) {
+    enum verdict verdict = work_sync(work, &outcome);
+
+    if (verdict != VERDICT_OK) {
+      return fail_by_database(failure, verdict, &outcome);
+    }
   }
   failure->problem = *problem;
   if (problem->cause == NULL) {
@@ -268,6 +249,27 @@ static enum verdict run_in_database(struct processing *processing, struct part *
   return verdict;
 }
 
+static enum verdict run_without_database(struct processing *processing, struct part *part, struct consumption *consumption, struct failure *failure)
+{
+  enum verdict verdict;
+
+  *consumption = (struct consumption){.processing = processing};
+  verdict = handle_all(NULL, part, 1, consumption, failure);
+  if (verdict == VERDICT_OK) {
+    CRASH_POINT(AFTER_EFFECT);
+  }
+  return verdict;
+}
+
+static enum verdict run_effects(struct processing *processing, struct part *parts, size_t count, struct consumption *consumption, struct failure *failure)
+{
+  if (processing->database == NULL) {
+    assert(count == 1);
+    return run_without_database(processing, parts, consumption, failure);
+  }
+  return run_in_database(processing, parts, count, consumption, failure);
+}
+
 static void warn_of_redis(const struct processing *processing, const struct event *event, const char *step, const struct problem *problem)
 {
   log_event(processing->log, LOG_WARN, "reservation_not_kept", log_text("step", step), log_text("topic", event->topic), log_int("partition", event->partition),
@@ -330,7 +332,7 @@ static enum verdict run_reserved(struct processing *processing, struct fetched *
     return VERDICT_OK;
   }
   CRASH_POINT(AFTER_RESERVATION);
-  verdict = run_in_database(processing, part, 1, consumption, failure);
+  verdict = run_effects(processing, part, 1, consumption, failure);
   if (verdict == VERDICT_OK) {
     if (redis_reservation_done(processing->redis, part->event->unique_id, fetched->token, &problem) != VERDICT_OK) {
       warn_of_redis(processing, part->event, "done", &problem);
@@ -366,7 +368,7 @@ enum verdict transaction_run(struct processing *processing, struct fetched *cons
   }
   if (is_wanted) {
     verdict = processing->redis != NULL ? run_reserved(processing, fetched[0], &parts[0], consumption, ret_failure)
-                                        : run_in_database(processing, parts, count, consumption, ret_failure);
+                                        : run_effects(processing, parts, count, consumption, ret_failure);
   }
   if (verdict == VERDICT_OK) {
     count_all(processing, fetched, parts, count, consumption, began_us);

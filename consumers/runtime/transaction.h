@@ -1,5 +1,6 @@
 /*
- * transaction.h - the effect of one event, or of several of one partition, in one transaction: inbox rows, handlers, what they publish, the commit.
+ * transaction.h - the effect of one event, or of several of one partition, in one transaction: inbox rows, handlers, what they publish, the commit. Of a consumer without
+ * a database: the effect of one event, as its handler says.
  */
 #ifndef TRANSACTION_H
 #define TRANSACTION_H
@@ -14,7 +15,8 @@ enum {
 /*
  * `count` from 1 to processing->batch; `attempt` from 1, for the handler. OK: every event is done: handled, a duplicate, ignored, or of a type that nobody handles; their
  * figures are counted. Otherwise nothing happened in the database (but where a COMMIT's answer was lost: then it may have, and the inbox will know), and *ret_failure
- * says why; of a batch it does not say which event. The database may block as long as its limits allow, a handler as long as it likes.
+ * says why; of a batch it does not say which event. What a handler without a database did before it failed stays. The database may block as long as its limits allow, a
+ * handler as long as it likes.
  */
 enum verdict MUST_CHECK transaction_run(struct processing *processing, struct fetched *const *fetched, size_t count, uint32_t attempt,
                                         struct failure *ret_failure);

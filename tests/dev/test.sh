@@ -24,7 +24,7 @@
 # failure, as a sanitizer's word is.
 
 # What scenarios with `# build: faults` and mutants on real servers run, of build/faults.
-FAULTS_TARGETS=(cdc-relay counting_consumer auth-service d-day-service order-service notification-service)
+FAULTS_TARGETS=(cdc-relay counting_consumer filing_consumer auth-service d-day-service order-service notification-service)
 
 TEST_RELAY='' # dev, tsan: the scenarios alone, with that build's relay
 TEST_PASSED=0

@@ -37,7 +37,8 @@ events() {
   awk -v from="$1" -v to="$2" -v keys="${3:-7}" 'BEGIN { for (i = from; i <= to; i++) printf "k%d|{\"eventId\":\"e-%d\",\"eventType\":\"Made\",\"n\":%d}\n", i % keys, i, i }'
 }
 
-# consumer_launch NAME [VARIABLE=VALUE...]: waits for nothing. CDC_MUTANT and CDC_CRASH_POINT as in tests/e2e/harness.sh.
+# consumer_launch NAME [VARIABLE=VALUE...]: waits for nothing. CDC_MUTANT and CDC_CRASH_POINT as in tests/e2e/harness.sh. CONSUMER_PROGRAM is counting_consumer, or
+# another one of this folder that takes the same variables.
 consumer_launch() {
   local name=$1
   shift
@@ -45,7 +46,7 @@ consumer_launch() {
     TSAN_OPTIONS="atexit_sleep_ms=0 log_path=$RUN/sanitizer suppressions=$ROOT/tests/tsan/suppressions" \
     DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" GROUP_ID="$COUNTING_GROUP" HTTP_LISTEN=127.0.0.1:0 \
     COUNTING_TOPIC="$T" KAFKA_SESSION_TIMEOUT_MS=6000 KAFKA_HEARTBEAT_INTERVAL_MS=500 KAFKA_FETCH_WAIT_MAX_MS=50 \
-    ${CDC_MUTANT:+CDC_MUTANT="$CDC_MUTANT"} ${CDC_CRASH_POINT:+CDC_CRASH_POINT="$CDC_CRASH_POINT"} "$@" "$BUILD/tests/services/counting_consumer"
+    ${CDC_MUTANT:+CDC_MUTANT="$CDC_MUTANT"} ${CDC_CRASH_POINT:+CDC_CRASH_POINT="$CDC_CRASH_POINT"} "$@" "$BUILD/tests/services/${CONSUMER_PROGRAM:-counting_consumer}"
   CONSUMER_PID[$name]=$process_pid
   CONSUMER_LOG[$name]=$RUN/$name.log
 }
