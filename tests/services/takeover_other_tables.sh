@@ -8,8 +8,9 @@
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 
 topic=outbox.event.$T
-topic_create "$topic" 1
-topic_create "$topic.dead" 1
+# The records are as old as their rows say: the broker, which looks half a minute after its start and then every five, would remove them.
+topic_create "$topic" 1 retention.ms=-1
+topic_create "$topic.dead" 1 retention.ms=-1
 pg "CREATE TABLE public.old_events (no bigint PRIMARY KEY, kind text, about text, body bytea, urgent boolean, at timestamptz, loose integer, state text)"
 pg "CREATE PUBLICATION $SLOT FOR TABLE public.old_events WITH (publish = 'insert')" 2>/dev/null || pg "ALTER PUBLICATION $SLOT ADD TABLE public.old_events"
 cat >"$RUN/relay.json" <<JSON
