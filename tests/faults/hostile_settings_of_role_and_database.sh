@@ -12,7 +12,7 @@
 . "$ROOT/tests/faults/campaign.sh"
 
 topic=outbox.event.$T
-topic_create "$topic" 1
+topic_create "$topic" 1 retention.ms=-1 # the records are dated by their rows
 # The timestamp's column is of the event's own time, so that it goes into the record as well; the interval and the rest go into headers.
 pg_read <<SQL
 CREATE TABLE valued (id int PRIMARY KEY, aggregatetype text, aggregateid bytea, payload bytea, at timestamptz, lasts interval, day date, amount text, ratio int8);
