@@ -45,9 +45,9 @@ hostile=("datestyle = 'German, DMY'" "intervalstyle = postgres_verbose" "bytea_o
 for setting in "${hostile[@]}"; do
   pg_in postgres "ALTER ROLE relay IN DATABASE \"$DB\" SET $setting" "ALTER DATABASE \"$DB\" SET $setting"
 done
-pg_read <<SQL
+# A statement that sets statement_timeout may itself take longer than a millisecond.
+PGOPTIONS='-c statement_timeout=0' pg_read <<SQL
 SET search_path = public;
-SET statement_timeout = 0;
 SET default_transaction_read_only = off;
 SET bytea_output = hex;
 SET datestyle = ISO;
