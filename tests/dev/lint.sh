@@ -61,6 +61,18 @@ lint_house_rules() {
   return $found
 }
 
+# docs/operations.md names every event that the relay logs. Those whose name is chosen in the call are not seen.
+lint_log_events() {
+  local event found=0
+  while read -r event; do
+    grep -qE "^\|[^|]*\`$event\`" "$ROOT/docs/operations.md" || {
+      echo "docs/operations.md has no row for the log event $event"
+      found=1
+    }
+  done < <(find "$ROOT/cdc-relay/src" -name '*.c' -exec cat {} + | tr -s '\n ' ' ' | grep -oE 'log_event\( ?[^"]*, "[a-z_]+"' | sed -E 's/.*"([a-z_]+)"$/\1/' | sort -u)
+  return $found
+}
+
 # Every script is applied twice, in the order in which a user applies them, by a real server.
 lint_sql() {
   local file
@@ -90,6 +102,7 @@ dev_lint() {
   build_variant dev
   lint_step 'format (clang-format)' lint_format
   lint_step 'house rules' lint_house_rules
+  lint_step 'log events (docs/operations.md)' lint_log_events
   lint_step 'shell (shellcheck)' lint_shell
   postgres_start postgres
   lint_step 'sql (a real server)' lint_sql

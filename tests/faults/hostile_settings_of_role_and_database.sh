@@ -12,7 +12,7 @@
 . "$ROOT/tests/faults/campaign.sh"
 
 topic=outbox.event.$T
-topic_create "$topic" 1
+topic_create "$topic" 1 retention.ms=-1 # the records are dated by their rows
 # The timestamp's column is of the event's own time, so that it goes into the record as well; the interval and the rest go into headers.
 pg_read <<SQL
 CREATE TABLE valued (id int PRIMARY KEY, aggregatetype text, aggregateid bytea, payload bytea, at timestamptz, lasts interval, day date, amount text, ratio int8);
@@ -45,9 +45,9 @@ hostile=("datestyle = 'German, DMY'" "intervalstyle = postgres_verbose" "bytea_o
 for setting in "${hostile[@]}"; do
   pg_in postgres "ALTER ROLE relay IN DATABASE \"$DB\" SET $setting" "ALTER DATABASE \"$DB\" SET $setting"
 done
-pg_read <<SQL
+# A statement that sets statement_timeout may itself take longer than a millisecond.
+PGOPTIONS='-c statement_timeout=0' pg_read <<SQL
 SET search_path = public;
-SET statement_timeout = 0;
 SET default_transaction_read_only = off;
 SET bytea_output = hex;
 SET datestyle = ISO;

@@ -2,7 +2,8 @@
 # A table that an old program polled is taken over, under load. That program is killed between sending and marking; then the command is killed, or its database, at any
 # moment, and run again until it is through; then it dies, or its database under it, between any two of its steps (the crash points of takeover in
 # cdc-relay/lib/fault_point.h), and the next one says what it found; then the relay streams on, and is killed too. Afterwards every row is in Kafka, none that the old
-# program had marked came from us, each member's events are in their order, and what came twice from the command is what a kill can have had in flight.
+# program had marked came from us, each member's events are in their order, and what came twice from the command is what a kill can have had in flight. Where the
+# server knows failover of slots, the relay's slot has it in the end, wherever the command was cut off.
 # row: C-07 take-over of a polled table cut off at each of its steps, and its database
 # tags: real-kafka slow
 # build: faults
@@ -17,6 +18,11 @@ kills=$(times 3 10)
 batch=5
 system_new membership
 relay_set POSTGRES_ADMIN_URL "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB"
+has_failover=''
+if [ "$(postgres_version)" -ge 17 ]; then
+  relay_set POSTGRES_FAILOVER true
+  has_failover=true
+fi
 table=public.member_outbox_event
 # Members of this run alone: the topic has other scenarios' records too.
 first_member=$((RANDOM * 32768 * 1000 + RANDOM * 1000))
@@ -263,6 +269,7 @@ for point in $(shuffled "${points[@]}"); do
     assert_eq "exit code of the take-over behind: $way at $point" "$next" $code
     assert_match "its words behind: $way at $point" "$says" "$(cat "$RUN/behind.out" "$RUN/behind.err")"
     assert_eq "slots behind that, $way at $point" "$SLOT" "$(slots)"
+    assert_eq "failover of the slot, $way at $point" "$has_failover" "$(pg "SELECT to_jsonb(s) ->> 'failover' FROM pg_replication_slots s")"
   done
 done
 figure 'take-overs cut off' "$cut"

@@ -4,7 +4,7 @@
 
 #include "commands/takeover_sql.h"
 
-static const struct config_outbox entry = {.table = "public.old", .table_schema = "public", .table_name = "old"};
+static const struct config_outbox entry = {.table = "public.old", .table_schema = "public", .table_name = "old", .field_key = "abo\"ut"};
 static const struct old_outbox outbox = {
     .entry = &entry, .id_column = "id", .id_type = "bigint", .order_by = "id", .marked = "\"published\"", .mark = "\"published\" = true"};
 
@@ -36,7 +36,17 @@ Test(takeover_sql, column_marks)
 
 Test(takeover_sql, null_counts_as_not_marked)
 {
-  is(takeover_count_sql(&outbox), "SELECT count(*) FROM \"public\".\"old\" WHERE (\"published\") IS NOT TRUE");
+  is(takeover_count_sql(&outbox), "SELECT count(*), 0, 0 FROM \"public\".\"old\" WHERE (\"published\") IS NOT TRUE");
+}
+
+Test(takeover_sql, rows_without_a_place_of_their_own_are_counted)
+{
+  struct old_outbox by_time = outbox;
+
+  by_time.order_by = "created_at";
+  is(takeover_count_sql(&by_time), "SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (WHERE place IS NULL), 0), coalesce(sum(n) FILTER (WHERE n > 1), 0)"
+                                   " FROM (SELECT \"created_at\" AS place, count(*) AS n FROM \"public\".\"old\" WHERE (\"published\") IS NOT TRUE"
+                                   " GROUP BY \"created_at\", \"abo\"\"ut\"::text) AS places");
 }
 
 Test(takeover_sql, cursor_orders_by_the_column_not_by_its_text)

@@ -157,7 +157,7 @@ static enum verdict explain_timeout(const struct config *config, const char *slo
   return verdict;
 }
 
-enum verdict slot_setup_judge_failover(const struct config *config, const struct catalog *catalog, struct problem *problem)
+enum verdict slot_setup_judge_failover_support(const struct config *config, const struct catalog *catalog, struct problem *problem)
 {
   enum verdict verdict = VERDICT_OK;
 
@@ -166,7 +166,15 @@ enum verdict slot_setup_judge_failover(const struct config *config, const struct
                           "postgres.failover needs PostgreSQL 17 or later, and the server is PostgreSQL %d: its standbys keep no copies of logical slots",
                           catalog->server_version / 10000);
     problem_hint(problem, "set postgres.failover to false; after a promotion the slot is missing on this version");
-  } else if (config->postgres.failover && catalog->slot_exists && !catalog->slot_has_failover) {
+  }
+  return verdict;
+}
+
+enum verdict slot_setup_judge_failover(const struct config *config, const struct catalog *catalog, struct problem *problem)
+{
+  enum verdict verdict = slot_setup_judge_failover_support(config, catalog, problem);
+
+  if (verdict == VERDICT_OK && config->postgres.failover && catalog->slot_exists && !catalog->slot_has_failover) {
     verdict = problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "failover",
                           "replication slot \"%s\" exists without the property failover: standbys keep no copy of it", config->postgres.slot);
     problem_hint(problem, "while no relay reads it: psql 'dbname=%s replication=database' -c 'ALTER_REPLICATION_SLOT \"%s\" (FAILOVER true)'",

@@ -32,7 +32,9 @@ struct rows_before {
 
 enum { FAILOVER_VERSION = 170000 }; /* the first server_version that knows slots with failover */
 
-/* Whether the slot is, or can be made, as postgres.failover says: OK, or FATAL 3. */
+/* Whether the server knows what postgres.failover asks for: OK, or FATAL 3. */
+enum verdict MUST_CHECK slot_setup_judge_failover_support(const struct config *config, const struct catalog *catalog, struct problem *problem);
+/* Besides, whether the slot has it, where there is one: OK, or FATAL 3. */
 enum verdict MUST_CHECK slot_setup_judge_failover(const struct config *config, const struct catalog *catalog, struct problem *problem);
 
 /*

@@ -160,18 +160,52 @@ static enum verdict judge_table(struct takeover *takeover, struct problem *probl
   return verdict;
 }
 
-static enum verdict count_backlog(struct takeover *takeover, PGconn *connection, char *ret_count, size_t size, struct problem *problem)
+/* Rows that are not marked. */
+struct unmarked {
+  int64_t rows;
+  int64_t without_place; /* of them: NULL in the column that they are ordered by */
+  int64_t in_one_place;  /* of them: with the same there as another one of their key */
+};
+
+/* How many there are to publish, and whether their order is known: FATAL 3 where it is not. */
+static enum verdict count_backlog(struct takeover *takeover, PGconn *connection, struct unmarked *ret_unmarked, struct problem *problem)
 {
-  char *sql = takeover_count_sql(&takeover->outbox);
+  const struct old_outbox *outbox = &takeover->outbox;
+  char *sql = takeover_count_sql(outbox);
   PGresult *result = NULL;
+  struct unmarked unmarked = {0};
   enum verdict verdict = database_run(connection, sql, "count the backlog", &result, problem);
 
+  free(sql);
   if (verdict == VERDICT_OK) {
-    (void)snprintf(ret_count, size, "%s", PQgetvalue(result, 0, 0));
+    unmarked.rows = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+    unmarked.without_place = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+    unmarked.in_one_place = strtoll(PQgetvalue(result, 0, 2), NULL, 10);
   }
   PQclear(result);
-  free(sql);
+  if (verdict == VERDICT_OK && unmarked.without_place > 0) {
+    verdict = problem_set(problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "no_order",
+                          "of %" PRId64 " rows of %s that are not marked, %" PRId64
+                          " have NULL in \"%s\", by which they are to be ordered: it does not say where they belong",
+                          unmarked.rows, outbox->entry->table, unmarked.without_place, outbox->order_by);
+    problem_hint(problem, "give each of them a value that puts it where it belongs among the rows of its key; or name another column with --order-by, or none "
+                          "where the ids are in order");
+  }
+  if (verdict == VERDICT_OK) {
+    *ret_unmarked = unmarked;
+  }
   return verdict;
+}
+
+static void warn_of_equal_places(const struct takeover *takeover, const struct unmarked *unmarked)
+{
+  const struct old_outbox *outbox = &takeover->outbox;
+
+  if (unmarked->in_one_place > 0) {
+    report_warning("that is right for ids from one source; otherwise give them times first that tell them apart",
+                   "%" PRId64 " rows of %s have in \"%s\" what another row of their key has: these come in the order of \"%s\"", unmarked->in_one_place,
+                   outbox->entry->table, outbox->order_by, outbox->id_column);
+  }
 }
 
 /* ---- the backlog ---- */
@@ -310,14 +344,16 @@ static enum verdict prepare_admin(struct takeover *takeover, struct problem *pro
 
 static enum verdict take_over(struct takeover *takeover, struct problem *problem)
 {
-  char rows[32];
+  struct unmarked unmarked;
   enum verdict verdict = open_snapshot(takeover, problem);
 
   if (verdict == VERDICT_OK) {
-    verdict = count_backlog(takeover, takeover->reader, rows, sizeof(rows), problem);
+    verdict = count_backlog(takeover, takeover->reader, &unmarked, problem);
   }
   if (verdict == VERDICT_OK) {
-    printf("replication slot begins at %s; %s rows of %s from before are not marked\n", lsn_text(takeover->start).text, rows, takeover->outbox.entry->table);
+    printf("replication slot begins at %s; %" PRId64 " rows of %s from before are not marked\n", lsn_text(takeover->start).text, unmarked.rows,
+           takeover->outbox.entry->table);
+    warn_of_equal_places(takeover, &unmarked);
     (void)fflush(stdout);
     CRASH_POINT(HALF_SLOT_MADE);
     verdict = carry_backlog(takeover, problem);
@@ -336,6 +372,7 @@ static int take_over_from(struct takeover *takeover)
 {
   struct obstacles obstacles = {.code = EXIT_DONE};
   enum takeover_state state = TAKEOVER_TO_DO;
+  struct unmarked unmarked;
   struct problem problem;
   enum verdict verdict = read_catalog(takeover, &problem);
 
@@ -344,17 +381,19 @@ static int take_over_from(struct takeover *takeover)
     if (obstacles.code != EXIT_DONE) {
       return obstacles.code;
     }
+    verdict = slot_setup_judge_failover_support(takeover->config, &takeover->catalog, &problem);
+  }
+  if (verdict == VERDICT_OK) {
     verdict = prepare_admin(takeover, &problem);
   }
   if (verdict == VERDICT_OK) {
     verdict = judge_table(takeover, &problem);
   }
   if (verdict == VERDICT_OK && takeover->options->dry_run) {
-    char rows[32];
-
-    verdict = count_backlog(takeover, takeover->admin, rows, sizeof(rows), &problem);
+    verdict = count_backlog(takeover, takeover->admin, &unmarked, &problem);
     if (verdict == VERDICT_OK) {
-      printf("%s rows of %s are not marked\n", rows, takeover->outbox.entry->table);
+      printf("%" PRId64 " rows of %s are not marked\n", unmarked.rows, takeover->outbox.entry->table);
+      warn_of_equal_places(takeover, &unmarked);
       return EXIT_DONE;
     }
   }
@@ -364,6 +403,10 @@ static int take_over_from(struct takeover *takeover)
   if (verdict == VERDICT_OK && state == TAKEOVER_IS_DONE) {
     printf("replication slot \"%s\" exists, and the backlog is published\nnow: cdc-relay run\n", takeover->config->postgres.slot);
     return EXIT_DONE;
+  }
+  /* Before anything is made. What is written from here on is judged in the snapshot. */
+  if (verdict == VERDICT_OK) {
+    verdict = count_backlog(takeover, takeover->admin, &unmarked, &problem);
   }
   if (verdict == VERDICT_OK && obstacles.wants_publication) {
     verdict = slot_setup_create_publication(takeover->config, &problem);

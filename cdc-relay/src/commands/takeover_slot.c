@@ -4,7 +4,7 @@
  *   relay's slot   NAME_takeover   what happened                                         what is done
  *   no             no              nothing yet                                           begin
  *   no             yes             cut off before the backlog was through                drop it, begin again from a new snapshot
- *   yes            yes, equal      cut off between the last two steps                    drop it: done
+ *   yes            yes, equal      cut off between the last two steps                    give it failover, if it is to have that; drop the other: done
  *   yes            yes, differs    somebody made the relay's slot, or it has streamed    refuse (4): only a person can tell
  *   yes            no              init, or a take-over that is done                     refuse (4)
  *
@@ -129,10 +129,10 @@ static enum verdict judge(const struct config *config, const char *half, const s
         "replication slot \"%s\" exists, at %s, and so does the half-made \"%s\": either the take-over was finished and a relay has run since, or the slot "
         "was made by other means, and the backlog is not published",
         config->postgres.slot, slots->own_confirmed, half);
-    problem_hint(
-        problem,
-        "in the first case: SELECT pg_drop_replication_slot('%s'); in the second: cdc-relay drop --yes --keep-publication, then cdc-relay takeover again",
-        half);
+    problem_hint(problem,
+                 "in the first case: SELECT pg_drop_replication_slot('%s'); then cdc-relay check. in the second: cdc-relay drop --yes --keep-publication, then "
+                 "cdc-relay takeover again",
+                 half);
   }
   return verdict;
 }
@@ -148,6 +148,23 @@ static enum verdict run_as_relay(const struct config *config, enum pg_role role,
     verdict = database_run(connection, sql, doing, ret_result, problem);
     PQfinish(connection);
   }
+  return verdict;
+}
+
+/* What a copy does not have from its original. Harmless where it is so already. */
+static enum verdict set_failover(const struct config *config, struct problem *problem)
+{
+  enum verdict verdict;
+  char *sql;
+
+  if (!config->postgres.failover) {
+    return VERDICT_OK;
+  }
+  if (asprintf(&sql, "ALTER_REPLICATION_SLOT \"%s\" (FAILOVER true)", config->postgres.slot) < 0) {
+    abort();
+  }
+  verdict = run_as_relay(config, PG_REPLICATION, sql, "set the replication slot's property failover", NULL, problem);
+  free(sql);
   return verdict;
 }
 
@@ -180,6 +197,10 @@ enum verdict takeover_slot_begin(PGconn *admin, const struct config *config, enu
   }
   if (verdict == VERDICT_OK) {
     verdict = judge(config, half, &slots, problem);
+  }
+  /* As long as the half-made slot is there, somebody will come and do this. */
+  if (verdict == VERDICT_OK && slots.has_own) {
+    verdict = set_failover(config, problem);
   }
   if (verdict == VERDICT_OK && slots.has_half) {
     verdict = drop_half(config, half, problem);
@@ -247,13 +268,8 @@ enum verdict takeover_slot_finish(PGconn *admin, const struct config *config, Ls
   if (verdict == VERDICT_OK) {
     CRASH_POINT(AFTER_COPY);
   }
-  /* A copy has not this property. Where this step is missed, `run` asks for it. */
-  if (verdict == VERDICT_OK && config->postgres.failover) {
-    if (asprintf(&sql, "ALTER_REPLICATION_SLOT \"%s\" (FAILOVER true)", config->postgres.slot) < 0) {
-      abort();
-    }
-    verdict = run_as_relay(config, PG_REPLICATION, sql, "set the replication slot's property failover", NULL, problem);
-    free(sql);
+  if (verdict == VERDICT_OK) {
+    verdict = set_failover(config, problem);
   }
   if (verdict == VERDICT_OK) {
     verdict = call_on_half(config, half, start, "pg_catalog.pg_drop_replication_slot(slot_name)", "drop the half-made replication slot", problem);

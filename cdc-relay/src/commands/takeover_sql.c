@@ -40,15 +40,46 @@ char *takeover_mark_by_column(const char *column)
   return sql_text_close(&sql);
 }
 
+static bool is_ordered_by_id(const struct old_outbox *outbox)
+{
+  return strcmp(outbox->order_by, outbox->id_column) == 0;
+}
+
+/* An id is never null and never equal to another one. */
+static void put_count_of_ids(struct sql_text *sql, const struct old_outbox *outbox)
+{
+  sql_text_put(sql, "SELECT count(*), 0, 0 FROM ");
+  put_table(sql, outbox);
+  sql_text_put(sql, " WHERE ");
+  put_unmarked(sql, outbox);
+}
+
+static void put_count_of_places(struct sql_text *sql, const struct old_outbox *outbox)
+{
+  sql_text_put(sql, "SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (WHERE place IS NULL), 0), coalesce(sum(n) FILTER (WHERE n > 1), 0) FROM (SELECT ");
+  sql_text_put_identifier(sql, outbox->order_by);
+  sql_text_put(sql, " AS place, count(*) AS n FROM ");
+  put_table(sql, outbox);
+  sql_text_put(sql, " WHERE ");
+  put_unmarked(sql, outbox);
+  sql_text_put(sql, " GROUP BY ");
+  sql_text_put_identifier(sql, outbox->order_by);
+  sql_text_put(sql, ", ");
+  sql_text_put_identifier(sql, outbox->entry->field_key);
+  /* Not every type that can be a key knows equality. */
+  sql_text_put(sql, "::text) AS places");
+}
+
 char *takeover_count_sql(const struct old_outbox *outbox)
 {
   struct sql_text sql;
 
   sql_text_open(&sql);
-  sql_text_put(&sql, "SELECT count(*) FROM ");
-  put_table(&sql, outbox);
-  sql_text_put(&sql, " WHERE ");
-  put_unmarked(&sql, outbox);
+  if (is_ordered_by_id(outbox)) {
+    put_count_of_ids(&sql, outbox);
+  } else {
+    put_count_of_places(&sql, outbox);
+  }
   return sql_text_close(&sql);
 }
 
@@ -71,7 +102,7 @@ char *takeover_cursor_sql(const struct old_outbox *outbox, const struct catalog_
   put_unmarked(&sql, outbox);
   sql_text_put(&sql, " ORDER BY old_outbox.");
   sql_text_put_identifier(&sql, outbox->order_by);
-  if (strcmp(outbox->order_by, outbox->id_column) != 0) {
+  if (!is_ordered_by_id(outbox)) {
     sql_text_put(&sql, ", old_outbox.");
     sql_text_put_identifier(&sql, outbox->id_column);
   }

@@ -28,7 +28,10 @@ void takeover_slot_name(const char *slot, char *ret_name);
 char *takeover_marked_by_column(const char *column);
 char *takeover_mark_by_column(const char *column);
 
-/* One row: how many are not marked. malloc'ed, as all that follow. */
+/*
+ * One row: how many are not marked; of these, how many have NULL in `order_by`; how many have what another one of their key has there, so that their ids decide.
+ * malloc'ed, as all that follow.
+ */
 char *takeover_count_sql(const struct old_outbox *outbox);
 /* A cursor named `backlog` over the rows that are not marked, in order: the id as text, then the table's columns as the stream has them. */
 char *takeover_cursor_sql(const struct old_outbox *outbox, const struct catalog_table *table);

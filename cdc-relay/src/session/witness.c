@@ -124,7 +124,7 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
                           "replication slot is at %s, ahead of the server's end of WAL %s: transactions from %s to %s would be skipped",
                           lsn_text(facts->confirmed).text, lsn_text(facts->wal_end).text, lsn_text(facts->wal_end).text, lsn_text(facts->confirmed).text);
     problem_hint(problem, "something confirmed a position that does not exist, or the server was restored without its slot: compare the outbox table with "
-                          "Kafka, then create the slot anew (cdc-relay drop, cdc-relay init --accept-gap)");
+                          "Kafka; then cdc-relay drop --yes --keep-publication, and cdc-relay init --accept-gap");
     return verdict;
   }
   if (!witness->knows_position) {
