@@ -157,12 +157,15 @@ held_until_crowded "UPDATE dday.failed_event SET attempts = attempts + 1, status
 people retry "$id" --note 'too late' || fail "retry: $(cat "$RUN/people.err")"
 held_ends
 assert_eq 'the row of an event that failed again meanwhile' 'NEW too late' "$(of_failed "$first" "status || ' ' || note")"
+assert_eq 'what retry says of it' "$id NEW" "$(cat "$RUN/people.out")"
 people retry "$id" || fail "retry: $(cat "$RUN/people.err")"
 assert_eq 'the row of one that did not' RETRIED "$(of_failed "$first" status)"
+assert_eq 'what retry says of one that did not' "$id RETRIED" "$(cat "$RUN/people.out")"
 consumer_start d-day-service "AUTH_SERVICE_URL=http://127.0.0.1:${SERVICE_PORT[auth-service]}"
 
 people close "$(of_failed "$second" id)" "$(of_failed "$third" id)" --as IGNORED --note 'of a test' || fail "close: $(cat "$RUN/people.err")"
 assert_eq 'closed' 'IGNORED of a test' "$(of_failed "$second" "status || ' ' || note")"
+assert_eq 'what close says' "$(of_failed "$second" id) IGNORED $(of_failed "$third" id) IGNORED" "$(paste -sd ' ' "$RUN/people.out")"
 people list --status NEW || fail "list: $(cat "$RUN/people.err")"
 assert_eq 'closed rows in the list' '' "$(jq -r --arg a "$second" --arg b "$third" 'select(.eventId == $a or .eventId == $b) | .id' "$RUN/people.out")"
 for wrong in 'close 1' 'retry' 'retry x' 'list --status OLD' 'close 1 --as DONE'; do
