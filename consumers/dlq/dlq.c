@@ -75,7 +75,7 @@ struct dlq {
   struct walk *walk;
   struct redriver *redriver; /* redrive alone */
   struct arena arena;
-  size_t pending_count; /* sent, or to be discarded, and not yet marked */
+  size_t pending_count; /* sent, or just about to be, or to be discarded; and not yet marked */
   int64_t pending_us;   /* monotonic: since when the first of them is */
   struct {
     int32_t partition;
@@ -196,11 +196,8 @@ static enum verdict publish(struct dlq *dlq, const struct letter *letter, const 
   if (verdict != VERDICT_OK || walk_is_done(dlq->walk, letter->record.partition, letter->record.offset)) {
     return verdict;
   }
-  verdict = redriver_send(dlq->redriver, &letter->record, topic, &dlq->arena, problem);
-  if (verdict == VERDICT_OK) {
-    deal_with(dlq, letter);
-  }
-  return verdict;
+  deal_with(dlq, letter); /* also where the next line fails: it may be another letter that did, and this one is on its way */
+  return redriver_send(dlq->redriver, &letter->record, topic, &dlq->arena, problem);
 }
 
 static enum verdict redrive(struct dlq *dlq, const struct letter *letter, struct problem *problem)
@@ -317,6 +314,10 @@ static void summarize(const struct dlq *dlq)
            dlq->without_topic);
   }
   putchar('\n');
+  if (dlq->redriver != NULL && dlq->pending_count > 0) {
+    fprintf(stderr, "dlq: up to %zu more may have been redriven: the run ended before that was known and remembered, so that they will be offered again\n",
+            dlq->pending_count);
+  }
   if (dlq->not_remembered > 0) {
     fprintf(stderr, "dlq: %" PRIu64 " of them could not be remembered and will be offered again: too many older ones were left between them\n",
             dlq->not_remembered);

@@ -45,6 +45,7 @@ struct command {
   struct arena arena;
   struct record letter; /* as it was read; in the arena */
   const char *attempts; /* the same */
+  const char *marked;   /* the status that the row has now; the same */
   struct problem problem;
   bool is_found;
 };
@@ -69,7 +70,7 @@ static const struct statement read_failed_event = {
 static const struct statement mark_failed_event = {
     "mark_failed_event",
     "UPDATE dday.failed_event SET status = CASE WHEN attempts = coalesce($5::integer, attempts) THEN $2 ELSE status END, "
-    "handled_by = coalesce($3, session_user), handled_at = clock_timestamp(), note = coalesce($4, note) WHERE id = $1::bigint RETURNING id",
+    "handled_by = coalesce($3, session_user), handled_at = clock_timestamp(), note = coalesce($4, note) WHERE id = $1::bigint RETURNING status",
 };
 
 static int usage_error(const char *words, const char *about)
@@ -101,6 +102,7 @@ static enum work_end mark(struct command *command, struct work *work, const char
     return WORK_FAILED;
   }
   command->is_found = PQntuples(result) == 1;
+  command->marked = command->is_found ? arena_copy(&command->arena, span_of_text(PQgetvalue(result, 0, 0))).data : NULL;
   return WORK_COMMIT;
 }
 
@@ -228,8 +230,8 @@ static enum verdict close_this(struct database *database, struct command *comman
   return run_one(database, command, close_one);
 }
 
-static enum verdict run_each(struct database *database, struct command *command, enum verdict (*function)(struct database *, struct command *),
-                             const char *done)
+/* Prints what has become of each row: one that was retried and has failed again meanwhile is NEW. */
+static enum verdict run_each(struct database *database, struct command *command, enum verdict (*function)(struct database *, struct command *))
 {
   for (int i = 0; i < command->id_count; i++) {
     enum verdict verdict;
@@ -239,7 +241,7 @@ static enum verdict run_each(struct database *database, struct command *command,
     if (verdict != VERDICT_OK) {
       return verdict;
     }
-    printf("%s %s\n", command->id, done);
+    printf("%s %s\n", command->id, command->marked);
   }
   return VERDICT_OK;
 }
@@ -289,9 +291,9 @@ static int run(struct command *command)
   database = database_new(database_url, "member-dead-letters");
   if (is_retry) {
     verdict = open_redriver(command, &kafka, brokers);
-    verdict = verdict == VERDICT_OK ? run_each(database, command, retry_one, "RETRIED") : verdict;
+    verdict = verdict == VERDICT_OK ? run_each(database, command, retry_one) : verdict;
   } else if (strcmp(command->name, "close") == 0) {
-    verdict = run_each(database, command, close_this, command->status);
+    verdict = run_each(database, command, close_this);
   } else {
     verdict = run_one(database, command, list);
   }

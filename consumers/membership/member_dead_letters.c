@@ -35,14 +35,14 @@ static const char *or_dash(const char *text)
   return text == NULL ? "-" : text;
 }
 
+/* Its fields are named as in every other line of an event, and else as the columns of dday.failed_event. */
 static void log_letter(const struct log *log, const struct event *event, const struct failed_event *failed)
 {
   log_event(log, LOG_ERROR, "dead_letter", log_text("topic", event->topic), log_int("partition", event->partition), log_int("offset", event->offset),
-            log_text("eventId", failed->event_id), log_text("eventType", failed->event_type), log_text("memberId", failed->member_id),
-            log_text("originalTopic", failed->topic), log_text("originalPartition", failed->partition), log_text("originalOffset", failed->offset),
-            log_text("errorClass", failed->error_class), log_text("errorMessage", failed->error_message), log_text("attempts", failed->attempts),
-            log_text("firstFailedAt", failed->first_failed_at), log_text("lastFailedAt", failed->last_failed_at),
-            log_text("correlationId", event->origin.correlation_id[0] == '\0' ? NULL : event->origin.correlation_id));
+            log_text("event_id", failed->event_id), log_text("correlation_id", event->origin.correlation_id), log_text("event_type", failed->event_type),
+            log_text("member_id", failed->member_id), log_text("original_topic", failed->topic), log_text("original_partition", failed->partition),
+            log_text("original_offset", failed->offset), log_text("error_class", failed->error_class), log_text("error_message", failed->error_message),
+            log_text("attempts", failed->attempts), log_text("first_failed_at", failed->first_failed_at), log_text("last_failed_at", failed->last_failed_at));
 }
 
 static void queue_alert(const struct dead_letters *letters, struct work *work, const struct failed_event *failed)

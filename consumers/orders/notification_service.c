@@ -78,6 +78,7 @@ static struct notice read_notice(const struct event *event, struct fields *field
       .partition = event->partition,
       .offset = event->offset,
       .event_id = event->id,
+      .correlation_id = event->origin.correlation_id,
       .idempotency_key = event->unique_id,
       .kind = strcmp(event->topic, created_topic) == 0 ? "ORDER_CREATED" : "ORDER_SHIPPED",
       .order_id = fields_text(fields, "orderId", 1, ID_MAX),

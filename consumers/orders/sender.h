@@ -22,10 +22,11 @@ struct sender_settings {
 
 /* Texts are borrowed for the call. */
 struct notice {
-  const char *topic; /* of the event that it is about, for log lines, as are the next three */
+  const char *topic; /* of the event that it is about, for log lines, as are the next four */
   int32_t partition;
   int64_t offset;
   const char *event_id;
+  const char *correlation_id;
   const char *idempotency_key;
   const char *kind; /* ORDER_CREATED, ORDER_SHIPPED */
   const char *order_id;

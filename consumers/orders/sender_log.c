@@ -12,8 +12,8 @@ static enum verdict send_log(struct sender *sender, const struct notice *notice,
 {
   (void)problem;
   log_event(sender->log, LOG_INFO, "notification", log_text("topic", notice->topic), log_int("partition", notice->partition), log_int("offset", notice->offset),
-            log_text("event_id", notice->event_id), log_text("idempotencyKey", notice->idempotency_key), log_text("kind", notice->kind),
-            log_text("orderId", notice->order_id), log_text("customerId", notice->customer_id));
+            log_text("event_id", notice->event_id), log_text("correlation_id", notice->correlation_id), log_text("idempotency_key", notice->idempotency_key),
+            log_text("kind", notice->kind), log_text("order_id", notice->order_id), log_text("customer_id", notice->customer_id));
   return VERDICT_OK;
 }
 

@@ -53,6 +53,7 @@ static void tell(const struct processing *processing, enum log_level level, cons
 /* For who is woken at night: which partition stands, since when, for what, and the way past this one event. */
 static void tell_stuck(const struct processing *processing, const struct fetched *fetched, const struct failure *failure, int64_t waited_us)
 {
+  const struct event *event = processing_event(processing, 0);
   const struct record *record = &fetched->record;
   char place[RECORD_PLACE_SIZE];
   char hint[RECORD_PLACE_SIZE + 128];
@@ -60,8 +61,9 @@ static void tell_stuck(const struct processing *processing, const struct fetched
   record_place(record, place);
   (void)snprintf(hint, sizeof(hint), "mend what it fails for; where it fails alone, restart with GIVE_UP=%s, and it becomes a dead letter", place);
   log_event(processing->log, LOG_ERROR, "event_stuck", log_text("topic", record->topic), log_int("partition", record->partition),
-            log_int("offset", record->offset), log_text("event_id", processing_event(processing, 0)->id), log_int("waiting_s", waited_us / US_PER_S),
-            log_text("cause", failure->problem.cause), log_text("sqlstate", failure->sqlstate[0] != '\0' ? failure->sqlstate : NULL),
+            log_int("offset", record->offset), log_text("event_id", event->id), log_text("correlation_id", event->origin.correlation_id),
+            log_int("waiting_s", waited_us / US_PER_S), log_text("cause", failure->problem.cause),
+            log_text("sqlstate", failure->sqlstate[0] != '\0' ? failure->sqlstate : NULL),
             log_text("error", "nothing behind this event is handled in its partition"),
             log_text("hint", processing->consumer->dead_letter_suffix != NULL ? hint : NULL));
 }

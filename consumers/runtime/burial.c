@@ -115,8 +115,8 @@ static enum verdict write_down_or_less(struct burial *burial, const char *why, c
     const struct event *event = processing_event(burial->processing, 0);
 
     log_event(burial->processing->log, LOG_WARN, "given_up_not_noted", log_text("topic", event->topic), log_int("partition", event->partition),
-              log_int("offset", event->offset), log_text("event_id", event->id), log_text("sqlstate", failure->sqlstate),
-              log_text("constraint", failure->constraint[0] != '\0' ? failure->constraint : NULL));
+              log_int("offset", event->offset), log_text("event_id", event->id), log_text("correlation_id", event->origin.correlation_id),
+              log_text("sqlstate", failure->sqlstate), log_text("constraint", failure->constraint[0] != '\0' ? failure->constraint : NULL));
     return letter != NULL ? write_down(burial, NULL, letter, failure) : VERDICT_OK;
   }
   return verdict;

@@ -273,7 +273,8 @@ static enum verdict run_effects(struct processing *processing, struct part *part
 static void warn_of_redis(const struct processing *processing, const struct event *event, const char *step, const struct problem *problem)
 {
   log_event(processing->log, LOG_WARN, "reservation_not_kept", log_text("step", step), log_text("topic", event->topic), log_int("partition", event->partition),
-            log_int("offset", event->offset), log_text("event_id", event->id), log_text("error", problem->text));
+            log_int("offset", event->offset), log_text("event_id", event->id), log_text("correlation_id", event->origin.correlation_id),
+            log_text("error", problem->text));
 }
 
 enum verdict transaction_release(struct processing *processing, struct fetched *fetched, struct failure *ret_failure)

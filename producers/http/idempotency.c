@@ -243,6 +243,19 @@ static void answer_refused_data(struct exchange *exchange, const struct work_out
   }
 }
 
+/* The connection was lost behind COMMIT. Who sent no key must not think that one which he adds now knows of this request. */
+static void answer_unknown(struct exchange *exchange)
+{
+  static const char lost[] = "the database was lost before it said whether the request took effect";
+
+  if (exchange->priv->has_claim) {
+    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; repeated with the same Idempotency-Key it takes effect once", lost);
+  } else {
+    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
+                 "%s; it had no Idempotency-Key, so that a repetition, also one with a key, may take effect a second time: look before you repeat it", lost);
+  }
+}
+
 /* What an outcome other than OK means to the client. */
 static void answer_failure(struct exchange *exchange, enum verdict verdict, const struct work_outcome *outcome)
 {
@@ -260,8 +273,7 @@ static void answer_failure(struct exchange *exchange, enum verdict verdict, cons
   case VERDICT_RETRY:
     exchange_note(exchange, LOG_WARN, "%s", outcome->problem.text);
     if (outcome->is_unknown) {
-      http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
-                   "the database was lost before it said whether the request took effect; repeated with the same Idempotency-Key it takes effect once");
+      answer_unknown(exchange);
     } else {
       exchange_come_again(exchange, "the database is away or too busy");
     }

@@ -26,6 +26,8 @@
 # What scenarios with `# build: faults` and mutants on real servers run, of build/faults.
 FAULTS_TARGETS=(cdc-relay counting_consumer filing_consumer auth-service d-day-service order-service notification-service)
 
+TEST_LIMIT_S=1800 # for all tests, on two cores: docs/proof.md
+
 TEST_RELAY='' # dev, tsan: the scenarios alone, with that build's relay
 TEST_PASSED=0
 TEST_FAILED=0
@@ -52,6 +54,14 @@ test_count() {
 # Seconds since test_begin.
 test_seconds() {
   echo $((${EPOCHREALTIME//[.,]/} - ${TEST_BEGAN//[.,]/})) | sed -E 's/^/0000000/; s/^0*([0-9]+)([0-9]{6})$/\1.\2/'
+}
+
+# test_tell_time SECONDS: of the whole run. A warning and no failure, since the machine may be busy with others, too.
+test_tell_time() {
+  say "$1 s"
+  if [ "$1" -gt $TEST_LIMIT_S ] && [ -z "$TEST_RELAY" ]; then
+    say "!!! LONGER THAN $TEST_LIMIT_S s, which all tests together are to keep on two cores that do nothing else"
+  fi
 }
 
 test_failed() {
@@ -411,7 +421,7 @@ dev_test() {
   for name in "${TEST_FAILURES[@]}"; do
     echo "failed: $name (build/test/${name//\//.}.log)"
   done
-  say "$((SECONDS - began)) s"
+  test_tell_time $((SECONDS - began))
   echo "$TEST_PASSED passed, $TEST_FAILED failed, $TEST_SKIPPED skipped"
   if [ $TEST_FAILED != 0 ] || [ $TEST_PASSED = 0 ] || { [ "${CI:-}" = true ] && [ $TEST_SKIPPED != 0 ]; }; then
     exit 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # consumer_lag_records counts what waits behind an event that fails, however long it fails: its partition is not fetched from, and those who look at the figure must see
-# it grow. The partition beside it is at its end all the while. Once they take effect, consumer_freshness_seconds has the age of all that waited, and
+# it grow. The partition beside it is at its end all the while, and the group keeps its member, though the retry lasts longer than max.poll.interval.ms. Once they take effect, consumer_freshness_seconds has the age of all that waited, and
 # consumer_processing_seconds has not.
 # tags: real-kafka asan
 # shellcheck source=tests/services/counting.sh
@@ -16,8 +16,9 @@ lag_is() {
   [ "$(consumer_metric one "consumer_lag_records{topic=\"$T\",partition=\"$1\"}")" = "$2" ]
 }
 
+# is_waiting [SECONDS]: for longer than that
 is_waiting() {
-  awk -v seconds="$(consumer_metric one "consumer_waiting_seconds{topic=\"$T\",partition=\"0\"}")" 'BEGIN { exit !(seconds > 0) }'
+  awk -v seconds="$(consumer_metric one "consumer_waiting_seconds{topic=\"$T\",partition=\"0\"}")" -v than="${1:-0}" 'BEGIN { exit !(seconds > than) }'
 }
 
 # figure NAME: of the records of $T
@@ -29,7 +30,7 @@ figure_is() {
   [ "$(figure "$1")" = "$2" ]
 }
 
-consumer_start one COUNTING_SLOW_MS=20
+consumer_start one COUNTING_SLOW_MS=20 KAFKA_MAX_POLL_INTERVAL_MS=6000
 events 1 20 | produce
 await_counted 20
 await 'lag of partition 0 at its end' 10 lag_is 0 0
@@ -53,6 +54,10 @@ lag_is 0 406 || fail "lag of the partition that waits: $(consumer_get one /metri
 await 'events in hand' 5 figure_is processing_seconds_count 30
 assert_eq 'events with an age' 30 "$(figure freshness_seconds_count)"
 assert_number 'seconds that 30 handlers took, 20 ms each' "$(figure processing_seconds_sum)" '>=' 0.6
+
+# Heartbeats are librdkafka's own: who does not poll is thrown out for that alone.
+await 'a retry that lasts longer than max.poll.interval.ms' 20 is_waiting 9
+assert_eq 'what the group has taken away' '' "$(consumer_log one 'select(.event == "revoked" or .event == "kafka_trouble") | "\(.event) \(.message // .partitions)"')"
 
 # Whoever comes next begins at the event that waited, and by a retry of its own.
 consumer_stop one

@@ -48,7 +48,7 @@ redis ACL SETUSER default -eval >/dev/null
 consumer_start one "${WITH_REDIS[@]}"
 events 53 53 | produce
 await 'an effect' 20 counted_are 54
-await 'the key that does not say DONE' 20 consumer_has_logged one '.event == "reservation_not_kept" and .step == "done" and .event_id == "e-53"'
+await 'the key that does not say DONE' 20 consumer_has_logged one '.event == "reservation_not_kept" and .step == "done" and .event_id == "e-53" and .correlation_id == "e-53"'
 events 53 53 | produce
 duplicates_are() {
   [ "$(consumer_metric one "consumer_duplicates_total{topic=\"$T\"}")" = "$1" ]

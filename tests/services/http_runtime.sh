@@ -4,7 +4,8 @@
 # request end.
 # tags: quick asan
 POSTGRES=own
-OWN_POSTGRES=()
+# A session that asks for it waits at COMMIT, with its transaction committed, for a standby that is not there.
+OWN_POSTGRES=("synchronous_commit = local" "synchronous_standby_names = 'nobody'")
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/services/echo.bash
@@ -297,6 +298,31 @@ assert_eq 'the request that was in hand' 201 "$(cat "$RUN/last.status")"
 assert_eq 'its note' 1 "$(pg "SELECT count(*) FROM echo.note WHERE name = 'last'")"
 assert_eq 'drained' true "$(jq -rR 'fromjson? | select(.event == "http_stopped") | .drained' "$LOG")"
 [ -z "$(raw 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n' 2>/dev/null)" ] || fail 'somebody answers still'
+
+# The connection ends behind COMMIT. What may be asked again is another thing with a key than without one: who adds a key to his repetition has two effects.
+service_start lost DATABASE_URL="postgresql://echo@127.0.0.1:$PG_PORT/$DB?options=-c%20synchronous_commit%3Don"
+waits_for_standby="usename = 'echo' AND wait_event = 'SyncRep'"
+is_committed() {
+  [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE $waits_for_standby")" = 1 ]
+}
+# loses_its_answer NAME [CURL-ARGUMENT...]: the status is in $RUN/lost.status.
+loses_its_answer() {
+  local client
+  post /notes "{\"name\":\"$1\",\"text\":\"l\"}" "${@:2}" >"$RUN/lost.status" &
+  client=$!
+  await "$1, committed and not answered" 10 is_committed
+  pg "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE $waits_for_standby" >/dev/null
+  wait "$client"
+}
+loses_its_answer 'without a key'
+refused 'a lost COMMIT without a key' 503 'took effect; it had no Idempotency-Key, so that a repetition, also one with a key, may take effect a second time' \
+  "$(cat "$RUN/lost.status")"
+loses_its_answer 'with a key' -H 'Idempotency-Key: lost'
+refused 'a lost COMMIT with a key' 503 'took effect; repeated with the same Idempotency-Key it takes effect once$' "$(cat "$RUN/lost.status")"
+assert_eq 'the same again' 201 "$(post /notes '{"name":"with a key","text":"l"}' -H 'Idempotency-Key: lost')"
+assert_eq 'the same again: marked' true "$(answer_header Idempotency-Replayed)"
+assert_eq 'notes whose COMMIT was not answered' 2 "$(pg "SELECT count(*) FROM echo.note WHERE name IN ('with a key', 'without a key')")"
+process_stop lost
 
 # Old answers are removed, young ones are not; a second signal does not wait.
 pg "UPDATE echo.request_answer SET created_at = now() - interval '1 hour'" \

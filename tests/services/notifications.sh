@@ -47,7 +47,11 @@ notification() { # EVENT-ID
 order "$unreachable"
 failed_id=$ID failed_key=$(of_event .key) failed_value=$(of_event .value) failed_correlation=$(of_event .headers.correlationId)
 step "$unreachable" 20 25
-shipped_id=$ID
+shipped_id=$ID shipped_correlation=$(of_event .headers.correlationId)
+# Another one, of which the table takes no row that says FAILED.
+pg "ALTER TABLE notification.notification ADD CONSTRAINT takes_no_failure CHECK (status <> 'FAILED' OR customer_id <> '$unreachable-unnoted')"
+order "$unreachable-unnoted"
+unnoted_id=$ID unnoted_correlation=$(of_event .headers.correlationId)
 
 echo '--- an order, and its way'
 order user-1
@@ -85,16 +89,16 @@ for topic in order.created.v1 order.shipped.v1; do
   assert_eq "notices of $topic/$old" 1 "$(sent "$topic/$old")"
 done
 
-# dead_lettered TOPIC EVENT-ID: four attempts, two seconds apart, then one dead letter, no notice, and a row that says so.
+# dead_lettered TOPIC EVENT-ID CORRELATION-ID: four attempts, two seconds apart, then one dead letter, no notice, and a row that says so.
 dead_lettered() {
-  local topic=$1 id=$2 letter line
+  local topic=$1 id=$2 correlation=$3 letter line
   await "a dead letter of $id" 40 has_with_id "$topic.dlq" "$id" 1
   letter=$(with_id "$topic.dlq" "$id")
   assert_eq "dead letters of $id" 1 "$(wc -l <<<"$letter")"
   assert_eq 'attempts in the log' '1 2 3 4' "$(consumer_log notification-service ".event_id == \"$id\" and (.event == \"attempt_failed\" or .event == \"dead_letter\")" | jq -r .attempt | paste -sd ' ')"
   assert_eq 'pauses in the log' '2000 2000 2000' "$(consumer_log notification-service ".event_id == \"$id\" and .event == \"attempt_failed\"" | jq -r .retry_in_ms | paste -sd ' ')"
   while read -r line; do
-    assert_eq 'place and event in a line of the log' "$topic true true true" "$(jq -r '"\(.topic) \(.partition >= 0) \(.offset >= 0) \(.event_id | length > 0)"' <<<"$line")"
+    assert_eq 'place and correlation in a line of the log' "$topic true true $correlation" "$(jq -r '"\(.topic) \(.partition >= 0) \(.offset >= 0) \(.correlation_id)"' <<<"$line")"
   done < <(consumer_log notification-service ".event_id == \"$id\"")
   assert_number 'seconds from the first attempt to the last' "$(consumer_log notification-service ".event_id == \"$id\"" | jq -r '.ts | sub("\\.(?<ms>[0-9]+)Z$"; "Z") | fromdate' | awk 'NR == 1 { a = $1 } { b = $1 } END { print b - a }')" '>=' 5
   assert_eq "the row of $id" "FAILED 4 could not send notification: the provider does not reach this customer" \
@@ -106,12 +110,18 @@ dead_lettered() {
 }
 
 echo '--- a customer that cannot be reached'
-dead_lettered order.created.v1 "$failed_id"
-dead_lettered order.shipped.v1 "$shipped_id"
+dead_lettered order.created.v1 "$failed_id" "$failed_correlation"
+dead_lettered order.shipped.v1 "$shipped_id" "$shipped_correlation"
 letter=$(with_id order.created.v1.dlq "$failed_id")
 assert_eq 'key of the dead letter' "$failed_key" "$(jq -r .key <<<"$letter")"
 assert_eq 'value of the dead letter' "$failed_value" "$(jq -r .value <<<"$letter")"
 assert_eq 'correlation id of the dead letter' "$failed_correlation" "$(jq -r .headers.correlationId <<<"$letter")"
+
+echo '--- one whose row the table does not take: the letter goes without, and the log says so'
+await "a dead letter of $unnoted_id" 40 has_with_id order.created.v1.dlq "$unnoted_id" 1
+assert_eq "rows of $unnoted_id" 0 "$(pg "SELECT count(*) FROM notification.notification WHERE event_id = '$unnoted_id'")"
+assert_eq 'the line of the log' "order.created.v1 $unnoted_correlation 23514 takes_no_failure" \
+  "$(consumer_log notification-service ".event == \"given_up_not_noted\" and .event_id == \"$unnoted_id\"" | jq -r '"\(.topic) \(.correlation_id) \(.sqlstate) \(.constraint)"')"
 
 echo '--- list, show, dry run'
 run_dlq list order.created.v1.dlq --json --id "$failed_id" || fail "dlq list: $(cat "$RUN/dlq.err")"
@@ -173,8 +183,8 @@ consumer_start notification-service NOTIFICATION_SENDER=log NOTIFICATION_FAIL_PR
 order user-4
 await 'the line of the notice' 20 consumer_has_logged notification-service ".event == \"notification\" and .event_id == \"$ID\""
 assert_eq 'lines of the event' notification "$(consumer_log notification-service ".event_id == \"$ID\"" | jq -r .event)"
-assert_eq 'the place that the line names' "$(of_event '"\(.topic) \(.partition) \(.offset)"')" \
-  "$(consumer_log notification-service ".event_id == \"$ID\"" | jq -r '"\(.topic) \(.partition) \(.offset)"')"
+assert_eq 'the place and the correlation that the line names' "$(of_event '"\(.topic) \(.partition) \(.offset) \(.headers.correlationId)"')" \
+  "$(consumer_log notification-service ".event_id == \"$ID\"" | jq -r '"\(.topic) \(.partition) \(.offset) \(.correlation_id)"')"
 
 echo '--- with Redis: killed while the event is reserved'
 consumer_stop notification-service

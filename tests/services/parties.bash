@@ -93,6 +93,7 @@ kill_relay() {
   relay_launch
 }
 kill_broker() {
+  BROKER_KILLS=$((BROKER_KILLS + 1))
   process_stop broker KILL || true
   some_time 0 1000
   KAFKA_HEAP=256m kafka_launch broker
@@ -159,6 +160,7 @@ has_effects() {
 # parties_are_killed ROUNDS: after each kill new events have to take effect before the next.
 parties_are_killed() {
   local round party began
+  BROKER_KILLS=0
   await 'the first effects' 60 has_effects 50
   for ((round = 1; round <= $1; round++)); do
     for party in $(shuffled service relay broker database consumer); do
@@ -171,6 +173,7 @@ parties_are_killed() {
       figure "50 more effects after the $party was killed" "$(seconds_since "$began")" s
     done
   done
+  assert_number 'times that the consumer was fenced, once per kill of the broker at most' "${CONSUMER_FENCED:-0}" '<=' "$BROKER_KILLS"
   figure 'consumer fenced and started anew' "${CONSUMER_FENCED:-0}" times
 }
 

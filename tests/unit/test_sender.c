@@ -12,6 +12,7 @@ static const struct notice notice = {.topic = "order.created.v1",
                                      .partition = 2,
                                      .offset = 17,
                                      .event_id = "1",
+                                     .correlation_id = "c-1",
                                      .idempotency_key = "order.created.v1/1",
                                      .kind = "ORDER_CREATED",
                                      .order_id = "o-1",
@@ -98,6 +99,8 @@ Test(sender, the_log_gets_a_line_per_notice_with_the_place_of_its_event)
   cr_assert_eq(json_integer_value(json_object_get(object, "partition")), 2);
   cr_assert_eq(json_integer_value(json_object_get(object, "offset")), 17);
   cr_assert_str_eq(json_string_value(json_object_get(object, "event_id")), "1");
+  cr_assert_str_eq(json_string_value(json_object_get(object, "correlation_id")), "c-1");
+  cr_assert_str_eq(json_string_value(json_object_get(object, "idempotency_key")), "order.created.v1/1");
   cr_assert_null(strstr(line, "example.com"), "%s", line);
   cr_assert_null(strstr(line, "Your order"), "%s", line);
   json_decref(object);
