@@ -55,15 +55,14 @@ note() {
   timed "$RUN/$1.answer" -H 'Content-Type: application/json' -H "Idempotency-Key: key-$1" --data-binary "{\"name\":\"$1\",\"text\":\"h\"}" "http://127.0.0.1:$PORT/notes"
 }
 
-# What needs no database, again and again for as long as $RUN/watching is there.
+# What needs no database, again and again for as long as $RUN/watching is there: lines WHAT STATUS SECONDS in $RUN/watched. By one program, since that one takes longer to
+# start than to ask; on a connection for each.
 watches() {
-  local url=http://127.0.0.1:$PORT
+  local url=http://127.0.0.1:$PORT each=(-sS --max-time 60 -o /dev/null -H 'Connection: close') told='%{http_code} %{time_total}\n'
   while [ -e "$RUN/watching" ] && kill -0 $$ 2>/dev/null; do
-    timed "$RUN/livez" "$url/livez"
-    timed "$RUN/metrics" "$url/metrics"
-    timed "$RUN/nowhere" "$url/nowhere"
-    timed "$RUN/method" -X DELETE "$url/livez"
-    timed "$RUN/type" -H 'Content-Type: text/plain' --data-binary x "$url/notes"
+    curl "${each[@]}" -w "livez $told" "$url/livez" --next "${each[@]}" -w "metrics $told" "$url/metrics" --next "${each[@]}" -w "nowhere $told" "$url/nowhere" \
+      --next "${each[@]}" -w "method $told" -X DELETE "$url/livez" \
+      --next "${each[@]}" -w "type $told" -H 'Content-Type: text/plain' --data-binary x "$url/notes" >>"$RUN/watched" 2>>"$RUN/curl.err" || true
   done
 }
 
@@ -153,8 +152,9 @@ done
 rm "$RUN/watching"
 wait $watcher
 for what in livez metrics nowhere method type; do
+  sed -n "s/^$what //p" "$RUN/watched" >"$RUN/$what"
   echo "$what: $(wc -l <"$RUN/$what") calls, the slowest $(longest "$RUN/$what") s"
-  assert_number "calls of $what while the database hung" "$(wc -l <"$RUN/$what")" '>=' 50
+  assert_number "calls of $what while the database hung" "$(wc -l <"$RUN/$what")" '>=' 20
   no_longer "seconds of 95 in 100 calls of $what" "$(longest "$RUN/$what" 95)" 0.2 "$began"
   no_longer "seconds of the slowest call of $what" "$(longest "$RUN/$what")" 1 "$began"
 done
