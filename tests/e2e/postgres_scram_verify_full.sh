@@ -49,6 +49,7 @@ echo relay-password-of-tests >password
 tls_make "$RUN/other-tls"
 relay_set POSTGRES_URL "postgresql://relay@localhost:$PG_PORT/$DB?sslmode=verify-full&sslrootcert=$RUN/other-tls/ca.crt"
 relay_command other-authority init && fail 'an unknown authority was accepted'
+assert_match 'why an unknown authority is refused' 'certificate verify failed' "$(cat other-authority.err)"
 relay_set POSTGRES_URL "postgresql://relay@other.invalid:$PG_PORT/$DB?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert=$RUN/tls/ca.crt"
 relay_command other-name init && fail 'a name that is not in the certificate was accepted'
-true
+assert_match 'why a name that is not in the certificate is refused' 'does not match host name' "$(cat other-name.err)"

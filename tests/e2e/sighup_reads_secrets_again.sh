@@ -34,7 +34,7 @@ has_another_walsender() {
 }
 await 'a new walsender' 20 has_another_walsender
 insert k 2
-await_records "$topic" 2 >/dev/null
+await 'confirmation of the second' 20 slot_has_confirmed "$(wal_end)"
 
 # Changed in the database alone, and the connections ended: held. Then the file, and the signal.
 pg_in postgres "ALTER ROLE relay PASSWORD 'third-secret'" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'relay'" >/dev/null
@@ -43,7 +43,7 @@ insert k 3
 echo third-secret >"$RUN/password"
 kill -HUP "${RELAY_PID[relay]}"
 await_state streaming relay 5
-await_records "$topic" 3 >/dev/null
+await 'confirmation of the third' 20 slot_has_confirmed "$(wal_end)"
 assert_eq 'values' '1 2 3' "$(read_topic "$topic" | cut -d '|' -f 2 | sort -u | paste -sd ' ')"
 
 # A file that is gone leaves the old secret in force.
@@ -51,6 +51,6 @@ rm "$RUN/password"
 kill -HUP "${RELAY_PID[relay]}"
 await 'the line about the file' 10 relay_has_logged relay secrets_not_reloaded
 insert k 4
-await_records "$topic" 4 >/dev/null
+await 'confirmation of the fourth' 20 slot_has_confirmed "$(wal_end)"
 relay_stop
 ! grep -q -e first-secret -e second-secret -e third-secret "$RUN"/relay.*.log || fail 'a secret in the log'

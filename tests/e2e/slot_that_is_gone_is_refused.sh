@@ -17,22 +17,19 @@ relay_init
 relay_start
 insert k 1
 await_records "$topic" 1 >/dev/null
+await 'confirmation of the first, which the next session would publish again' 20 slot_has_confirmed "$(wal_end)"
 
-end_walsender() {
-  pg_in postgres "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '$SLOT' AND active" >/dev/null
+slot_is_free() {
+  ! slot_is_active
 }
 
-# drop_slot: ends the walsender and drops the slot before the relay is back; tried until it wins.
+# drop_slot: while the relay stands still, so that it cannot be back before the slot is dropped.
 drop_slot() {
-  local try
-  for try in {1..200}; do
-    end_walsender
-    if pg_in postgres "SELECT pg_drop_replication_slot('$SLOT')" >/dev/null 2>&1; then
-      return 0
-    fi
-    sleep 0.01
-  done
-  fail "could not drop the slot in $try tries"
+  kill -STOP "${RELAY_PID[relay]}"
+  pg_in postgres "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '$SLOT' AND active" >/dev/null
+  await 'a free slot' 10 slot_is_free
+  pg_in postgres "SELECT pg_drop_replication_slot('$SLOT')" >/dev/null
+  kill -CONT "${RELAY_PID[relay]}"
 }
 
 held_with_code() {

@@ -29,7 +29,7 @@ psql -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -d "$DB"
 exec {first}>first
 echo "BEGIN; INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('$T', 'k', 'E', '5');" >&$first
 first_has_written() {
-  [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE datname = '$DB' AND state = 'idle in transaction'")" = 1 ]
+  [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE datname = '$DB' AND state = 'idle in transaction' AND query LIKE 'INSERT%'")" = 1 ]
 }
 await 'the first session' 10 first_has_written
 insert k 4

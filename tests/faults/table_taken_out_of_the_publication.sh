@@ -36,7 +36,7 @@ fault_ends 'table taken out of the publication'
 await_state streaming relay 20
 figure recovery "$(seconds_since "$began")" s
 insert k 2
-await_records "$topic" 2 >/dev/null
+await 'confirmation of the second' 20 slot_has_confirmed "$(wal_end)"
 
 fault_begins 'table made anew'
 began=$EPOCHREALTIME
@@ -50,6 +50,6 @@ fi
 fault_ends 'table made anew'
 await_state streaming relay 20
 insert k 3
-await_records "$topic" 3 >/dev/null
+await 'confirmation of all' 20 slot_has_confirmed "$(wal_end)"
 assert_eq 'values' '1 2 3' "$(read_topic "$topic" | cut -d '|' -f 2 | awk '!seen[$0]++' | paste -sd ' ')"
 relay_stop

@@ -11,7 +11,7 @@ topics_new 2
 # shellcheck disable=SC2016
 pg 'CREATE FUNCTION run_sql(sql text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE sql; END $$'
 
-# lag_is PARTITION RECORDS: a series that is not there is no lag of 0.
+# lag_is PARTITION RECORDS: a series that is not there is no lag of 0. Of a partition that waits the broker is asked every 10 s (LOOP_ENDS_INTERVAL_MS).
 lag_is() {
   [ "$(consumer_metric one "consumer_lag_records{topic=\"$T\",partition=\"$1\"}")" = "$2" ]
 }
@@ -41,10 +41,10 @@ echo 'k|{"eventId":"held","eventType":"Made","n":1,"do":"sql","sql":"SELECT FROM
 await 'the event that waits for a table' 20 is_waiting
 await 'lag of that event alone' 10 lag_is 0 1
 events 101 105 | produce -p 0
-await 'lag of the event and of five behind it' 20 lag_is 0 6
+await 'lag of the event and of five behind it' 40 lag_is 0 6
 events 106 505 | produce -p 0
 last=$EPOCHREALTIME
-await 'lag of more than a lane holds' 20 lag_is 0 406
+await 'lag of more than a lane holds' 40 lag_is 0 406
 events 601 610 | produce -p 1
 await_counted 30
 await 'lag of the partition that does not wait' 10 lag_is 1 0
@@ -62,7 +62,7 @@ assert_eq 'what the group has taken away' '' "$(consumer_log one 'select(.event 
 # Whoever comes next begins at the event that waited, and by a retry of its own.
 consumer_stop one
 consumer_start one
-await 'the same lag, of another process' 20 lag_is 0 406
+await 'the same lag, of another process' 40 lag_is 0 406
 opened=$EPOCHREALTIME
 pg 'CREATE TABLE gate ()'
 await_counted 436

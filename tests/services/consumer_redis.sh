@@ -66,7 +66,7 @@ consumer_stop one
 
 # The hole: killed with the reservation taken and the effect not there.
 # A static member gets its partition back at once.
-consumer_start one "${WITH_REDIS[@]}" GROUP_INSTANCE_ID=one COUNTING_SLOW_MS=5000
+consumer_start one "${WITH_REDIS[@]}" GROUP_INSTANCE_ID=one COUNTING_SLOW_MS=60000
 events 60 60 | produce
 is_reserved() {
   [ "$(redis EXISTS "counting-consumer:$T/e-60")" = 1 ]

@@ -120,12 +120,12 @@ unknown=$ID
 
 echo '--- what is no event goes at once'
 member_event "\"x\"" UPDATED 2026-03-05T10:00:00 '"changedFields": []'
-await 'a dead letter' 20 has_with_id member-events.DLT "$ID" 1
+await 'a dead letter' 40 has_with_id member-events.DLT "$ID" 1
 assert_eq 'failed attempts before' '' "$(consumer_log d-day-service ".event_id == \"$ID\" and .event == \"attempt_failed\"")"
 member_event $((stranger + 4)) CREATED 'the day before yesterday' '"nickname": "x"'
-await 'a dead letter' 20 has_with_id member-events.DLT "$ID" 1
+await 'a dead letter' 40 has_with_id member-events.DLT "$ID" 1
 member_event $((stranger + 4)) CREATED 2026-02-31T10:00:00 '"nickname": "x"'
-await 'a dead letter' 20 has_with_id member-events.DLT "$ID" 1
+await 'a dead letter' 40 has_with_id member-events.DLT "$ID" 1
 assert_eq 'rows of it' 0 "$(pg "SELECT count(*) FROM dday.member_reference WHERE member_id = $((stranger + 4))")"
 
 echo '--- auth-service does not know: dead letter after 1, 2 and 4 seconds'

@@ -55,15 +55,14 @@ note() {
   timed "$RUN/$1.answer" -H 'Content-Type: application/json' -H "Idempotency-Key: key-$1" --data-binary "{\"name\":\"$1\",\"text\":\"h\"}" "http://127.0.0.1:$PORT/notes"
 }
 
-# What needs no database, again and again for as long as $RUN/watching is there.
+# What needs no database, again and again for as long as $RUN/watching is there: lines WHAT STATUS SECONDS in $RUN/watched. By one program, since that one takes longer to
+# start than to ask; on a connection for each.
 watches() {
-  local url=http://127.0.0.1:$PORT
+  local url=http://127.0.0.1:$PORT each=(-sS --max-time 60 -o /dev/null -H 'Connection: close') told='%{http_code} %{time_total}\n'
   while [ -e "$RUN/watching" ] && kill -0 $$ 2>/dev/null; do
-    timed "$RUN/livez" "$url/livez"
-    timed "$RUN/metrics" "$url/metrics"
-    timed "$RUN/nowhere" "$url/nowhere"
-    timed "$RUN/method" -X DELETE "$url/livez"
-    timed "$RUN/type" -H 'Content-Type: text/plain' --data-binary x "$url/notes"
+    curl "${each[@]}" -w "livez $told" "$url/livez" --next "${each[@]}" -w "metrics $told" "$url/metrics" --next "${each[@]}" -w "nowhere $told" "$url/nowhere" \
+      --next "${each[@]}" -w "method $told" -X DELETE "$url/livez" \
+      --next "${each[@]}" -w "type $told" -H 'Content-Type: text/plain' --data-binary x "$url/notes" >>"$RUN/watched" 2>>"$RUN/curl.err" || true
   done
 }
 
@@ -73,18 +72,20 @@ began_as=$PID
 for i in {1..8}; do
   note "before-$i"
 done
-# Each worker has a connection that it has used.
+# Each worker has a connection that it has used: all of them wait for the table at once.
+held_until_crowded 'LOCK TABLE echo.note IN SHARE MODE' COMMIT $WORKERS
 clients=()
 for i in $(seq $WORKERS); do
-  curl -sS --max-time 20 -o /dev/null -H 'Content-Type: application/json' --data-binary "{\"name\":\"before-$((8 + i))\",\"text\":\"h\"}" \
-    "http://127.0.0.1:$PORT/notes?seconds=1" &
+  note "before-$((8 + i))" &
   clients+=($!)
 done
 wait "${clients[@]}"
+held_ends
 assert_eq 'connections of the service' $WORKERS "$(pg "SELECT count(*) FROM pg_stat_activity WHERE usename = 'echo' AND query <> ''")"
 assert_eq 'notes before' $((8 + WORKERS)) "$(notes)"
 assert_eq 'ready' 200 "$(ask GET /readyz)"
 
+metronome_start
 database_hangs
 began=$EPOCHREALTIME
 : >"$RUN/watching"
@@ -135,26 +136,29 @@ for fd in "${fds[@]}"; do
   exec {fd}>&-
 done
 assert_eq 'ready' 503 "$(ask GET /readyz)"
+asked=$EPOCHREALTIME
 for _ in {1..5}; do
   timed "$RUN/readyz" "http://127.0.0.1:$PORT/readyz"
 done
-assert_number 'seconds until it says that it is not ready' "$(longest "$RUN/readyz")" '<' 1.2
+no_longer 'seconds until it says that it is not ready' "$(longest "$RUN/readyz")" 1.2 "$asked"
 
 # Those that the workers had in hand are refused within the limit of silence.
 wait "${clients[@]}"
 for i in $(seq $WORKERS); do
   read -r status seconds <"$RUN/held-$i.answer"
   assert_eq "status of held-$i" 503 "$status"
-  assert_number "seconds until held-$i was refused" "$seconds" '<=' $PATIENCE
+  no_longer "seconds until held-$i was refused" "$seconds" $PATIENCE "$began"
 done
 rm "$RUN/watching"
 wait $watcher
 for what in livez metrics nowhere method type; do
+  sed -n "s/^$what //p" "$RUN/watched" >"$RUN/$what"
   echo "$what: $(wc -l <"$RUN/$what") calls, the slowest $(longest "$RUN/$what") s"
-  assert_number "calls of $what while the database hung" "$(wc -l <"$RUN/$what")" '>=' 50
-  assert_number "seconds of 95 in 100 calls of $what" "$(longest "$RUN/$what" 95)" '<' 0.2
-  assert_number "seconds of the slowest call of $what" "$(longest "$RUN/$what")" '<' 1 # the machine may be busy with others, too
+  assert_number "calls of $what while the database hung" "$(wc -l <"$RUN/$what")" '>=' 20
+  no_longer "seconds of 95 in 100 calls of $what" "$(longest "$RUN/$what" 95)" 0.2 "$began"
+  no_longer "seconds of the slowest call of $what" "$(longest "$RUN/$what")" 1 "$began"
 done
+metronome_stop
 assert_eq 'statuses' '200 200 404 405 415' "$(cut -d ' ' -f 1 "$RUN"/{livez,metrics,nowhere,method,type} | sort -u | tr '\n' ' ' | sed 's/^200/200 200/; s/ $//')"
 echo "the database hung for $(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }') s"
 

@@ -30,7 +30,7 @@ fi
 
 topic_create "$T.dlq" 1
 await 'the figure once the topic is there' 30 missing_is "$T.dlq" 0
-consumer_has_logged one ".event == \"dead_letter_topic_there\" and .topic == \"$T.dlq\"" || fail 'that the topic is there now is not said'
+await 'the line that it is there now' 5 consumer_has_logged one ".event == \"dead_letter_topic_there\" and .topic == \"$T.dlq\""
 consumer_stop one
 
 # The next one finds them all, and says nothing. Without Kafka it ends as soon as it is told to.

@@ -73,6 +73,7 @@ assert_eq 'dead letters in all' 2 "$(letters | wc -l)"
 echo '--- the topic goes away after the consumer has seen it: the relay holds'
 event warm-up 0 '"do":"poison"'
 await_records "$T.dlq" 3 30 >/dev/null
+await 'confirmation of that letter, which would be published again' 30 relay_has_all
 "$ROOT/build/dev/tests/tools/topic_tool" -b "$KAFKA" delete "$T.dlq"
 event poison-2 0 '"do":"poison"'
 event behind-2 0

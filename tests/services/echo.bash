@@ -55,6 +55,42 @@ raw() {
   echo "${line%$'\r'}"
 }
 
+seconds_since() {
+  awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }'
+}
+
+# What this machine itself was late is not counted where something is to take no longer than so long: from metronome_start on somebody rests for a tenth of a second, again and
+# again, and notes when he was woken, and by how much too late, if by as much again.
+metronome() {
+  local began
+  while [ -e "$RUN/metronome" ] && kill -0 $$ 2>/dev/null; do
+    began=$EPOCHREALTIME
+    sleep 0.1
+    awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print b, b - a > 0.2 ? b - a - 0.1 : 0 }' >>"$RUN/beats"
+  done
+}
+metronome_start() {
+  : >"$RUN/beats"
+  : >"$RUN/metronome"
+  metronome &
+  METRONOME=$!
+}
+metronome_stop() {
+  rm "$RUN/metronome"
+  wait "$METRONOME"
+}
+has_beaten_since() { # TIME
+  awk -v since="$1" '$1 > since { found = 1 } END { exit !found }' "$RUN/beats"
+}
+
+# no_longer WHAT SECONDS LIMIT BEGAN: of something that began then, and took so long. It may have been late until now, so its next beat is waited for.
+no_longer() {
+  if awk -v a="$2" -v b="$3" 'BEGIN { exit a <= b }'; then
+    await 'the metronome' 20 has_beaten_since "$EPOCHREALTIME"
+  fi
+  assert_number "$1" "$2" '<=' "$(awk -v began="$4" -v limit="$3" '$1 >= began { limit += $2 } END { print limit }' "$RUN/beats")"
+}
+
 metric() {
   curl -sS --max-time 5 "http://127.0.0.1:$PORT/metrics" | awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }'
 }

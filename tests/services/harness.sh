@@ -226,37 +226,6 @@ events_are() {
   "$ROOT/tests/tools/check_events" <"$RUN/all.records" >"$RUN/check_events" || fail "events are not as they are documented: $(cat "$RUN/check_events")"
 }
 
-# held_until_crowded SQL COMMIT|ROLLBACK COUNT: does it in a transaction that stays open until so many sessions of the database wait for its locks, and returns when it
-# has them. held_ends waits for its end. So that what is asked at once meets at once, however fast the service is.
-held_until_crowded() {
-  rm -f "$RUN/held"
-  psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -d "$DB" >"$RUN/held.log" 2>&1 <<SQL &
-SET application_name = 'holder';
-BEGIN;
-$1;
-\o $RUN/held
-SELECT 'held';
-\o
-DO \$\$
-BEGIN
-  FOR i IN 1..2000 LOOP
-    IF (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock') >= $3 THEN
-      RETURN;
-    END IF;
-    PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
-  END LOOP;
-  RAISE EXCEPTION 'nobody came';
-END \$\$;
-$2;
-SQL
-  HELD=$!
-  await 'the lock that others are to wait for' 20 test -s "$RUN/held"
-}
-
-held_ends() {
-  wait "$HELD" || fail "there was no crowd: $(cat "$RUN/held.log")"
-}
-
 # rows_are COUNT TABLE
 rows_are() {
   assert_eq "rows of $2" "$1" "$(pg "SELECT count(*) FROM $2")"

@@ -57,11 +57,8 @@ closed() {
   [ ! -s "$RUN/closed.err" ] || fail "a connection was reset: $(cat "$RUN/closed.err")"
 }
 
-seconds_since() {
-  awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }'
-}
-
 echo_tables
+metronome_start
 
 # A service that has not come to look for a while, as on a machine that is busy: clients wait in the kernel's queue when it is told to end.
 service_start crowd
@@ -139,7 +136,7 @@ for fd in "${waiting[@]}"; do
   exec {fd}>&-
 done
 ended full
-assert_number 'seconds until a full house was empty' "$(seconds_since "$began")" '<' 5
+no_longer 'seconds until a full house was empty' "$(seconds_since "$began")" 5 "$began"
 assert_eq 'notes of those who waited' 50 $(($(notes) - before))
 for fd in "${fds[@]}"; do
   closed "$fd"
@@ -178,11 +175,12 @@ assert_match 'what comes after it' '^connection: close' "$CONNECTION"
 answer "$body" || fail 'half a body whose rest came behind the signal got no answer'
 assert_match 'half a body' '^HTTP/1.1 201 ' "$STATUS_LINE"
 closed "$silent"
-assert_number 'seconds that the rest of a head was waited for' "$(seconds_since "$began")" '<' 4
+no_longer 'seconds that the rest of a head was waited for' "$(seconds_since "$began")" 4 "$began"
 closed "$stalled"
 ended half
-assert_number 'seconds that the rest of a body was waited for' "$(seconds_since "$began")" '>=' 4.9
-assert_number 'seconds that the rest of a body was waited for' "$(seconds_since "$began")" '<' 8
+seconds=$(seconds_since "$began")
+assert_number 'seconds that the rest of a body was waited for' "$seconds" '>=' 4.9
+no_longer 'seconds that the rest of a body was waited for' "$seconds" 8 "$began"
 assert_eq 'notes of half requests' 1 $(($(notes) - before))
 for fd in "$head" "$body" "$stalled" "$silent"; do
   exec {fd}>&-
@@ -193,4 +191,5 @@ service_start alone
 began=$EPOCHREALTIME
 kill -TERM "$PID"
 ended alone
-assert_number 'seconds until it had ended' "$(seconds_since "$began")" '<' 3
+no_longer 'seconds until it had ended' "$(seconds_since "$began")" 3 "$began"
+metronome_stop

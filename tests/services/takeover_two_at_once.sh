@@ -67,7 +67,7 @@ rows 1 3
 takeover_stops first BEFORE_COPY
 first=$pid
 rows 4 10
-assert_eq 'sessions with the lock, which are ended' 1 "$(pg "SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+assert_eq 'sessions with the lock, which are ended' 1 "$(pg "SELECT count(*) FILTER (WHERE pg_terminate_backend(l.pid, 20000)) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
   WHERE l.locktype = 'advisory' AND d.datname = '$DB'")"
 takeover_stops second AFTER_MARK
 second=$pid

@@ -3,8 +3,9 @@
 # twice, and where nobody can know whether COMMIT happened, that is said.
 # tags: asan
 POSTGRES=own
+# A session that asks for it waits at COMMIT, with its transaction committed, for a standby that is not there.
 # shellcheck disable=SC2034
-OWN_POSTGRES=('deadlock_timeout = 100ms' 'ssl = on')
+OWN_POSTGRES=('deadlock_timeout = 100ms' 'ssl = on' 'synchronous_commit = local' "synchronous_standby_names = 'nobody'")
 # The server reads its certificate at its start.
 certificate() {
   tls_make "$RUN/tls"

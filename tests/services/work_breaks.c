@@ -219,25 +219,18 @@ static void *terminate_in_commit(void *argument)
 
 static void check_terminated_in_commit(struct bench *bench)
 {
-  struct database *database = database_new(bench->direct, "work-check");
+  struct database *database = database_new(bench_conninfo(bench->direct, "options='-c synchronous_commit=on'"), "work-check");
   struct attempt attempt = {.id = "1"};
   struct work_outcome outcome;
   pthread_t thread;
 
   (void)bench_look(bench, "INSERT INTO item VALUES (1, 1)");
-  (void)bench_look(bench, "SET synchronous_commit = local");
-  (void)bench_look(bench, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-  (void)bench_look(bench, "SELECT pg_reload_conf()");
-  while (strcmp(bench_look(bench, "SHOW synchronous_standby_names"), "nobody") != 0) {
-  }
   CHECK(pthread_create(&thread, NULL, terminate_in_commit, bench) == 0, "a thread");
   bench_expect(VERDICT_RETRY, work_run(database, add, &attempt, &outcome), &outcome, "ended in COMMIT");
   (void)pthread_join(thread, NULL);
   CHECK(outcome.is_unknown && !outcome.is_committed && outcome.attempts == 1 && attempt.count == 1, "unknown, and not tried again: %u attempts",
         outcome.attempts);
   CHECK(bench_number(bench, "SELECT amount FROM item") == 2, "committed, in fact");
-  (void)bench_look(bench, "ALTER SYSTEM RESET synchronous_standby_names");
-  (void)bench_look(bench, "SELECT pg_reload_conf()");
   database_free(database);
 }
 

@@ -125,12 +125,13 @@ Test(kafka_publisher_breaks, a_batch_that_was_refused_for_the_moment_is_not_deli
   kafka_bench_open(&bench);
   kafka_bench_publish(&bench, &record, 0);
   cr_assert_eq(kafka_bench_wait_reports(&bench, 1), VERDICT_OK);
-  (void)rd_kafka_mock_broker_set_rtt(bench.cluster, 1, 100);
+  (void)rd_kafka_mock_broker_set_rtt(bench.cluster, 1, 1000); /* so long all four are on their way together */
   rd_kafka_mock_push_request_errors(bench.cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
   for (uint64_t token = 1; token < 5; token++) {
     kafka_bench_publish(&bench, &record, token);
   }
   (void)kafka_bench_wait_reports(&bench, 5);
+  (void)rd_kafka_mock_broker_set_rtt(bench.cluster, 1, 0);
   cr_assert_eq(bench.by_token[1], 1);
   cr_assert_eq(bench.outcomes[REPORT_LOST], 1);
   kafka_bench_read(&bench, "t", 1, bench.outcomes[REPORT_DELIVERED], count_seen, &seen);
@@ -196,7 +197,7 @@ Test(kafka_publisher_breaks, fatal_error_that_the_broker_caused_hands_out_all_re
   struct problem problem = {0};
 
   kafka_bench_topic(&bench, "t", 1);
-  kafka_bench_set(&bench, "linger.ms", "100"); /* one batch */
+  kafka_bench_set(&bench, "linger.ms", "1000"); /* one batch, also where we are kept waiting between two of them */
   kafka_bench_open(&bench);
   kafka_bench_prove(&bench, &record);
   rd_kafka_mock_push_request_errors(bench.cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
