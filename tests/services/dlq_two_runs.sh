@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A discard while a redrive of the same topic is at work: what the redrive has not reached yet is not sent, what it has passed is not forgotten by what it remembers itself,
 # and where both had letters in hand one of them says so.
-# tags: quick asan
+# tags: quick
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 # shellcheck source=tests/services/consumers.bash
