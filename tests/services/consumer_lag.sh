@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# consumer_lag_records counts what waits behind an event that fails, however long it fails: its partition is not fetched from, and those who look at the figure must see
-# it grow. The partition beside it is at its end all the while, and the group keeps its member, though the retry lasts longer than max.poll.interval.ms. Once they take effect, consumer_freshness_seconds has the age of all that waited, and
-# consumer_processing_seconds has not.
+# consumer_lag_records counts what waits behind an event that fails, however long it fails: its partition is not fetched from, and those who look at the figure
+# must see it grow. The partition beside it is at its end all the while, and the group keeps its member, though the retry lasts longer than
+# max.poll.interval.ms. Once they take effect, consumer_freshness_seconds has the age of all that waited, and consumer_processing_seconds has not.
 # tags: real-kafka
 # shellcheck source=tests/services/counting.sh
 . "${BASH_SOURCE[0]%/*}/counting.sh"
