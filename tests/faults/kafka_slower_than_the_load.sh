@@ -53,9 +53,13 @@ proxy_say kafka clear narrow
 fault_ends '1 Mbit/s'
 recovery_begins
 recovery_ends 'recovery' 180
-# A pause of five seconds allows the relay to ask, and TCP to be late with the answer.
-relay_has_logged relay session_failed '.cause == "stream_stalled"' || assert_eq 'walsender afterwards' "$before" "$(walsender)"
 settle 120
-verdict
-assert_eq 'duplicates' 0 "$(jq .duplicates "$RUN/verdict.json")"
+# A pause of five seconds allows the relay to ask, and TCP to be late with the answer.
+if relay_has_logged relay session_failed '.cause == "stream_stalled"'; then
+  verdict --only-unconfirmed
+else
+  assert_eq 'walsender afterwards' "$before" "$(walsender)"
+  verdict
+  assert_eq 'duplicates' 0 "$(jq .duplicates "$RUN/verdict.json")"
+fi
 relay_stop

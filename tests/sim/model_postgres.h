@@ -130,6 +130,9 @@ struct session_record {
   Lsn settled_lsn;
   int64_t settled_us; /* since when more is settled than was told; 0: it is not */
   int64_t busy_us;    /* when it last had something under way, or was held */
+  uint32_t left;      /* streams that this process has left in a row as stalled, */
+  uint32_t left_process;
+  Lsn left_lsn; /* with no more told than this */
 };
 
 /* The relay's end. */

@@ -7,11 +7,13 @@
 #include "world.h"
 
 enum {
-  LATE_US = 50000,           /* of a status, behind the time at which it is due */
-  CONFIRM_LATE_US = 100000,  /* and of a confirmation, which may just have missed one */
-  STATUS_MAX_US = 10000000,  /* FEEDBACK_INTERVAL_MAX_US, as documented */
-  SILENCE_MIN_US = 5000000,  /* what a server that was asked may take to say something, as documented */
-  STALLED_MAX_US = 16000000, /* a process may not notice that it was suspended for less, and what that put off takes no longer */
+  LATE_US = 50000,          /* of a status, behind the time at which it is due */
+  CONFIRM_LATE_US = 100000, /* and of a confirmation, which may just have missed one */
+  STATUS_MAX_US = 10000000, /* FEEDBACK_INTERVAL_MAX_US, as documented */
+  SILENCE_MIN_US = 5000000, /* what a server that was asked may take to say something, as documented, */
+  LEFT_MAX = 5,             /* and after how many streams that were left in a row it is waited for */
+  STALLED_MORE_US =
+      11000000, /* and behind that: a process may not notice that it was suspended for less than fifteen seconds, and what that put off takes no longer */
 };
 
 static void judge_timeliness(struct world *world, const struct relay *relay)
@@ -66,6 +68,17 @@ static int64_t free_since_us(const struct world *world, const struct relay *rela
   return since_us;
 }
 
+/* How long it owes this stream before it may leave it as stalled, as documented: twice as long as the one before, unless it has told more; for ever behind the fifth. */
+static int64_t patience_us(const struct session_record *record)
+{
+  return record->left < LEFT_MAX ? (int64_t)SILENCE_MIN_US << record->left : INT64_MAX / 2;
+}
+
+static Lsn told_of(const struct session_record *record)
+{
+  return record->flush > record->start ? record->flush : record->start;
+}
+
 /* While it stalls; what comes behind the end of it has come by itself. */
 static void judge_stalled_line(struct world *world, const struct relay *relay)
 {
@@ -76,11 +89,14 @@ static void judge_stalled_line(struct world *world, const struct relay *relay)
   if (relay->publisher.count > 0 || relay->state == RELAY_HELD) {
     record->busy_us = world->now_us;
   }
+  if (relay->stream.step == STEP_STREAMING && (told_of(record) > record->left_lsn || record->left_process != relay->process)) {
+    record->left = 0;
+  }
   if (relay->stream.step != STEP_STREAMING || sender == NULL || sender->stalled_until_us <= world->now_us || relay->is_stopping) {
     return;
   }
   since_us = later(later(sender->stalled_us, record->busy_us), free_since_us(world, relay));
-  if (world->now_us - since_us > STALLED_MAX_US) {
+  if (world->now_us - since_us > patience_us(record) + STALLED_MORE_US) {
     world_finds(world, "O10", "%s has got nothing from PostgreSQL for %d ms behind a pause, and keeps the connection", relay_name(relay),
                 (int)((world->now_us - since_us) / US_PER_MS));
   }
@@ -89,16 +105,20 @@ static void judge_stalled_line(struct world *world, const struct relay *relay)
 void oracle_on_left_for_stalled(struct world *world, const struct relay *relay)
 {
   const struct model_stream *stream = &relay->stream;
+  struct session_record *record = &world->relays[relay->number].stream.record;
   int64_t silent_us = world->now_us - later(stream->heard_us, stream->asked_us);
 
-  if (stream->asked_us == 0 || silent_us < SILENCE_MIN_US || stream->left_unread) {
+  if (stream->asked_us == 0 || silent_us < patience_us(record) || stream->left_unread) {
     world_finds(world, "O10", "%s leaves a connection that does not stall: %s, the last message %d ms ago%s", relay_name(relay),
                 stream->asked_us == 0 ? "the server was not asked or has answered" : "the server was asked",
                 (int)((world->now_us - stream->heard_us) / US_PER_MS), stream->left_unread ? ", and one unread" : "");
   }
-  if (stream->record.settled_lsn > stream->record.flush && !stream->left_blocked) {
+  if (stream->record.settled_lsn > stream->record.flush || stream->left_blocked) {
     world_finds(world, "I1", "%s leaves a connection, has settled %s and not said so", relay_name(relay), lsn_text(stream->record.settled_lsn).text);
   }
+  record->left++;
+  record->left_lsn = told_of(record);
+  record->left_process = relay->process;
 }
 
 /* Only the owner of the slot has records that are still to be sent. */

@@ -137,6 +137,10 @@ Test(stall, patience_is_short_again_once_something_more_is_confirmed)
   now_us = pause_for(&stall, STALL_PAUSE_US);
   stall_asked(&stall, 0, now_us);
   cr_assert_eq(stall_deadline_us(&stall), now_us + 4 * (int64_t)STALL_ANSWER_US);
+  stall_before_read(&stall, true, 90, now_us);
+  cr_assert_eq(stall_deadline_us(&stall), now_us + 4 * (int64_t)STALL_ANSWER_US, "the slot was found further back");
+  stall_before_read(&stall, true, 100, now_us);
+  cr_assert_eq(stall_deadline_us(&stall), now_us + 4 * (int64_t)STALL_ANSWER_US);
   stall_before_read(&stall, true, 101, now_us);
   cr_assert_eq(stall_deadline_us(&stall), now_us + STALL_ANSWER_US);
 }

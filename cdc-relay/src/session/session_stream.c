@@ -328,11 +328,11 @@ static void leave_stalled_stream(struct session *session)
   session_fail(session, SESSION_POSTGRES, &problem);
 }
 
-/* What is in flight, or not yet confirmed, would come twice. */
+/* What is in flight, or settled and not yet told, would come twice. (So do the rows of an open transaction, once for each stream that is left.) */
 static bool is_stalled(const struct session *session)
 {
   return session->now.mono_us >= stall_deadline_us(&session->stall) && !MUTANT(STALL_WAITED_OUT) && ledger_events_in_flight(session->ledger) == 0 &&
-         session->feedback.confirmed >= ledger_safe(session->ledger);
+         session->feedback.confirmed >= ledger_safe(session->ledger) && (stream_events(session->ports.stream) & POLLOUT) == 0;
 }
 
 /* A hold is over when what it was about has been passed, not when a stream could be started: what is wrong may lie in the stream. */

@@ -10,7 +10,7 @@ void stall_before_read(struct stall *stall, bool may_read, Lsn confirmed, int64_
 {
   int64_t long_us = stall->is_unattended ? STALL_PAUSE_US : STALL_SUSPENDED_US;
 
-  if (confirmed != stall->left_confirmed) {
+  if (confirmed > stall->left_confirmed) {
     stall->left = 0;
   }
   if (may_read) {

@@ -8,10 +8,11 @@
  *
  *   pause of STALL_PAUSE_US   -> is_to_ask   (the owner asks in its next status)
  *   asked                     -> a keepalive ends it; bytes, which may have been on their way before, begin the patience again
- *   patience over             -> is over     (the owner leaves the stream, once all that was read is settled and confirmed)
+ *   patience over             -> is over     (the owner leaves the stream, once all that was read is settled and told)
  *
  * A server that decodes something large may be silent for as long, and begins that again for the next stream, which may make the same pause again. So each stream that
- * is left with nothing confirmed since the one before has twice the patience of that one, and the last of STALL_LEFT_MAX is waited for: by then TCP has tried by itself.
+ * is left with nothing more told than before the one before has twice the patience of that one, and behind STALL_LEFT_MAX of them the next is waited for: by then TCP has
+ * tried by itself. That the next stream begins further back is no progress: who decodes may not have read what it was told last.
  */
 #ifndef SESSION_STALL_H
 #define SESSION_STALL_H
