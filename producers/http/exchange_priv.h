@@ -23,6 +23,7 @@ struct answer {
   size_t text_length;
   const char *content_type; /* static */
   bool is_replayed;
+  bool is_in_doubt; /* a repetition may take effect a second time: nobody is asked to come again */
 };
 
 struct exchange_priv {

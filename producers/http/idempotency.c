@@ -253,6 +253,7 @@ static void answer_unknown(struct exchange *exchange)
   } else {
     http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
                  "%s; it had no Idempotency-Key, so that a repetition, also one with a key, may take effect a second time: look before you repeat it", lost);
+    exchange->priv->answer.is_in_doubt = true;
   }
 }
 

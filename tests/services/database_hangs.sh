@@ -140,7 +140,7 @@ asked=$EPOCHREALTIME
 for _ in {1..5}; do
   timed "$RUN/readyz" "http://127.0.0.1:$PORT/readyz"
 done
-no_longer 'seconds until it says that it is not ready' "$(longest "$RUN/readyz")" 1.2 "$asked"
+each_no_longer 'seconds until it says that it is not ready' "$(longest "$RUN/readyz")" 1.2 "$asked"
 
 # Those that the workers had in hand are refused within the limit of silence.
 wait "${clients[@]}"
@@ -155,8 +155,8 @@ for what in livez metrics nowhere method type; do
   sed -n "s/^$what //p" "$RUN/watched" >"$RUN/$what"
   echo "$what: $(wc -l <"$RUN/$what") calls, the slowest $(longest "$RUN/$what") s"
   assert_number "calls of $what while the database hung" "$(wc -l <"$RUN/$what")" '>=' 20
-  no_longer "seconds of 95 in 100 calls of $what" "$(longest "$RUN/$what" 95)" 0.2 "$began"
-  no_longer "seconds of the slowest call of $what" "$(longest "$RUN/$what")" 1 "$began"
+  each_no_longer "seconds of 95 in 100 calls of $what" "$(longest "$RUN/$what" 95)" 0.2 "$began"
+  each_no_longer "seconds of the slowest call of $what" "$(longest "$RUN/$what")" 1 "$began"
 done
 metronome_stop
 assert_eq 'statuses' '200 200 404 405 415' "$(cut -d ' ' -f 1 "$RUN"/{livez,metrics,nowhere,method,type} | sort -u | tr '\n' ' ' | sed 's/^200/200 200/; s/ $//')"

@@ -91,6 +91,14 @@ no_longer() {
   assert_number "$1" "$2" '<=' "$(awk -v began="$4" -v limit="$3" '$1 >= began { limit += $2 } END { print limit }' "$RUN/beats")"
 }
 
+# each_no_longer WHAT SECONDS LIMIT BEGAN: of the slowest of many calls since then, each of which may have met one lateness and not all of them.
+each_no_longer() {
+  if awk -v a="$2" -v b="$3" 'BEGIN { exit a <= b }'; then
+    await 'the metronome' 20 has_beaten_since "$EPOCHREALTIME"
+  fi
+  assert_number "$1" "$2" '<=' "$(awk -v began="$4" -v limit="$3" '$1 >= began && $2 > late { late = $2 } END { print limit + late }' "$RUN/beats")"
+}
+
 metric() {
   curl -sS --max-time 5 "http://127.0.0.1:$PORT/metrics" | awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2) }'
 }

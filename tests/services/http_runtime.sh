@@ -320,8 +320,10 @@ loses_its_answer() {
 loses_its_answer 'without a key'
 refused 'a lost COMMIT without a key' 503 'took effect; it had no Idempotency-Key, so that a repetition, also one with a key, may take effect a second time' \
   "$(cat "$RUN/lost.status")"
+assert_eq 'without a key: who obeys would repeat it' '' "$(answer_header Retry-After)"
 loses_its_answer 'with a key' -H 'Idempotency-Key: lost'
 refused 'a lost COMMIT with a key' 503 'took effect; repeated with the same Idempotency-Key it takes effect once$' "$(cat "$RUN/lost.status")"
+assert_eq 'with a key: come again' 1 "$(answer_header Retry-After)"
 assert_eq 'the same again' 201 "$(post /notes '{"name":"with a key","text":"l"}' -H 'Idempotency-Key: lost')"
 assert_eq 'the same again: marked' true "$(answer_header Idempotency-Replayed)"
 assert_eq 'notes whose COMMIT was not answered' 2 "$(pg "SELECT count(*) FROM echo.note WHERE name IN ('with a key', 'without a key')")"
