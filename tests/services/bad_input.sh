@@ -49,7 +49,7 @@ while IFS='|' read -r service path; do
   call "$service" POST "$path" '' -H 'Content-Type: text/plain' --data-binary "$order" && answered 415
   call "$service" POST "$path" && answered 400
   head -c 70000 /dev/zero | tr '\0' ' ' >"$RUN/large"
-  call "$service" POST "$path" '' -H 'Content-Type: application/json' --data-binary "@$RUN/large" && answered 413
+  call "$service" POST "$path" '' -H 'Content-Type: application/json' -H 'Expect: 100-continue' --data-binary "@$RUN/large" && answered 413
   call "$service" POST "$path" '' -H 'Content-Type: application/json' -H 'Transfer-Encoding: chunked' --data-binary "@$RUN/large" && answered 413
   call "$service" DELETE "$path" && answered 405
   call "$service" POST "$path/nothing/of/the/kind" "$order" && answered 404

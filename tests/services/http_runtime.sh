@@ -94,8 +94,23 @@ refused 'another charset' 415 UTF-8 "$(ask POST /notes -H 'Content-Type: applica
 refused 'coded content' 415 Content-Encoding "$(post /notes '{}' -H 'Content-Encoding: gzip')"
 head -c 65537 /dev/zero | tr '\0' ' ' >"$RUN/large"
 head -c 3000000 /dev/zero | tr '\0' ' ' >"$RUN/larger"
-refused 'too large' 413 'larger than 65536' "$(post /notes @"$RUN/large")"
-refused 'too large, without a request to go on' 413 'larger than 65536' "$(post /notes @"$RUN/larger" -H 'Expect:')"
+refused 'too large' 413 'larger than 65536' "$(post /notes @"$RUN/large" -H 'Expect: 100-continue')"
+# Who sends without listening may find that nobody takes it any more, and has his answer all the same. (curl gives up there, now and then.)
+sends_without_listening() { # FILE
+  python3 -c '
+import socket, sys
+line = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20)
+try:
+    line.sendall(open(sys.argv[2], "rb").read())
+except OSError:
+    pass
+print(line.makefile().readline().strip())' "$PORT" "$1"
+}
+{
+  printf 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3000000\r\n\r\n'
+  cat "$RUN/larger"
+} >"$RUN/request"
+assert_match 'too large, without a request to go on' '^HTTP/1.1 413 ' "$(sends_without_listening "$RUN/request")"
 refused 'too large, in chunks' 413 'larger than 65536' "$(post /notes @"$RUN/large" -H 'Transfer-Encoding: chunked')"
 refused 'too large, in many chunks' 413 'larger than 65536' "$(post /notes @"$RUN/larger" -H 'Transfer-Encoding: chunked' -H 'Expect:')"
 {
@@ -109,7 +124,8 @@ assert_match 'two lengths' '^HTTP/1.1 400 ' "$(raw 'POST /notes HTTP/1.1\r\nHost
 assert_match 'a length that others may see' '^HTTP/1.1 400 ' "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length : 3\r\n\r\n')"
 assert_match 'a coding that is not known' '^HTTP/1.1 400 ' "$(raw 'POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n')"
 refused 'a head that is too large' 431 'larger than 16384' "$(ask GET /livez -H "X-Large: $(printf 'x%.0s' {1..20000})")"
-assert_match 'a head that is larger than the memory for it' '^4(13|31)$' "$(ask GET /livez -H "X-Large: $(printf 'x%.0s' {1..60000})")"
+printf 'GET /livez HTTP/1.1\r\nHost: x\r\nX-Large: %s\r\n\r\n' "$(printf 'x%.0s' {1..60000})" >"$RUN/request"
+assert_match 'a head that is larger than the memory for it' '^HTTP/1.[01] 4(13|31) ' "$(sends_without_listening "$RUN/request")"
 assert_match 'no HTTP' '^(HTTP/1.[01] 400 .*|)$' "$(raw 'what is this\r\n\r\n')"
 # libmicrohttpd 1.0 says these three in its own words.
 assert_eq 'no Host' 400 "$(ask GET /livez -H 'Host:')"
