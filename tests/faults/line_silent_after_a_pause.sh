@@ -13,6 +13,7 @@ POSTGRES=own
 . "$ROOT/tests/faults/proxy.sh"
 
 own_kafka
+relay_set KAFKA_QUEUE_BUFFERING_MAX_MESSAGES 500
 proxy_start line plain "127.0.0.1:$PG_PORT"
 relay_set POSTGRES_URL "postgresql://relay@${PROXY[line]}/$DB"
 watch_start
@@ -27,8 +28,8 @@ has_been_paused() {
 has_stalled() {
   relay_has_logged relay session_failed '.cause == "stream_stalled"'
 }
-# More than the producer takes.
-load_start --rate 0 --seconds 6 --connections 4 --keys 40
+# More than the producer takes, on a slow machine, too.
+load_start --rate 0 --seconds 10 --connections 4 --keys 40
 await 'the first transactions' 30 load_has_committed 50
 fault_begins 'Kafka frozen'
 proxy_say kafka freeze
