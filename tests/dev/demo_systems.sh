@@ -216,7 +216,7 @@ demo_system() {
   done < <(demo_system_consumers "$system")
   "demo_$system"
   # Nothing was published but what the steps have shown.
-  [ "$(cat "$RUN"/*.records | wc -l)" = $DEMO_SEEN ] || demo_gives_up "$DEMO_SEEN records were to arrive, and no more"
+  [ "$(cat "$RUN"/*.records | wc -l)" = "$DEMO_SEEN" ] || demo_gives_up "$DEMO_SEEN records were to arrive, and no more"
   if [ "$DEMO_KEEP" = 1 ]; then
     demo_step "All of it goes on; ./dev down ends it"
     echo "postgres=$PG_URL/$system"

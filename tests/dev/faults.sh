@@ -262,7 +262,9 @@ faults_arguments() {
         shift
         ;;
       --part)
-        [[ ${2:-} =~ ^([1-9][0-9]?)/([1-9][0-9]?)$ ]] && [ "${BASH_REMATCH[1]}" -le "${BASH_REMATCH[2]}" ] || usage_error 'faults: --part needs K/N, K not above N'
+        if ! [[ ${2:-} =~ ^([1-9][0-9]?)/([1-9][0-9]?)$ ]] || [ "${BASH_REMATCH[1]}" -gt "${BASH_REMATCH[2]}" ]; then
+          usage_error 'faults: --part needs K/N, K not above N'
+        fi
         FAULTS_PART=$2
         shift
         ;;

@@ -54,7 +54,7 @@ for file in "$ROOT"/docker/prometheus/*.rules.yml "$RUN/operations.rules.yml"; d
     esac
   done < <(sed -E 's/"[^"]*"//g' "$RUN/exprs" | grep -oE '\b(cdc_relay|http|database|events|consumer|member|service|job:)[a-z0-9_:]+' | sort -u)
   while read -r name labels; do
-    grep -qE "^$name[{ ]" "$RUN/pages" || continue # no series of it yet
+    grep -qE "^${name}[{ ]" "$RUN/pages" || continue # no series of it yet
     for label in $labels; do
       looked=$((looked + 1))
       grep -E "^$name\{" "$RUN/pages" | grep -qE "[{,]$label=\"" || fail "$file asks for the label $label of $name, which has none"
