@@ -1,6 +1,6 @@
 /*
- * fnv1a.h - the hash of tables whose keys nobody chooses to collide: Fowler, Noll and Vo's, variant 1a (RFC 9923). It is no defence against somebody who does;
- * every table that uses it is bounded, and compares what it finds.
+ * fnv1a.h - Fowler, Noll and Vo's hash, variant 1a (RFC 9923): where a collision costs a comparison, or, of 64 bits, is not to be expected. It is no defence against
+ * somebody who makes keys collide on purpose. Its values stand in event ids (event_place()): they must never change.
  */
 #ifndef FNV1A_H
 #define FNV1A_H

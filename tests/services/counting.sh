@@ -20,6 +20,16 @@ counting_tables() {
     "CREATE TABLE counted (seq bigserial, event_id text, n bigint CHECK (n >= 0), topic text, partition integer, \"offset\" bigint, key text, attempt integer)" >/dev/null
 }
 
+# The relay's first table is that of the dead letters, to any topic that begins with $T.
+relay_carries_letters() {
+  relay_set OUTBOX_0_TABLE public.outbox_binary
+  relay_set OUTBOX_0_TABLE_FIELD_EVENT_ID event_id
+  relay_set OUTBOX_0_TABLE_FIELDS_ADDITIONAL_PLACEMENT partition:partition
+  # shellcheck disable=SC2016
+  relay_set OUTBOX_0_ROUTE_TOPIC_REPLACEMENT '${routedByValue}'
+  relay_set OUTBOX_0_ROUTE_TOPIC_ALLOW "$T.*"
+}
+
 topics_new() {
   topic_create "$T" "$1"
   topic_create "$T.dlq" "$1"

@@ -7,12 +7,7 @@
 
 counting_tables
 topics_new 1
-relay_set OUTBOX_0_TABLE public.outbox_binary
-relay_set OUTBOX_0_TABLE_FIELD_EVENT_ID event_id
-relay_set OUTBOX_0_TABLE_FIELDS_ADDITIONAL_PLACEMENT partition:partition
-# shellcheck disable=SC2016
-relay_set OUTBOX_0_ROUTE_TOPIC_REPLACEMENT '${routedByValue}'
-relay_set OUTBOX_0_ROUTE_TOPIC_ALLOW "$T.*"
+relay_carries_letters
 relay_init
 relay_start
 

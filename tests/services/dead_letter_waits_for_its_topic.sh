@@ -10,12 +10,7 @@ counting_tables
 topic_create "$T" 2
 topic_create "$T.bytes" 1
 topic_create "outbox.event.$T" 1
-relay_set OUTBOX_0_TABLE public.outbox_binary
-relay_set OUTBOX_0_TABLE_FIELD_EVENT_ID event_id
-relay_set OUTBOX_0_TABLE_FIELDS_ADDITIONAL_PLACEMENT partition:partition
-# shellcheck disable=SC2016
-relay_set OUTBOX_0_ROUTE_TOPIC_REPLACEMENT '${routedByValue}'
-relay_set OUTBOX_0_ROUTE_TOPIC_ALLOW "$T.*"
+relay_carries_letters
 relay_set OUTBOX_1_TABLE public.outbox
 relay_set KAFKA_TOPIC_METADATA_PROPAGATION_MAX_MS 1000
 relay_init

@@ -83,19 +83,22 @@ has_beaten_since() { # TIME
   awk -v since="$1" '$1 > since { found = 1 } END { exit !found }' "$RUN/beats"
 }
 
-# no_longer WHAT SECONDS LIMIT BEGAN: of something that began then, and took so long. It may have been late until now, so its next beat is waited for.
-no_longer() {
-  if awk -v a="$2" -v b="$3" 'BEGIN { exit a <= b }'; then
+# beat_is_awaited SECONDS LIMIT: for what took longer. The metronome, too, may have been late until now, and has not said so yet.
+beat_is_awaited() {
+  if awk -v a="$1" -v b="$2" 'BEGIN { exit a <= b }'; then
     await 'the metronome' 20 has_beaten_since "$EPOCHREALTIME"
   fi
+}
+
+# no_longer WHAT SECONDS LIMIT BEGAN: of something that began then, and took so long.
+no_longer() {
+  beat_is_awaited "$2" "$3"
   assert_number "$1" "$2" '<=' "$(awk -v began="$4" -v limit="$3" '$1 >= began { limit += $2 } END { print limit }' "$RUN/beats")"
 }
 
 # each_no_longer WHAT SECONDS LIMIT BEGAN: of the slowest of many calls since then, each of which may have met one lateness and not all of them.
 each_no_longer() {
-  if awk -v a="$2" -v b="$3" 'BEGIN { exit a <= b }'; then
-    await 'the metronome' 20 has_beaten_since "$EPOCHREALTIME"
-  fi
+  beat_is_awaited "$2" "$3"
   assert_number "$1" "$2" '<=' "$(awk -v began="$4" -v limit="$3" '$1 >= began && $2 > late { late = $2 } END { print limit + late }' "$RUN/beats")"
 }
 

@@ -27,12 +27,7 @@ counting_tables
 filing_new none 3
 topic_create "$T.dlq" 3
 topic_create "$T.bytes" 1
-relay_set OUTBOX_0_TABLE public.outbox_binary
-relay_set OUTBOX_0_TABLE_FIELD_EVENT_ID event_id
-relay_set OUTBOX_0_TABLE_FIELDS_ADDITIONAL_PLACEMENT partition:partition
-# shellcheck disable=SC2016
-relay_set OUTBOX_0_ROUTE_TOPIC_REPLACEMENT '${routedByValue}'
-relay_set OUTBOX_0_ROUTE_TOPIC_ALLOW "$T.*"
+relay_carries_letters
 relay_init
 relay_start
 printf '{"n":  1, "do": "poison", "name": "\303\244\\u00e4"}' >"$RUN/value"
