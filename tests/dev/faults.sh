@@ -138,7 +138,7 @@ faults_scenario() {
       remark="exit code $rc, seed $FAULTS_SEED"
       ;;
   esac
-  lane_alone faults_tell "$name" "$ids" "$verdict" "$seconds" "$folder" "$remark" "$log"
+  lane_alone output faults_tell "$name" "$ids" "$verdict" "$seconds" "$folder" "$remark" "$log"
   [ $verdict = FAIL ] || rm -rf "$folder"
 }
 
@@ -177,7 +177,7 @@ faults_simulator() {
   else
     test_count simulator 1 0 0
   fi
-  lane_alone faults_tell simulator E-02 $verdict "$seconds" "$folder" "$remark" "$log"
+  lane_alone output faults_tell simulator E-02 $verdict "$seconds" "$folder" "$remark" "$log"
 }
 
 # faults_is_in_part POSITION: of the list of all runs, from 0 on.

@@ -119,7 +119,7 @@ lane_scenario() {
   shift 3
   mkdir -p "$LANE_FOLDER"
   # In the background, so that a lane that is told to end does so at once.
-  RUN=$LANE_FOLDER timeout -k 60 "$seconds" "$@" >"$log" 2>&1 </dev/null &
+  RUN=$LANE_FOLDER timeout -k 60 "$seconds" "$@" >"$log" 2>&1 </dev/null 8>&- &
   LANE_CHILD=$!
   wait $LANE_CHILD || rc=$?
   LANE_CHILD=''
@@ -127,10 +127,10 @@ lane_scenario() {
   return $rc
 }
 
-# lane_alone COMMAND...: no other lane writes meanwhile.
+# lane_alone WHAT COMMAND...: no other lane does anything under that name meanwhile.
 lane_alone() {
   {
     flock 8
-    "$@"
-  } 8>"$TEST_RUN/lock"
+    "${@:2}"
+  } 8>"$TEST_RUN/$1.lock"
 }

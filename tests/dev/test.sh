@@ -10,7 +10,8 @@
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on a private PostgreSQL and a broker, which scenarios of a lane share (lanes.sh)
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on such servers; its line `# plugins: both` makes it both; /asan as above;
-#                                                        `# build: faults`: with the programs of build/faults, which have crash points
+#                                                        `# build: faults`: with the programs of build/faults, which have crash points; `# alone: WHAT`: never
+#                                                        beside another one that says the same, whichever folder it is in
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
 #   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on that PostgreSQL
 #   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,
@@ -220,7 +221,7 @@ test_script() {
       ;;
     *)
       test_count "$name" 0 1 0
-      lane_alone test_tell_failed "$name" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")$([[ $name != faults/* ]] || echo ", FAULTS_SEED=$FAULTS_SEED")" "$log"
+      lane_alone output test_tell_failed "$name" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")$([[ $name != faults/* ]] || echo ", FAULTS_SEED=$FAULTS_SEED")" "$log"
       ;;
   esac
 }
@@ -326,7 +327,7 @@ test_jobs() {
 
 # test_job LINE: of test_jobs, in a lane.
 test_job() {
-  local name seconds plugin build file reason
+  local name seconds plugin build file reason alone
   read -r name seconds plugin build file reason <<<"$1"
   # shellcheck disable=SC1091
   . "$SERVERS/postgres.env"
@@ -336,7 +337,8 @@ test_job() {
     # They make databases of their own.
     PGHOST=$PG_SOCKET PGPORT=$PG_PORT PGUSER=postgres test_script "$name" "$seconds" bash "$file"
   else
-    PLUGIN=$plugin BUILD=$ROOT/build/$build test_script "$name" "$seconds" bash "$file"
+    alone=$(sed -n 's/^# alone: *//p' "$file")
+    PLUGIN=$plugin BUILD=$ROOT/build/$build ${alone:+lane_alone "$alone"} test_script "$name" "$seconds" bash "$file"
   fi
 }
 
