@@ -60,6 +60,7 @@ report_machine() {
 
 # Which revision and day the values of a figure are of, and which backlogs. Its settings are named where they are of more than one.
 report_origins() {
+  printf '| figure | settings | revision | day | events |\n|---|---|---|---|---|\n'
   awk -F '\t' '
     NR > 1 {
       revision = $7 == "" ? "earlier" : $7; day = $8 == "" ? "earlier" : $8
@@ -69,12 +70,11 @@ report_origins() {
       if ($9 != "" && $9 != "-" && !((key, $9) in seen)) { seen[key, $9] = 1; events[key] = events[key] (events[key] == "" ? "" : ", ") $9 }
     }
     END {
-      print "| figure | settings | revision | day | events |\n|---|---|---|---|---|"
       for (k = 1; k <= keys; k++) {
         key = order[k]; split(key, name, SUBSEP)
         printf "| %s | %s | %s | %s | %s |\n", name[1], (origins[name[1]] > 1 ? settings[key] : "all"), name[2], name[3], events[key]
       }
-    }' "$BENCH_TSV"
+    }' "$BENCH_TSV" | sort -s -t '|' -k 2,2
 }
 
 # figure TAB setting TAB system TAB metric TAB median TAB smallest TAB largest TAB runs, in the order of their first line.
