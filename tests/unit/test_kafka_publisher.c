@@ -158,7 +158,7 @@ Test(kafka_publisher, full_queue_says_wait_while_the_broker_is_down_and_nothing_
   publisher_figures(bench.publisher, &figures);
   cr_assert_eq(figures.max_events, 50);
   cr_assert_eq(figures.queue_events, 50);
-  cr_assert_eq(figures.queue_bytes, 50 * 8);
+  cr_assert_eq(figures.queue_bytes, INT64_C(50) * 8);
   cr_assert_eq(rd_kafka_mock_broker_set_up(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
   kafka_bench_publish(&bench, &record, 50);
   cr_assert_eq(kafka_bench_wait_reports(&bench, 51), VERDICT_OK);
