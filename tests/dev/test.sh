@@ -6,6 +6,7 @@
 #   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
 #   build/mutants    whether the tests notice each mutant (./dev faults --mutants --short); not with --quick
 #   build/no-faults/VARIANT                              that none of its programs has mutants or crash points
+#   bench/report     tests/bench/report_check.sh         the report of the benchmark, made of values that are known
 #   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on a private PostgreSQL and a broker, which scenarios of a lane share (lanes.sh)
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
@@ -408,6 +409,7 @@ dev_test() {
     if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
     test_simulator $which
     test_has_no_faults
+    test_program bench/report "$ROOT/tests/bench/report_check.sh"
     # Whether the tests notice what they are there for.
     [ $which = quick ] || [ -n "$TEST_MATRIX" ] || test_program build/mutants "$ROOT/dev" faults --mutants --short
   fi
