@@ -10,6 +10,7 @@
 --     auth     auth-service, auth_service                   member, request_answer; public.member_outbox_event    member-events, by that table
 --     dday     d-day-service, dday_service                  member_reference, d_day, inbox                        dead letters: member-events.DLT
 --              member-dead-letters, member_dead_letters     failed_event, alert, inbox                            nothing by SQL
+--                                                           (of the inbox, each the rows of its own name alone)
 --
 -- No service sees another's schema: what d-day-service knows of members it knows by events. member-dead-letters, which reads whatever bytes somebody could not, and has the
 -- secrets of those who are told, sees neither the members nor an outbox; people who list, retry and close have its role. The roles have no login; members have, by example:
