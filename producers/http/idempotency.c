@@ -257,7 +257,8 @@ static void answer_unknown(struct exchange *exchange)
     priv->used_up = NULL;
   }
   if (priv->has_claim && used_up != NULL) {
-    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; if it did, a repetition with the same Idempotency-Key gets its answer; if not, %s", lost, used_up);
+    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; if it did, a repetition with the same Idempotency-Key gets its answer; if not, %s", lost,
+                 used_up);
   } else if (priv->has_claim) {
     http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; repeated with the same Idempotency-Key it takes effect once", lost);
   } else if (used_up != NULL) {

@@ -146,7 +146,7 @@ for file in 1 2; do
       3) body='[]' ;;
       4) body="{\"customerId\": \"$long\"}" ;;
     esac
-    crowd_line $file $i order-service POST /api/orders "$body"
+    crowd_line $file "$i" order-service POST /api/orders "$body"
   done | sed 1d >"$RUN/crowd.$file"
 done
 crowd_asks
@@ -176,7 +176,7 @@ for file in 1 2; do
       4) path=/api/orders/00000000-0000-4000-8000-000000000000/status body="{$customer, \"previousStatus\": 20, \"currentStatus\": 25}" ;;
       5) service=auth-service method=PUT path=$member body='{"nickname": "back"}' ;;
     esac
-    crowd_line $file $i $service $method "$path" "$body"
+    crowd_line $file "$i" $service $method "$path" "$body"
   done | sed 1d >"$RUN/crowd.$file"
 done
 held_until_crowded "SELECT FROM orders.customer_order FOR UPDATE; SELECT FROM auth.member FOR UPDATE" COMMIT 12

@@ -9,7 +9,7 @@
 system_new membership
 relay_init
 relay_start
-service_start auth-service
+service_start auth-service PGOPTIONS='-c lock_timeout=60s'
 
 login() { # CODE [PROVIDER [CURL-ARGUMENT...]]
   call auth-service POST /api/auth/oauth/login "{\"provider\": \"${2:-kakao}\", \"code\": \"$1\"}" "${@:3}"

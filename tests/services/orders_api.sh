@@ -9,7 +9,7 @@
 system_new orders
 relay_init
 relay_start
-service_start order-service
+service_start order-service PGOPTIONS='-c lock_timeout=60s'
 service_start product-service
 
 # An order, and its two steps.
