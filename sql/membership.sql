@@ -10,6 +10,7 @@
 --     auth     auth-service, auth_service                   member, request_answer; public.member_outbox_event    member-events, by that table
 --     dday     d-day-service, dday_service                  member_reference, d_day, inbox                        dead letters: member-events.DLT
 --              member-dead-letters, member_dead_letters     failed_event, alert, inbox                            nothing by SQL
+--                                                           (of the inbox, each the rows of its own name alone)
 --
 -- No service sees another's schema: what d-day-service knows of members it knows by events. member-dead-letters, which reads whatever bytes somebody could not, and has the
 -- secrets of those who are told, sees neither the members nor an outbox; people who list, retry and close have its role. The roles have no login; members have, by example:
@@ -56,7 +57,7 @@ CREATE TABLE IF NOT EXISTS public.member_outbox_event (
   event_type     varchar(20) NOT NULL,
   payload        text        NOT NULL,
   published      boolean     NOT NULL DEFAULT false, -- the old scheduler's; nobody else reads or writes it
-  created_at     timestamp   NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+  created_at     timestamp   NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')
 );
 
 -- Headers of what the new services write. An old service names its columns and knows nothing of these; event_time comes by itself, for the header timestamp.
@@ -69,6 +70,9 @@ ALTER TABLE public.member_outbox_event
 -- Defaults that the old table need not have had. A default is no part of ADD COLUMN: rows that are there already would get it, and were not written now.
 -- The old services make their ids themselves, counted up or out of the time. Ours begin at 2^62, which neither reaches: the two cannot meet, and `ORDER BY id` is still
 -- the order of time for each.
+-- The times are those of the INSERT and not of BEGIN, which now() tells: a request writes its event behind the lock of its member, for which it may have waited, so that a
+-- member's events have their times in the order of their commits, and a take-over by created_at (docs/migration.md) publishes them in it. An earlier version of this script
+-- took now(); a default of the old table's own stays.
 CREATE SEQUENCE IF NOT EXISTS public.member_outbox_event_id AS bigint MINVALUE 4611686018427387904 START WITH 4611686018427387904;
 DO $$
 DECLARE
@@ -76,12 +80,16 @@ DECLARE
 BEGIN
   FOR missing IN
     SELECT w.name, w.value
-      FROM (VALUES ('id', 'nextval(''public.member_outbox_event_id''::regclass)'),
-                   ('published', 'false'),
-                   ('created_at', '(now() AT TIME ZONE ''UTC'')'),
-                   ('event_time', 'to_char(now() AT TIME ZONE ''UTC'', ''YYYY-MM-DD"T"HH24:MI:SS.US"Z"'')')) AS w(name, value)
+      FROM (VALUES ('id', 'nextval(''public.member_outbox_event_id''::regclass)', NULL),
+                   ('published', 'false', NULL),
+                   ('created_at', '(clock_timestamp() AT TIME ZONE ''UTC'')', '(now() AT TIME ZONE ''UTC''::text)'),
+                   ('event_time', 'to_char(clock_timestamp() AT TIME ZONE ''UTC'', ''YYYY-MM-DD"T"HH24:MI:SS.US"Z"'')',
+                    'to_char((now() AT TIME ZONE ''UTC''::text), ''YYYY-MM-DD"T"HH24:MI:SS.US"Z"''::text)')) AS w(name, value, earlier)
       JOIN pg_catalog.pg_attribute a ON a.attrelid = 'public.member_outbox_event'::regclass AND a.attname = w.name AND NOT a.attisdropped
-     WHERE NOT a.atthasdef AND a.attidentity = '' LOOP
+      LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attidentity = ''
+       -- PostgreSQL 13 prints AT TIME ZONE as the function that it is.
+       AND (d.oid IS NULL OR replace(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'timezone(''UTC''::text, now())', '(now() AT TIME ZONE ''UTC''::text)') = w.earlier) LOOP
     EXECUTE format('ALTER TABLE public.member_outbox_event ALTER COLUMN %I SET DEFAULT %s', missing.name, missing.value);
   END LOOP;
 END
@@ -320,6 +328,26 @@ GRANT SELECT, INSERT, UPDATE ON dday.member_reference TO dday_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON dday.d_day TO dday_service;
 GRANT SELECT, INSERT, UPDATE ON dday.failed_event, dday.alert TO member_dead_letters;
 GRANT SELECT, INSERT ON dday.inbox TO dday_service, member_dead_letters;
+
+-- Two services have this inbox, and a row in another's name would keep an event from that one, without a trace. So each sees and writes the rows of its own name alone; the
+-- janitor, who goes by age, sees all of them.
+DO $$
+DECLARE
+  wanted record;
+BEGIN
+  FOR wanted IN
+    SELECT * FROM (VALUES ('inbox_of_d_day_service', 'dday_service', $q$consumer = 'd-day-service'$q$),
+                          ('inbox_of_member_dead_letters', 'member_dead_letters', $q$consumer = 'member-dead-letters'$q$),
+                          ('inbox_of_the_janitor', 'outbox_janitor', 'true')) AS w(policy, role, condition) LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = 'dday.inbox'::regclass AND polname = wanted.policy) THEN
+      EXECUTE format('CREATE POLICY %I ON dday.inbox TO %I USING (%s)', wanted.policy, wanted.role, wanted.condition);
+    END IF;
+  END LOOP;
+  IF NOT (SELECT relrowsecurity FROM pg_catalog.pg_class WHERE oid = 'dday.inbox'::regclass) THEN
+    ALTER TABLE dday.inbox ENABLE ROW LEVEL SECURITY;
+  END IF;
+END
+$$;
 
 -- inbox_prune('dday', '45 days') runs with its caller's rights.
 GRANT USAGE ON SCHEMA dday TO outbox_janitor;

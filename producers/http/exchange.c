@@ -103,6 +103,11 @@ bool http_fields_are_sound(struct exchange *exchange, const struct fields *field
   return false;
 }
 
+void http_use_up(struct exchange *exchange, const char *words)
+{
+  exchange->priv->used_up = words;
+}
+
 /* Its place in the service's list, or the one behind the last possible. */
 static size_t place_of_type(const struct http_service *service, const char *type)
 {
@@ -142,7 +147,9 @@ void exchange_come_again(struct exchange *exchange, const char *why)
 {
   const struct exchange_priv *priv = exchange->priv;
 
-  if (priv->idempotency_key != NULL || priv->has_claim) {
+  if (priv->used_up != NULL) {
+    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s, and this attempt did nothing; %s", why, priv->used_up);
+  } else if (priv->idempotency_key != NULL || priv->has_claim) {
     http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
                  "%s, and this attempt did nothing; whether an earlier one with this Idempotency-Key took effect is told to who repeats it with the same key",
                  why);

@@ -61,10 +61,15 @@ void http_transact(struct exchange *exchange, WorkFunction function, void *conte
  * now, instead of with the next statement. False: the function returns WORK_FAILED, since the key has an answer, which is given then, or the database failed. Behind it a
  * repetition of this request waits until the unit has ended, and no longer than lock_timeout (5 s): 503 then. It gets the answer where that was committed and is below 400. A
  * refusal is not stored, nor is what fails behind the question: the repetition claims the key anew and asks again. Whoever cannot be asked twice must therefore be the last who
- * can refuse, or the client must come with something new to ask by, and with a new key: say so in the refusal, and not that it may try again.
+ * can refuse, or the client must come with something new to ask by, and with a new key: http_use_up() says so of failures, and the function's own refusals must.
  * Without a key: true, and nothing is sent. With one the transaction is open while somebody else answers: that needs a time limit far below 15 s
  * (idle_in_transaction_session_timeout). The function may run again: what it was told it keeps in its context.
  */
 bool MUST_CHECK http_claim(struct exchange *exchange, struct work *work);
+/*
+ * Right before that question: from now on what the request came with may be used up, and its repetition cannot succeed. No answer has Retry-After any more, and what fails is
+ * answered with `words`, which say what to come with instead, and not with "try again". `words` is borrowed until the answer is sent.
+ */
+void http_use_up(struct exchange *exchange, const char *words);
 
 #endif

@@ -36,6 +36,7 @@ struct exchange_priv {
   struct query query;
   const char *idempotency_key; /* NULL: none, or taken by a unit of work */
   bool has_claim;              /* the unit of work in hand claims a key */
+  const char *used_up;         /* NULL: nothing is, and the request may come again; else what to come with instead */
   struct uuid_source ids;      /* for all identifiers of the request */
   char client_address[INET6_ADDRSTRLEN];
   /* What the last attempt of a unit of work has left. */

@@ -243,17 +243,30 @@ static void answer_refused_data(struct exchange *exchange, const struct work_out
   }
 }
 
-/* The connection was lost behind COMMIT. Who sent no key must not think that one which he adds now knows of this request. */
+/*
+ * The connection was lost behind COMMIT. Who sent no key must not think that one which he adds now knows of this request. Who sent one may come again even where something is used
+ * up: he is told the stored answer if there is one, and nothing can take effect a second time.
+ */
 static void answer_unknown(struct exchange *exchange)
 {
   static const char lost[] = "the database was lost before it said whether the request took effect";
+  struct exchange_priv *priv = exchange->priv;
+  const char *used_up = priv->used_up;
 
-  if (exchange->priv->has_claim) {
+  if (priv->has_claim) {
+    priv->used_up = NULL;
+  }
+  if (priv->has_claim && used_up != NULL) {
+    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; if it did, a repetition with the same Idempotency-Key gets its answer; if not, %s", lost,
+                 used_up);
+  } else if (priv->has_claim) {
     http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; repeated with the same Idempotency-Key it takes effect once", lost);
+  } else if (used_up != NULL) {
+    http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "%s: look; if it did not, %s", lost, used_up);
   } else {
     http_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
                  "%s; it had no Idempotency-Key, so that a repetition, also one with a key, may take effect a second time: look before you repeat it", lost);
-    exchange->priv->answer.is_in_doubt = true;
+    priv->answer.is_in_doubt = true;
   }
 }
 
@@ -268,7 +281,8 @@ static void answer_failure(struct exchange *exchange, enum verdict verdict, cons
     break;
   case VERDICT_FATAL:
     exchange_note(exchange, LOG_ERROR, "%s", outcome->problem.text);
-    http_problem(exchange, MHD_HTTP_INTERNAL_SERVER_ERROR, "the request could not be carried out, and the reason is not in it");
+    http_problem(exchange, MHD_HTTP_INTERNAL_SERVER_ERROR, "the request could not be carried out, and the reason is not in it%s%s",
+                 exchange->priv->used_up != NULL ? "; " : "", exchange->priv->used_up != NULL ? exchange->priv->used_up : "");
     break;
   case VERDICT_WAIT:
   case VERDICT_RETRY:

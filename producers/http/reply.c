@@ -63,7 +63,7 @@ void reply_make(struct request *request)
   add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
   add_header(response, "X-Content-Type-Options", "nosniff");
   add_header(response, "X-Correlation-Id", request->exchange.origin.correlation_id);
-  if (answer->status == MHD_HTTP_SERVICE_UNAVAILABLE && !answer->is_in_doubt) {
+  if (answer->status == MHD_HTTP_SERVICE_UNAVAILABLE && !answer->is_in_doubt && request->priv.used_up == NULL) {
     add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
   }
   if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED) {

@@ -18,12 +18,12 @@
  * Who has withdrawn stays withdrawn: consumers never revive a member either.
  *
  * A call is one statement, and a second trip to the database for the event and COMMIT, so that a member is locked for no longer than that. A login with an Idempotency-Key has
- * a trip more, in front: its key is claimed before the provider is asked, and who logs in is known behind that.
+ * a trip more, in front (docs/services.md, "What they cost"): its key is claimed before the provider is asked, and who logs in is known behind that.
  *
  * No provider is asked. The stand-in takes `code` as `person` or `person:anything`: the same person again and again, whatever stands behind the colon. A real one takes a code
- * once; so a login claims its Idempotency-Key before it asks, and a repetition gets the stored answer if the login was let in. A refusal is not stored: behind 401, 403 or 503 the
- * code may be used up, and a repetition would ask with it again, so that the client needs a new code. (That answer says who the member is. A service that also hands out a
- * token makes it anew behind the transaction: in a table it would be a password.)
+ * once; so a login claims its Idempotency-Key before it asks, and a repetition gets the stored answer if the login was let in. A refusal is not stored: once the provider was asked
+ * the code may be used up, and a repetition would ask with it again, so that 401, 403 and 503 ask for a new code, and none has Retry-After. (The stored answer says who the member
+ * is. A service that also hands out a token makes it anew behind the transaction: in a table it would be a password.)
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -169,9 +169,10 @@ static bool person_is_identified(struct call *call)
   if (call->person[0] != '\0') {
     return true;
   }
+  http_use_up(call->exchange, "the code may be used up: come with a new one");
   switch (call->standin) {
   case STANDIN_AWAY:
-    http_problem(call->exchange, 503, "the OAuth provider does not answer");
+    http_problem(call->exchange, 503, "the OAuth provider does not answer, and the code may be used up: come with a new one");
     return false;
   case STANDIN_ANSWERS:
     if (standin_identify(call->code, call)) {
@@ -181,7 +182,7 @@ static bool person_is_identified(struct call *call)
   case STANDIN_REFUSES:
     break;
   }
-  http_problem(call->exchange, 401, "the OAuth provider does not know this code");
+  http_problem(call->exchange, 401, "the OAuth provider does not know this code, or no more: come with a new one");
   return false;
 }
 
@@ -199,7 +200,7 @@ static enum work_end person_logs_in(struct work *work, void *context)
     return WORK_FAILED;
   }
   if (is_withdrawn(member)) {
-    http_problem(call->exchange, 403, "this member has withdrawn");
+    http_problem(call->exchange, 403, "this member has withdrawn, for good, and the code is used up: who logs in as another person comes with a new one");
     return WORK_ROLLBACK;
   }
   bool is_made = strcmp(member_text(member, MEMBER_IS_MADE), "t") == 0;

@@ -7,7 +7,7 @@
  *
  * Status is a number, as the callers have it: 20 -> 25 -> 80, nothing else. A step is refused, in this order: 404 there is no such order; 422 the customer or the
  * e-mail is not the order's; 409 the order is not where the caller thinks; 422 no such step. The order stays locked from the look at it to the commit, so that of two
- * equal requests one takes the step and the other gets 409.
+ * equal requests one takes the step and the other gets 409. The time of a step is taken under that lock, and is later than that of the step before, whatever the clocks do.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,9 +24,11 @@ static const struct statement INSERT_ORDER = {
     "INSERT INTO orders.customer_order (order_id, customer_id, customer_email, total_amount, currency, status, created_at, updated_at) "
     "VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
 };
+/* The clock is read outside of the part that waits for the lock. */
 static const struct statement LOCK_ORDER = {
     "lock_order",
-    "SELECT customer_id, customer_email, status, order_id FROM orders.customer_order WHERE order_id = $1 FOR UPDATE",
+    "WITH found AS (SELECT * FROM orders.customer_order WHERE order_id = $1 FOR UPDATE) SELECT customer_id, customer_email, status, order_id, "
+    "to_char(greatest(clock_timestamp(), updated_at + interval '1 microsecond') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM found",
 };
 static const struct statement MOVE_ORDER = {
     "move_order",
@@ -41,7 +43,7 @@ struct order {
   const char *total_amount, *currency; /* made */
   int64_t previous_status, status;     /* moved */
   char event_id[UUID_SIZE];
-  char now[OUTBOX_TIME_SIZE];
+  const char *now;
 };
 
 static void order_publish(struct work *work, const struct order *order, const char *topic, const char *type, json_t *body)
@@ -80,6 +82,7 @@ static enum work_end order_is_moved(struct work *work, void *context)
     return WORK_ROLLBACK;
   }
   order.id = PQgetvalue(stored, 0, 3); /* as it was made: the same uuid in other letters would be another key */
+  order.now = PQgetvalue(stored, 0, 4);
   if (strcmp(PQgetvalue(stored, 0, 0), order.customer_id) != 0 || strcmp(PQgetvalue(stored, 0, 1), order.customer_email) != 0) {
     http_problem(order.exchange, 422, "customerId or customerEmail is not that of order %s", order.id);
     return WORK_ROLLBACK;
@@ -102,23 +105,24 @@ static enum work_end order_is_moved(struct work *work, void *context)
   return WORK_COMMIT;
 }
 
-/* Ids and times of an order or of a step: once per request, however often the unit of work has to be done again. */
+/* The event's id is made once per request, however often the unit of work has to be done again; so are, below, id and time of a new order. */
 static struct order order_of(struct exchange *exchange, const char *id, struct fields *fields)
 {
   struct order order = {.exchange = exchange, .id = id};
   order.customer_id = fields_text(fields, "customerId", 1, CUSTOMER_ID_MAX_CHARACTERS);
   order.customer_email = fields_email(fields, "customerEmail");
   http_uuid_new(exchange, order.event_id);
-  outbox_time(moment_now().wall_us, false, order.now);
   return order;
 }
 
 static void make_order(struct exchange *exchange)
 {
-  char id[UUID_SIZE];
+  char id[UUID_SIZE], now[OUTBOX_TIME_SIZE];
   http_uuid_new(exchange, id);
+  outbox_time(moment_now().wall_us, false, now);
   struct fields fields = fields_of(exchange->body);
   struct order order = order_of(exchange, id, &fields);
+  order.now = now;
   order.total_amount = fields_decimal(&fields, "totalAmount", "0.01", 2);
   order.currency = fields_currency(&fields, "currency");
   if (http_fields_are_sound(exchange, &fields)) {

@@ -120,14 +120,15 @@ service_lives() {
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # Calls
 
-# call SERVICE METHOD PATH [BODY [CURL-ARGUMENT...]]: the answer's status in STATUS, its body in ANSWER, its headers in $RUN/call.headers; the call's correlation id in
-# CORRELATION. A body is sent as application/json.
+# call SERVICE METHOD PATH [BODY [CURL-ARGUMENT...]]: the answer's status in STATUS, its body in ANSWER, its headers in $RUN/call.headers; the call's correlation id, which ends
+# with CORRELATION_END, in CORRELATION. A body is sent as application/json.
+CORRELATION_END=''
 call() {
   local service=$1 method=$2 path=$3 body=${4-} arguments
   shift 3
   [ $# = 0 ] || shift
   CALLS=$((CALLS + 1))
-  CORRELATION=$MINE.$CALLS
+  CORRELATION=$MINE.$CALLS$CORRELATION_END
   arguments=(-sS --path-as-is --max-time 30 -X "$method" -H "X-Correlation-Id: $CORRELATION" -D "$RUN/call.headers" -o "$RUN/call.answer" -w '%{http_code}')
   if [ -n "$body" ]; then
     printf '%s' "$body" >"$RUN/call.body"
@@ -142,7 +143,7 @@ call() {
 # answered STATUS: of the last call; a problem is one in form, and has the correlation id too.
 answered() {
   [ "$STATUS" = "$1" ] || fail "$CALL"$'\n'"  expected: $1"$'\n'"  actual:   $STATUS $ANSWER"
-  grep -qi "^x-correlation-id: $CORRELATION"$'\r' "$RUN/call.headers" || fail "$CALL: the answer has not the request's correlation id: $(cat "$RUN/call.headers")"
+  grep -qixF "x-correlation-id: $CORRELATION"$'\r' "$RUN/call.headers" || fail "$CALL: the answer has not the request's correlation id: $(cat "$RUN/call.headers")"
   if [ "$1" -ge 400 ]; then
     grep -qi '^content-type: application/problem+json' "$RUN/call.headers" || fail "$CALL: $STATUS is no application/problem+json: $(cat "$RUN/call.headers")"
     jq -e --argjson status "$1" '.status == $status and (.title | type) == "string"' "$RUN/call.answer" >/dev/null || fail "$CALL: no problem in form: $ANSWER"
@@ -156,6 +157,31 @@ refused() {
   call "$@"
   answered "$status"
   [ "$field" = - ] || [[ $ANSWER == *"$field"* ]] || fail "$CALL: the answer does not name $field: $ANSWER"
+}
+
+# call_behind TABLE OTHER SERVICE METHOD PATH BODY: a call, answered with 200, whose transaction begins before that of OTHER, a command that makes a call, and is committed behind
+# it. It waits in between, by the key that it claims in the table of answers first of all: somebody else has it, and does not come to his end. The service must have been started
+# with a lock_timeout that is longer than that may take: PGOPTIONS='-c lock_timeout=60s'.
+call_behind() {
+  local table=$1 other=$2 key=$MINE.behind holder waiting
+  shift 2
+  pg "BEGIN; INSERT INTO $table (key, route, digest) VALUES ('$key', '', ''); SELECT pg_sleep(60)" >"$RUN/behind.holder" 2>&1 &
+  holder=$!
+  await 'somebody who has the key' 20 sessions_are 1 "query LIKE '%$key%' AND wait_event = 'PgSleep'"
+  curl -sS --max-time 60 -o /dev/null -w '%{http_code}' -X "$2" -H "X-Correlation-Id: $MINE.behind" -H "Idempotency-Key: $key" -H 'Content-Type: application/json' --data "$4" \
+    "http://127.0.0.1:${SERVICE_PORT[$1]}$3" >"$RUN/behind" &
+  waiting=$!
+  await 'a call that waits for the key' 20 sessions_are 1 "wait_event_type = 'Lock'"
+  $other
+  answered 200
+  pg "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'" >/dev/null
+  wait $holder || true
+  wait $waiting || true
+  assert_eq 'the answer to the call that waited' 200 "$(cat "$RUN/behind")"
+}
+
+sessions_are() { # COUNT CONDITION
+  [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND $2")" = "$1" ]
 }
 
 # of_answer JQ-PROGRAM

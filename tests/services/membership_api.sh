@@ -9,7 +9,7 @@
 system_new membership
 relay_init
 relay_start
-service_start auth-service
+service_start auth-service PGOPTIONS='-c lock_timeout=60s'
 
 login() { # CODE [PROVIDER [CURL-ARGUMENT...]]
   call auth-service POST /api/auth/oauth/login "{\"provider\": \"${2:-kakao}\", \"code\": \"$1\"}" "${@:3}"
@@ -134,6 +134,17 @@ answered 200
 assert_eq 'the nickname behind a change that was repeated' June "$(pg "SELECT nickname FROM auth.member WHERE member_id = $jun")"
 events_are 31
 
+# A change whose transaction began before that of another, and is committed behind it: whatever time its event has, it is the later one. By created_at a take-over goes.
+renamed_first() {
+  call auth-service PUT "/api/members/$jun" '{"nickname": "first"}'
+}
+call_behind auth.request_answer renamed_first auth-service PUT "/api/members/$jun" '{"nickname": "second"}'
+for time in id created_at event_time "payload::json ->> 'timestamp'"; do
+  assert_eq "the last two changes, by $time" 'first second' \
+    "$(pg "SELECT payload::json ->> 'nickname' FROM member_outbox_event WHERE aggregate_id = $jun ORDER BY $time DESC LIMIT 2" | tac | xargs)"
+done
+events_are 33
+
 # Whoever waits for another sees what that one has done: a member made is found, a change is kept beside the next one and is none if it was made already, and who has
 # withdrawn meanwhile has.
 held_until_crowded "INSERT INTO auth.member (provider, provider_id, nickname) VALUES ('kakao', 'dana', 'dana')" COMMIT 1
@@ -162,7 +173,7 @@ held_until_crowded "UPDATE auth.member SET status = 'DELETED' WHERE member_id = 
 call auth-service DELETE "/api/members/$jun"
 held_ends
 answered 204
-events_are 32
+events_are 34
 
 # Where the stand-in is told to, nobody gets in. Who repeats a login with its key is answered from the store: for one code nobody asks the provider twice, and what it would
 # say by now does not matter.
@@ -196,4 +207,4 @@ service_start auth-service
 login sora kakao -H "Idempotency-Key: $MINE.refused"
 answered 200
 ! is_replayed || fail 'a refused login was kept'
-events_are 33
+events_are 35

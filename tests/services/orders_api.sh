@@ -9,7 +9,7 @@
 system_new orders
 relay_init
 relay_start
-service_start order-service
+service_start order-service PGOPTIONS='-c lock_timeout=60s'
 service_start product-service
 
 # An order, and its two steps.
@@ -56,6 +56,29 @@ step 25 80 && answered 409
 step 80 20 && answered 422
 assert_eq 'the status that is stored' 80 "$(pg "SELECT status FROM orders.customer_order WHERE order_id = '$order'")"
 
+# A step that began before the one that it follows, and waited: its time is the later one all the same, in the event and in the table.
+call order-service POST /api/orders "{$customer, \"totalAmount\": 7, \"currency\": \"KRW\"}"
+answered 201
+late=$(of_answer .orderId)
+ships() {
+  step 20 25 "$late"
+}
+call_behind orders.request_answer ships order-service POST "/api/orders/$late/status" "{$customer, \"previousStatus\": 25, \"currentStatus\": 80}"
+events_are 6
+events order.shipped.v1 | jq -r --arg key "$late" 'select(.key == $key) | "\(.offset) \(.body.currentStatus) \(.body.changedAt)"' | sort -n | cut -d ' ' -f 2- >"$RUN/late"
+assert_eq 'two steps of one order' '25 80' "$(cut -d ' ' -f 1 "$RUN/late" | xargs)"
+assert_eq 'their times' "$(cut -d ' ' -f 2 "$RUN/late")" "$(cut -d ' ' -f 2 "$RUN/late" | LC_ALL=C sort -u)"
+assert_eq 'the time of the last step in the table' "$(tail -n 1 "$RUN/late" | cut -d ' ' -f 2)" \
+  "$(pg "SELECT to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM orders.customer_order WHERE order_id = '$late'")"
+
+# Nor is it earlier where the order was made by a service with a clock that is an hour fast.
+call order-service POST /api/orders "{$customer, \"totalAmount\": 7, \"currency\": \"KRW\"}"
+answered 201
+fast=$(pg "UPDATE orders.customer_order SET updated_at = now() + interval '1 hour' WHERE order_id = '$(of_answer .orderId)' RETURNING to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+step 20 25 "$(of_answer .orderId)" && answered 200
+event order.shipped.v1
+[[ $(of_event .body.changedAt) > $fast ]] || fail "the step behind $fast is an earlier one: $EVENT"
+
 # The order that will fail later on is as good as any here.
 EVENT_TIMES=createdAt
 failing='"customerId": "fail-user-1", "customerEmail": "fail@example.com", "totalAmount": 5000, "currency": "KRW"'
@@ -81,7 +104,7 @@ event product.created.v1
 event_is "$product" ProductCreated product-service "{\"productId\": \"$product\", $keyboard}"
 assert_eq 'the product as it is stored' 'wireless-keyboard|59900|KRW|120' \
   "$(pg "SELECT product_name, trim_scale(price), currency, stock_quantity FROM products.product WHERE product_id = '$product'")"
-events_are 6
+events_are 11
 
 # The same request again, by its key: the first answer, nothing new. The same key for something else is refused.
 call order-service POST /api/orders "{$customer, \"totalAmount\": 1, \"currency\": \"EUR\"}" -H "Idempotency-Key: $MINE"
@@ -98,8 +121,8 @@ call product-service POST /api/products "{$keyboard}" -H "Idempotency-Key: $MINE
 answered 201
 call product-service POST /api/products "{$keyboard}" -H "Idempotency-Key: $MINE"
 answered 201
-events_are 8
-rows_are 4 orders.customer_order
+events_are 13
+rows_are 6 orders.customer_order
 rows_are 2 products.product
 
 # Twenty equal steps at once: eight of them, the service's workers, stand before the order's lock together.
@@ -109,7 +132,7 @@ seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o /dev/null -w '%{http_code}\
   --data "{$customer, \"previousStatus\": 20, \"currentStatus\": 25}" "http://127.0.0.1:${SERVICE_PORT[order-service]}/api/orders/$order/status" >"$RUN/steps"
 held_ends
 assert_eq 'answers to twenty equal steps' '1 200 19 409' "$(sort "$RUN/steps" | uniq -c | xargs)"
-events_are 9
+events_are 14
 
 # A step whose UPDATE meets a conflict that passes is done again, with nothing of the first attempt: the order is locked by its id in capitals, and both attempts find the
 # letters that it was made with.
@@ -123,7 +146,7 @@ event order.shipped.v1
 event_is "$order" OrderShipped order-service "{\"orderId\": \"$order\", $customer, \"previousStatus\": 25, \"currentStatus\": 80}"
 assert_eq 'attempts at the step' 2 "$(pg 'SELECT last_value FROM conflicts')"
 pg "DROP TRIGGER conflict_once ON orders.customer_order"
-events_are 10
+events_are 15
 
 # Twenty equal requests with one key at once: one order, and all get the same answer.
 held_until_crowded "INSERT INTO orders.request_answer (key, route, digest) VALUES ('$MINE.2', '', '')" ROLLBACK 8
@@ -132,8 +155,8 @@ seq 20 | xargs -P 20 -I {} curl -sS --max-time 30 -o "$RUN/one-key.{}" -w '%{htt
 held_ends
 assert_eq 'answers to one key' '20 201' "$(sort "$RUN/one-key" | uniq -c | xargs)"
 assert_eq 'orders of one key' 1 "$(jq -r .orderId "$RUN"/one-key.* | sort -u | wc -l)"
-events_are 11
-rows_are 5 orders.customer_order
+events_are 16
+rows_are 7 orders.customer_order
 
 # A key whose order is there, while the table of answers is locked: the answer is not known then, and "nothing was done" would be a lie that makes a second order.
 process_stop order-service
@@ -155,5 +178,5 @@ pg "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LI
 wait $lock || true
 again && answered 201
 assert_eq 'the answer to the same request, behind the lock' "$made" "$ANSWER"
-events_are 12
-rows_are 6 orders.customer_order
+events_are 17
+rows_are 8 orders.customer_order

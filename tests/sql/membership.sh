@@ -39,7 +39,10 @@ can 'a member is made' "$auth" "BEGIN; $person; $event; COMMIT"
 can 'a second event' "$auth" "$event"
 assert_eq 'ids of the new' '4611686018427387904 4611686018427387905' "$(pg "SELECT id FROM member_outbox_event WHERE aggregate_id = 43 ORDER BY id" | paste -sd ' ')"
 assert_match 'the time of an event as a header' '^20[0-9-]{8}T[0-9:]{8}\.[0-9]{6}Z$' "$(pg "SELECT event_time FROM member_outbox_event WHERE aggregate_id = 43 LIMIT 1")"
-assert_eq 'the same time as a column, UTC whatever the session says' t "$(pg "SET timezone = 'Asia/Seoul'; BEGIN; $event; SELECT to_char(created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') = event_time AND abs(extract(epoch FROM created_at - now() AT TIME ZONE 'UTC')) < 60 FROM member_outbox_event ORDER BY id DESC LIMIT 1; ROLLBACK")"
+# Both are of the INSERT, and not of a BEGIN that lies before a wait for the member's lock.
+assert_eq 'times of an event, UTC whatever the session says' 't t t t' "$(pg "SET timezone = 'Asia/Seoul'; BEGIN; $event; SELECT concat_ws(' ', created_at > now() AT TIME ZONE 'UTC',
+    created_at <= clock_timestamp() AT TIME ZONE 'UTC', event_time::timestamptz > now(), event_time::timestamptz <= clock_timestamp())
+  FROM member_outbox_event ORDER BY id DESC LIMIT 1; ROLLBACK")"
 # A row that the relay could not publish would hold it for everybody: the new service may not write one, the old one goes on as it was.
 odd() { # AGGREGATE_TYPE AGGREGATE_ID PAYLOAD
   echo "INSERT INTO public.member_outbox_event (event_id, aggregate_type, aggregate_id, event_type, payload) VALUES (gen_random_uuid()::text, $1, $2, 'CREATED', $3)"
@@ -95,7 +98,10 @@ can 'an answer is kept' "$auth" "BEGIN; INSERT INTO auth.request_answer (key, ro
 reference() { # ID STATUS LAST_EVENT_AT [NICKNAME]
   echo "INSERT INTO dday.member_reference (member_id, nickname, status, last_event_id, last_event_at) VALUES ($1, ${4:-NULL}, '$2', 'e-$1', '$3')"
 }
-can 'a member, its d-day, and the event in the inbox' "$dday" "BEGIN; INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('c', 'e-1', 'member-events', 0, 1) ON CONFLICT DO NOTHING;
+handled() { # CONSUMER EVENT_ID
+  echo "INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('$1', '$2', 'member-events', 0, 1) ON CONFLICT DO NOTHING RETURNING event_id"
+}
+can 'a member, its d-day, and the event in the inbox' "$dday" "BEGIN; $(handled d-day-service e-1);
   $(reference 1 ACTIVE 2025-01-25T10:15:30.5 "'anna'"); INSERT INTO dday.d_day (member_id, title, target_date) VALUES (1, 'exam', '2026-11-19'); COMMIT"
 can 'a member that was deleted before it was known' "$dday" "$(reference 2 DELETED 2025-01-25T10:15:30)"
 cannot 'an active member without a name' "$dday" "$(reference 3 ACTIVE 2025-01-25T10:15:30)" 23514
@@ -118,7 +124,21 @@ can 'an alert, taken and sent' "$letters" "INSERT INTO dday.alert (event_id, cha
   UPDATE dday.alert SET status = 'SENT', sent_at = clock_timestamp() WHERE attempts = 1"
 assert_eq 'alerts to send' 1 "$(pg "SELECT count(*) FROM dday.alert WHERE status = 'PENDING'")"
 cannot 'sent at no time' "$letters" "UPDATE dday.alert SET status = 'SENT'" 23514
-can 'a letter in the inbox' "$letters" "INSERT INTO dday.inbox (consumer, event_id, topic, partition, \"offset\") VALUES ('member-dead-letters', 'l-1', 'member-events.DLT', 0, 1) ON CONFLICT DO NOTHING RETURNING event_id"
+# A row in the inbox keeps an event from the consumer that it names, so that nobody writes one in another's name, be it there or not, nor sees what another has handled.
+assert_eq 'a letter in the inbox' e-1 "$(as "$letters" "$(handled member-dead-letters e-1)")"
+assert_eq 'a letter in the inbox a second time' '' "$(as "$letters" "$(handled member-dead-letters e-1)")"
+while read -r role own foreign; do
+  for id in e-1 e-2; do
+    cannot "$own keeps event $id from $foreign" "$role" "$(handled "$foreign" $id)"
+    cannot "$own keeps event $id from $foreign, without a question" "$role" "$(handled "$foreign" $id | sed 's/ ON CONFLICT.*//')"
+  done
+  cannot "$own keeps an event from nobody" "$role" "$(handled "" e-2)"
+  assert_eq "what $own sees of the inbox" "$own e-1" "$(as "$role" "SELECT consumer || ' ' || event_id FROM dday.inbox")"
+done <<ROLES
+$dday d-day-service member-dead-letters
+$letters member-dead-letters d-day-service
+ROLES
+assert_eq 'rows of the inbox' 'd-day-service e-1 member-dead-letters e-1' "$(pg "SELECT consumer || ' ' || event_id FROM dday.inbox ORDER BY 1" | paste -sd ' ')"
 can 'one retry at a time' "$letters" "SELECT pg_try_advisory_lock(hashtextextended('dday.failed_event/1', 0))"
 can 'a dead letter' "$dday" "INSERT INTO outbox_binary ($EVENT, event_id) VALUES ('member-events.DLT', '7', 'CREATED', '{', 'e-7')"
 cannot 'a dead letter that is never removed' "$dday" "INSERT INTO outbox_binary ($EVENT, created_at) VALUES ('member-events.DLT', '7', 'CREATED', '{', '9999-01-01')"
@@ -155,6 +175,10 @@ cannot 'member-dead-letters removes alerts' "$letters" 'DELETE FROM dday.alert'
 # Applied again: nothing changes, whatever is in it; and what an earlier version gave beyond that is taken.
 before=$(dump)
 pg 'GRANT INSERT ON public.member_outbox_event, auth.member TO auth_service' 'GRANT INSERT ON public.outbox_binary TO dday_service' \
+  "ALTER TABLE public.member_outbox_event ALTER COLUMN created_at SET DEFAULT (now() AT TIME ZONE 'UTC'),
+    ALTER COLUMN event_time SET DEFAULT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')" \
+  'ALTER TABLE dday.inbox DISABLE ROW LEVEL SECURITY' 'DROP POLICY inbox_of_d_day_service ON dday.inbox' 'DROP POLICY inbox_of_member_dead_letters ON dday.inbox' \
+  'DROP POLICY inbox_of_the_janitor ON dday.inbox' \
   'GRANT SELECT, INSERT, UPDATE ON dday.failed_event, dday.alert TO dday_service' \
   'DROP TRIGGER member_outbox_event_is_of_a_member ON public.member_outbox_event' \
   "CREATE TRIGGER member_outbox_event_is_of_a_member BEFORE INSERT ON public.member_outbox_event
@@ -163,6 +187,10 @@ for file in inbox membership; do
   apply $file.sql >"$RUN/apply.log" 2>&1 || fail "$file.sql once more: $(cat "$RUN/apply.log")"
 done
 assert_eq 'the database after applying again' "$before" "$(dump)"
+# A default that the old table had is its own.
+pg "ALTER TABLE public.member_outbox_event ALTER COLUMN created_at SET DEFAULT '2025-01-25'"
+apply membership.sql >"$RUN/apply.log" 2>&1 || fail "membership.sql with a default of the old table: $(cat "$RUN/apply.log")"
+assert_eq 'a default of the old table' "'2025-01-25 00:00:00'::timestamp without time zone" "$(pg "SELECT column_default FROM information_schema.columns WHERE table_name = 'member_outbox_event' AND column_name = 'created_at'")"
 
 # Into an empty database, where the table is made as well.
 DB=${NAME}_copy
