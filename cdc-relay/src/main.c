@@ -17,8 +17,6 @@
 #include "publish/kafka_conf.h"
 #include "route/router.h"
 
-extern char **environ;
-
 enum { SETS_MAX = 256 };
 
 static const char usage[] = "usage: cdc-relay [--config FILE] [--set PATH=VALUE]... COMMAND [OPTIONS]\n"

@@ -170,7 +170,7 @@ static int64_t nearest_deadline_us(struct relay *relay)
  */
 static void take_refused_poll(struct pollfd fds[POLL_COUNT], int error)
 {
-  static const struct timespec pause = {.tv_nsec = REFUSED_POLL_US * 1000};
+  static const struct timespec pause = {.tv_nsec = REFUSED_POLL_US * 1000L};
 
   for (size_t i = 0; i < POLL_COUNT; i++) {
     fds[i].revents = error != EINTR && fds[i].fd >= 0 ? fds[i].events : 0;

@@ -230,7 +230,7 @@ static void learn_ends(struct loop *loop, int64_t now_us)
   if (answered != NULL) {
     rd_kafka_topic_partition_list_destroy(answered);
   }
-  if (loop->ends_us == 0 || now_us - loop->ends_us >= LOOP_ENDS_INTERVAL_MS * US_PER_MS) {
+  if (loop->ends_us == 0 || now_us - loop->ends_us >= LOOP_ENDS_INTERVAL_MS * INT64_C(1000)) {
     rd_kafka_topic_partition_list_t *paused = assignment_paused(&loop->assignment);
 
     loop->ends_us = paused->cnt > 0 ? now_us : 0; /* the next one that is paused is asked about at once */

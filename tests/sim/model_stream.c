@@ -309,7 +309,7 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
   if (stream->is_cut) {
     return lost(stream, problem);
   }
-  if (!model_stream_has(stream, head)) {
+  if (head == NULL || !model_stream_has(stream, head)) {
     return VERDICT_WAIT;
   }
   down = *head;

@@ -148,6 +148,9 @@ Test(config, a_wrong_value_is_told_with_path_type_and_source)
       {"{" MINIMAL ",\"delivery\":{\"drain_timeout_ms\":\"5 \"}}", "delivery.drain_timeout_ms", "got \"5 \""},
       {"{" MINIMAL ",\"delivery\":{\"drain_timeout_ms\":\" 5\"}}", "delivery.drain_timeout_ms", "got \" 5\""},
       {"{" MINIMAL ",\"delivery\":{\"drain_timeout_ms\":\"99999999999999999999\"}}", "delivery.drain_timeout_ms", "expected an integer"},
+      /* shortened, not in the middle of a character */
+      {"{" MINIMAL ",\"delivery\":{\"drain_timeout_ms\":\"0123456789012345678901234567890123456789012345678901234567\xE2\x82\xAC\"}}",
+       "delivery.drain_timeout_ms", "got \"0123456789012345678901234567890123456789012345678901234567...\""},
       {"{" MINIMAL ",\"delivery\":{\"confirm_interval_ms\":0}}", "delivery.confirm_interval_ms", "from 1 to 10000, got 0"},
       {"{" MINIMAL ",\"delivery\":{\"confirm_interval_ms\":10001}}", "delivery.confirm_interval_ms", "got 10001"},
       {"{" MINIMAL ",\"delivery\":{\"mode\":\"exactly-once\"}}", "delivery.mode", "not available in this version"},

@@ -12,6 +12,7 @@
 static size_t overwritten_secrets;
 
 void explicit_bzero(void *memory, size_t size);
+// NOLINTNEXTLINE(readability-redundant-declaration): <string.h> declares it in optimised builds only
 void __explicit_bzero_chk(void *memory, size_t size, size_t room);
 
 void explicit_bzero(void *memory, size_t size)

@@ -120,21 +120,22 @@ Test(failed_event, a_letter_that_was_cut_short_is_known_again_too)
     struct failed_event first;
     struct failed_event again;
     struct record published;
+    struct event received = event;
 
     cause.detail = detail;
     build(&record, &cause);
     published = record_of_letter();
-    event.record = &published;
+    received.record = &published;
     published.offset = 9;
-    failed_event_read(&first, &event, &arena);
+    failed_event_read(&first, &received, &arena);
     published.offset = 10;
-    failed_event_read(&again, &event, &arena);
+    failed_event_read(&again, &received, &arena);
     cr_assert_str_eq(again.identity, first.identity, "the same letter, of detail %d", (int)detail);
     cause.last_failure_us++;
     build(&record, &cause);
     published = record_of_letter();
     published.offset = 9;
-    failed_event_read(&again, &event, &arena);
+    failed_event_read(&again, &received, &arena);
     cr_assert_str_neq(again.identity, first.identity, "a second failure at the same place, of detail %d", (int)detail);
   }
 }

@@ -140,7 +140,7 @@ static void one_history(uint64_t seed, struct model *model)
       __attribute__((fallthrough));
     case 4:
     case 5:
-      if (ledger_has_room(ledger)) {
+      if (newest != NULL && ledger_has_room(ledger)) {
         const LedgerSlot expected = ledger_next_slot(ledger);
 
         cr_assert_eq(ledger_knows(ledger, expected), newest->added > 0, "knows: seed %lu step %d", seed, step);

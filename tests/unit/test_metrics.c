@@ -75,7 +75,7 @@ Test(metrics, the_names_promised_to_users_are_there)
       "cdc_relay_ignored_operations_total{table=\"public.outbox\",op=\"update\"} ",
       "cdc_relay_kafka_queue_events ",
       "cdc_relay_kafka_queue_bytes ",
-      "cdc_relay_build_info{version=\"" CDC_RELAY_VERSION "\",plugin=\"wal2json\",librdkafka=\"",
+      ("cdc_relay_build_info{version=\"" CDC_RELAY_VERSION "\",plugin=\"wal2json\",librdkafka=\""),
       "process_cpu_seconds_total ",
       "process_resident_memory_bytes ",
       "process_virtual_memory_bytes ",

@@ -151,7 +151,7 @@ static char receive_letter(struct peer *peer)
 /* A connection that is let in; the peer's end of it in *ret_fd. */
 static PGconn *let_in(struct peer *peer, int *ret_fd)
 {
-  struct sockaddr_in address;
+  struct sockaddr_in address = {0};
   socklen_t length = sizeof(address);
   PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
   char url[128];

@@ -113,7 +113,7 @@ Test(session_poison, a_server_that_shuts_down_while_a_row_is_about_to_be_held_is
 Test(session_poison, a_poison_row_becomes_a_dead_letter_in_its_place)
 {
   struct bench bench;
-  struct config_outbox *entry = fake_config_outbox();
+  struct config_outbox *entry;
 
   bench_init(&bench);
   entry = (struct config_outbox *)bench.config->outbox;

@@ -136,7 +136,7 @@ static void describe_settings(struct kafka_admin *admin, struct kafka_topic *top
 {
   rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client);
   rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-  rd_kafka_ConfigResource_t **resources = calloc(count + 1, sizeof(*resources));
+  rd_kafka_ConfigResource_t **resources = calloc(count + 1, sizeof(rd_kafka_ConfigResource_t *));
   size_t existing = 0;
   char reason[128];
 

@@ -303,23 +303,24 @@ static enum verdict carry_backlog(struct takeover *takeover, struct problem *pro
                                      (size_t)takeover->options->batch, &backlog, problem);
 
   while (verdict == VERDICT_OK && fetched > 0) {
-    struct problem marking;
-    enum verdict marked = VERDICT_OK;
     const char *const *ids;
     size_t count;
 
     verdict = backlog_carry_batch(backlog, takeover->reader, &fetched, problem);
     ids = backlog_delivered(backlog, &count);
     if (count > 0) {
+      struct problem marking;
+      enum verdict marked;
+
       CRASH_POINT(BEFORE_MARK);
       marked = mark(takeover, ids, count, &marking);
       CRASH_POINT(AFTER_MARK);
-    }
-    if (marked == VERDICT_OK) {
-      takeover->published += count;
-    } else if (verdict == VERDICT_OK) {
-      *problem = marking;
-      verdict = marked;
+      if (marked == VERDICT_OK) {
+        takeover->published += count;
+      } else if (verdict == VERDICT_OK) {
+        *problem = marking;
+        verdict = marked;
+      }
     }
     if (moment_now().mono_us - said_us > PROGRESS_US) {
       said_us = moment_now().mono_us;

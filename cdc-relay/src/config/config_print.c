@@ -37,6 +37,11 @@ static json_t *masked_url(const char *url)
   return json;
 }
 
+static json_t *table_text(const struct config_outbox *entry)
+{
+  return json_text(entry->message_prefix == NULL ? entry->table : NULL);
+}
+
 static json_t *listen_text(const struct config *config)
 {
   const char *host = config->admin.host;
@@ -78,10 +83,10 @@ static json_t *positions_text(const struct config *config)
   return length > 0 ? json_text(text) : json_null();
 }
 
-/* The value of one option; NULL for one that has none. `entry` NULL: a scalar. */
-static json_t *leaf_of_option(const struct config *config, const struct config_outbox *entry, const struct option *option)
+/* The value of one option; NULL for one that has none. `owner` is what its offset counts from: a struct config, or a struct config_outbox. */
+static json_t *leaf_of_option(const void *owner, const struct option *option)
 {
-  const void *member = (const char *)(entry != NULL ? (const void *)entry : (const void *)config) + option->offset;
+  const void *member = (const char *)owner + option->offset;
   const char *text;
 
   switch (option->type) {
@@ -101,15 +106,15 @@ static json_t *leaf_of_option(const struct config *config, const struct config_o
   case OPTION_WORD:
     return json_text(words_at(option->words, (int)*(const unsigned *)member).text);
   case OPTION_LIST:
-    return list_of(entry);
+    return list_of(owner);
   case OPTION_OBJECT:
-    return object_of(entry);
+    return object_of(owner);
   case OPTION_TABLE:
-    return json_text(entry->message_prefix == NULL ? entry->table : NULL);
+    return table_text(owner);
   case OPTION_LISTEN:
-    return listen_text(config);
+    return listen_text(owner);
   case OPTION_POSITION:
-    return positions_text(config);
+    return positions_text(owner);
   case OPTION_WITHOUT_EFFECT:
   case OPTION_REFUSED:
     break;
@@ -148,7 +153,7 @@ static void print_scalars(const struct config *config, FILE *out)
       section_length = (size_t)(dot - option->name);
       is_first = true;
     }
-    print_leaf(out, dot != NULL ? 4 : 2, is_first, dot != NULL ? dot + 1 : option->name, leaf_of_option(config, NULL, option), config->priv->scalar_origins[i]);
+    print_leaf(out, dot != NULL ? 4 : 2, is_first, dot != NULL ? dot + 1 : option->name, leaf_of_option(config, option), config->priv->scalar_origins[i]);
   }
   (void)fputs("\n  }", out);
 }
@@ -172,7 +177,7 @@ static void print_outbox(const struct config *config, FILE *out)
 
     (void)fputs(i == 0 ? "\n    {" : ",\n    {", out);
     for (size_t j = 0; j < OUTBOX_OPTION_COUNT; j++) {
-      json_t *value = leaf_of_option(config, &config->outbox[i], &outbox_options[j]);
+      json_t *value = leaf_of_option(&config->outbox[i], &outbox_options[j]);
 
       if (value != NULL) {
         print_leaf(out, 6, is_first, outbox_options[j].name, value, config->priv->outbox_origins[i][j]);

@@ -292,6 +292,7 @@ void settings_put(struct settings *settings, enum setting_section section, size_
   setting.path = setting_path(settings->texts, section, entry, name);
   if (section == SECTION_OUTBOX && converter_of(name) != NULL) {
     setting.option = converter_of(name);
+    setting.name = setting.option->name;
   } else if (!identify(settings, &setting, name)) {
     unknown_name(settings, section, entry, name, origin);
     return;

@@ -25,7 +25,7 @@ static struct shown show(const struct setting *setting, const char *text)
   } else if (text != NULL) {
     int length = (int)strnlen(text, 60);
 
-    while (length > 0 && length == 60 && ((unsigned char)text[length] & 0xC0) == 0x80) {
+    while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80) {
       length--; /* not in the middle of a character */
     }
     (void)snprintf(shown.text, sizeof(shown.text), "\"%.*s%s\"", length, text, text[length] != '\0' ? "..." : "");

@@ -125,9 +125,9 @@ bool timestamp_parse(struct span text, int64_t *ret_us)
   expect(&reader, '-');
   day = number(&reader, 2, 2, 1, 31);
   expect(&reader, ' ');
-  seconds = number(&reader, 2, 2, 0, 23) * 3600;
+  seconds = number(&reader, 2, 2, 0, 23) * INT64_C(3600);
   expect(&reader, ':');
-  seconds += number(&reader, 2, 2, 0, 59) * 60;
+  seconds += number(&reader, 2, 2, 0, 59) * INT64_C(60);
   expect(&reader, ':');
   seconds += number(&reader, 2, 2, 0, 59);
   if (is_next(&reader, '.')) {

@@ -285,7 +285,7 @@ static enum verdict fill_old_row(struct line *line, struct change *change)
 
 static enum verdict fill_truncate(struct line *line, struct change *change)
 {
-  const struct relation **truncated = arena_array(line->arena, 1, sizeof(*truncated));
+  const struct relation **truncated = arena_array(line->arena, 1, sizeof(struct relation *));
   enum verdict verdict = relation_of(line, NULL, 0, truncated);
 
   if (verdict == VERDICT_OK) {

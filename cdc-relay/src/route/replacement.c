@@ -162,9 +162,10 @@ size_t replacement_write(const struct replacement *replacement, struct span subj
     struct span part = piece->literal;
 
     if (span_is_null(part)) {
-      size_t from = groups[2 * piece->group];
+      const size_t *group = groups + (size_t)2 * piece->group;
+      size_t from = group[0];
 
-      part = from == PCRE2_UNSET ? span_of("", 0) : span_of(subject.data + from, groups[2 * piece->group + 1] - from);
+      part = from == PCRE2_UNSET ? span_of("", 0) : span_of(subject.data + from, group[1] - from);
     }
     if (part.length > size - length) {
       memcpy(to + length, part.data, size - length);
