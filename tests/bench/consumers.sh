@@ -168,7 +168,7 @@ effects_round() {
 }
 
 measure_consumers() {
-  local round batch
+  local round batch NOTE_EVENTS=$BENCH_EVENTS
   effects_prepare
   for ((round = 1; round <= BENCH_ROUNDS; round++)); do
     for batch in 1 100; do

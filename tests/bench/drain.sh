@@ -30,7 +30,7 @@ note_drain() {
 # drain_is_whole TOPIC: all that was loaded is in Kafka, once. Sets DRAIN_RATE by the broker's append times.
 drain_is_whole() {
   local records ms
-  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" drain "$1" "$BENCH_LOADED" 60 >"$RUN/reader.out" || fail_bench "records are missing: $(cat "$RUN/reader.out")"
+  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" drain "$1" "$BENCH_LOADED" $((60 + BENCH_LOADED / 50000)) >"$RUN/reader.out" || fail_bench "records are missing: $(cat "$RUN/reader.out")"
   records=$(topic_tool total "$1")
   [ "$records" = "$BENCH_LOADED" ] || fail_bench "topic $1 holds $records records of $BENCH_LOADED rows"
   ms=$(($(read_value "$RUN/reader.out" last_ms) - $(read_value "$RUN/reader.out" first_ms)))
@@ -49,7 +49,7 @@ drain_relay() {
   database_ticks=$(children_ticks "$BENCH_POSTGRES")
   broker_ticks=$(process_ticks "$BENCH_KAFKA")
   relay_start "$plugin" "$transport" "$slot" "$topic" "$@"
-  relay_await "$BENCH_LOADED" 180
+  relay_await "$BENCH_LOADED" $((180 + BENCH_LOADED / 20000))
   relay_ticks=$(process_ticks "$BENCH_RELAY")
   peak=$(status_kb "$BENCH_RELAY" VmHWM)
   resident=$(status_kb "$BENCH_RELAY" VmRSS)

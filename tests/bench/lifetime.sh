@@ -4,7 +4,7 @@
 
 # From the start of the process to streaming, and, with a row that waits, to the broker's append of the first record.
 measure_start() {
-  local i slot=start_slot topic streaming_us
+  local i slot=start_slot topic streaming_us NOTE_EVENTS=1
   bench_sql -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
   for ((i = 1; i <= BENCH_STARTS; i++)); do
     topic=start.$1.$i
@@ -23,21 +23,51 @@ measure_start() {
   bench_sql -c "SELECT pg_drop_replication_slot('$slot')" >/dev/null
 }
 
-# Rows are written while there is no broker; then it comes back, and all of them must be there.
+# How many records the producer's queue holds at most: the relay's default for queue.buffering.max.messages, or what --set says.
+outage_queue_limit() {
+  local setting limit=20000
+  for setting in ${BENCH_SET[@]+"${BENCH_SET[@]}"}; do
+    [[ $setting != kafka.queue.buffering.max.messages=* ]] || limit=${setting#*=}
+  done
+  echo "$limit"
+}
+
+# outage_every_partition_has_records TOPIC
+outage_every_partition_has_records() {
+  [ "$(topic_tool ends "$1" | awk '$3 > $2' | wc -l)" = "$BENCH_PARTITIONS" ]
+}
+
+outage_queue_is_full() {
+  [ "$(relay_queue_events)" -ge "$(outage_queue_limit)" ]
+}
+
+# outage_writes SECONDS FILE
+outage_writes() {
+  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$BENCH_OUTAGE_RATE" "$1" 8 >"$2"
+}
+
+# Rows are written while there is no broker; then it comes back, and all of them must be there. What is measured is the memory of a relay whose queue is full. It fills
+# only where each partition has had a record of this relay's within the last minute, for else the first record to one goes alone, and all that follow wait for its report: so rows
+# are written to all partitions before, and the queue must be full in time.
 measure_outage() {
-  local slot=outage_slot topic=outage seconds=$((BENCH_OUTAGE_MINUTES * 60)) rows ticks
-  local setting="$BENCH_OUTAGE_MINUTES min without Kafka at $BENCH_OUTAGE_RATE/s"
+  local slot=outage_slot topic=outage seconds=$((BENCH_OUTAGE_MINUTES * 60)) rows ticks writer
+  local setting="$BENCH_OUTAGE_MINUTES min without Kafka at $BENCH_OUTAGE_RATE/s" NOTE_EVENTS=$((BENCH_OUTAGE_MINUTES * 60 * BENCH_OUTAGE_RATE))
   topic_new "$topic"
   bench_sql -c 'TRUNCATE outbox' -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
   relay_start pgoutput tcp "$slot" "$topic"
-  bench_sql -c "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('bench', 'first', 'Happened', '{}')"
-  relay_await 1 20
+  outage_writes 5 "$RUN/writer.out" || fail_bench "the writer failed"
+  relay_await "$(read_value "$RUN/writer.out" rows)" 20
+  outage_every_partition_has_records "$topic" || fail_bench "a partition got nothing before Kafka went: $(topic_tool ends "$topic" | paste -sd ';')"
   say "$setting"
   process_stop kafka || fail_bench "Kafka did not stop"
   ticks=$(process_ticks "$BENCH_RELAY")
-  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$BENCH_OUTAGE_RATE" "$seconds" 8 >"$RUN/writer.out" ||
-    fail_bench "the writer failed"
+  outage_writes "$seconds" "$RUN/writer.out" &
+  writer=$!
+  wait_until $((seconds - 5)) outage_queue_is_full || fail_bench "the queue never filled: $(relay_queue_events) of $(outage_queue_limit) records, so that this measures nothing"
+  wait "$writer" || fail_bench "the writer failed"
   ticks=$(($(process_ticks "$BENCH_RELAY") - ticks))
+  outage_queue_is_full || fail_bench "the queue did not stay full while Kafka was away"
+  note memory "$setting" relay queue_events "$1" "$(relay_queue_events)"
   note memory "$setting" relay peak_mb "$1" "$(compute "$(status_kb "$BENCH_RELAY" VmHWM) / 1024")"
   note memory "$setting" relay cpu_percent "$1" "$(compute "100 * $ticks / $BENCH_TICKS_PER_SECOND / $seconds")"
   kafka_launch kafka

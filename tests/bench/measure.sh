@@ -24,10 +24,20 @@ fail_bench() {
   exit 1
 }
 
-# note FIGURE SETTING SYSTEM METRIC ROUND VALUE
+# revision: of the sources, short; with a + where they have changes that are in no revision.
+revision() {
+  local short
+  short=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null) || short=unknown
+  [ -z "$(git -C "$ROOT" status --porcelain -uno -- CMakeLists.txt cdc-relay producers consumers sql tests 2>/dev/null)" ] || short+=+
+  echo "$short"
+}
+
+# note FIGURE SETTING SYSTEM METRIC ROUND VALUE: a line of values, with the revision, the day, and how many events the value is of: NOTE_EVENTS, where that says anything.
+NOTE_EVENTS=-
+
 note() {
   local IFS=$'\t'
-  echo "$*" >>"$BENCH_TSV"
+  echo "$*$IFS$BENCH_REVISION$IFS$BENCH_DAY$IFS$NOTE_EVENTS" >>"$BENCH_TSV"
 }
 
 # compute EXPRESSION
@@ -128,9 +138,11 @@ bench_load() {
   bench_sql -c CHECKPOINT
   BENCH_END=$(bench_sql -c 'SELECT pg_current_wal_insert_lsn()')
   BENCH_LOADED=$1
+  NOTE_EVENTS=$1
 }
 
 bench_unload() {
+  NOTE_EVENTS=-
   bench_sql -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active" >/dev/null
 }
 
@@ -178,6 +190,10 @@ relay_await_start() {
 
 relay_published() {
   relay_metrics | awk '/^cdc_relay_events_total\{.*outcome="published"/ { sum += $2 } END { printf "%d", sum }'
+}
+
+relay_queue_events() {
+  relay_metrics | awk '$1 == "cdc_relay_kafka_queue_events" { printf "%d", $2 }'
 }
 
 relay_has_published() {

@@ -1,5 +1,7 @@
 # shellcheck shell=bash
 # report.sh - medians and spread of build/reports/bench.tsv, each figure against its target, and plots: build/reports/bench.md, and with --publish docs/benchmarks.md.
+#
+# A line of bench.tsv is FIGURE SETTING SYSTEM METRIC ROUND VALUE REVISION DAY EVENTS, a tab apart; the last three are missing where a value is of before they were kept.
 
 # A line per target: figure, metric, system, comparison, bound, words, setting (a pattern of awk). Every setting that fits is judged.
 report_targets() {
@@ -20,11 +22,25 @@ memory|peak_mb|relay|<=|48|peak memory, MB|one transaction
 memory|peak_mb|relay|<=|96|peak memory, MB|without Kafka
 start|process_to_streaming_ms|relay|<=|50|start of the process to streaming, ms|.
 start|process_to_first_record_ms|relay|<=|100|start of the process to the broker's append of the first record, ms|.
-growth|flat_events_per_s|relay|>=|0.95|growth: slowest of all settings, of the fastest|^[^p]
+growth|flat_events_per_s|relay|>=|0.95|growth, events/s: slowest of all settings, of the fastest|.
+growth|flat_mb_per_s|relay|>=|0.95|growth, bytes/s where they dominate (10 kB and more): slowest of all settings, of the fastest|.
 growth|flat_peak_mb|relay|>=|0.95|growth: least peak memory of all settings, of the greatest|.
 orders|ratio_to_pgbench|order_service|>=|0.7|orders/s of order-service, of pgbench with the same rows (same round)|.
 orders|ratio_to_pgbench|order_service_2n|>=|0.7|the same with twice as many clients|.
 TARGETS
+}
+
+# What a whole report has beside the targets, a line each: figure, setting, system, words. Where there is no value of it, the report says so.
+report_settings() {
+  cat <<'SETTINGS'
+growth|backlog of 5000000|relay|growth: a backlog of five millions (--long)
+drain|pgoutput tcp all|debezium_lean|drain of one large transaction beside Debezium Server (--peers)
+latency|100/s|debezium_lean|latency beside Debezium Server (--peers)
+latency|1000/s|debezium_lean|latency beside Debezium Server (--peers)
+latency|5000/s|relay|latency
+latency|5000/s|debezium_lean|latency beside Debezium Server (--peers)
+memory|10 min without Kafka at 1000/s|relay|memory: ten minutes without Kafka (--long)
+SETTINGS
 }
 
 report_begins() {
@@ -36,12 +52,29 @@ report_machine() {
   local cpu memory
   cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
   memory=$(awk '/^MemTotal:/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)
-  echo "Machine: $(nproc) x ${cpu:-$(uname -m)}, $memory GB, Linux $(uname -r); load when it began $REPORT_LOAD, when it ended $(cut -d ' ' -f 1-3 /proc/loadavg)."
+  echo "Machine: $(nproc) x ${cpu:-$(uname -m)}, $memory GB, Linux $(uname -r)."
   echo "PostgreSQL $(bench_sql -c 'SHOW server_version'), fsync on; Apache Kafka $(kafka_version), one node, $BENCH_PARTITIONS partitions; all on the loopback interface, sharing the processors."
-  echo "Relay: $("$ROOT/build/release/cdc-relay/cdc-relay" version | head -n 1)${BENCH_SET[*]:+, with ${BENCH_SET[*]}}."
-  [ -z "$BENCH_EARLIER" ] || echo "From an earlier run on this machine: $BENCH_EARLIER."
-  echo "Backlog of this run: $BENCH_EVENTS events with a payload of 250 bytes. $BENCH_KIND run, $((SECONDS - REPORT_BEGAN)) s."
-  echo "Figures are medians (smallest to largest of how many runs)."
+  echo "Payloads have 250 bytes where the setting says nothing else. Figures are medians (smallest to largest of how many runs)."
+  echo "The last run that added to this: $("$ROOT/build/release/cdc-relay/cdc-relay" version | head -n 1), revision $BENCH_REVISION${BENCH_SET[*]:+, with ${BENCH_SET[*]}}; $BENCH_KIND run, \`--only $BENCH_ONLY\`, $((SECONDS - REPORT_BEGAN)) s; load when it began $REPORT_LOAD, when it ended $(cut -d ' ' -f 1-3 /proc/loadavg)."
+}
+
+# Which revision and day the values of a figure are of, and which backlogs. Its settings are named where they are of more than one.
+report_origins() {
+  printf '| figure | settings | revision | day | events |\n|---|---|---|---|---|\n'
+  awk -F '\t' '
+    NR > 1 {
+      revision = $7 == "" ? "earlier" : $7; day = $8 == "" ? "earlier" : $8
+      key = $1 SUBSEP revision SUBSEP day
+      if (!(key in seen)) { seen[key] = 1; order[++keys] = key; origins[$1]++ }
+      if (!((key, "of", $2) in seen)) { seen[key, "of", $2] = 1; settings[key] = settings[key] (settings[key] == "" ? "" : "; ") $2 }
+      if ($9 != "" && $9 != "-" && !((key, $9) in seen)) { seen[key, $9] = 1; events[key] = events[key] (events[key] == "" ? "" : ", ") $9 }
+    }
+    END {
+      for (k = 1; k <= keys; k++) {
+        key = order[k]; split(key, name, SUBSEP)
+        printf "| %s | %s | %s | %s | %s |\n", name[1], (origins[name[1]] > 1 ? settings[key] : "all"), name[2], name[3], events[key]
+      }
+    }' "$BENCH_TSV" | sort -s -t '|' -k 2,2
 }
 
 # figure TAB setting TAB system TAB metric TAB median TAB smallest TAB largest TAB runs, in the order of their first line.
@@ -67,39 +100,54 @@ report_medians() {
 }
 
 # How flat a row of settings is, as lines like those of report_medians, which has no runs of its own: the smallest median of the largest. A row is what the settings have in common besides a number:
-# backlog, tables, keys, payload.
+# backlog, tables, keys, payload, and it is named with its least and its largest one. Large payloads are compared by their bytes, everything else by its events.
 report_flatness() {
   awk -F '\t' -v OFS='\t' '
-    $1 == "growth" && ($4 == "events_per_s" || $4 == "peak_mb") {
+    $1 == "growth" && $3 == "relay" {
+      number = $2; gsub(/[^0-9]/, "", number); number += 0
       row = $2; gsub(/of |bytes|[0-9]| /, "", row)
-      key = row OFS $3 OFS "flat_" $4
-      if (!(key in count)) { order[++keys] = key; least[key] = $5; most[key] = $5 }
+      if ($4 != "peak_mb" && $4 != (row == "payload" && number >= 10000 ? "mb_per_s" : "events_per_s")) { next }
+      key = row SUBSEP $4
+      if (!(key in count)) { order[++keys] = key; least[key] = $5; most[key] = $5; from[key] = number; to[key] = number }
       count[key]++
       if ($5 < least[key]) { least[key] = $5 }
       if ($5 > most[key]) { most[key] = $5 }
+      if (number < from[key]) { from[key] = number }
+      if (number > to[key]) { to[key] = number }
     }
     END {
       for (k = 1; k <= keys; k++) {
-        key = order[k]
-        if (count[key] > 1) { flat = least[key] / most[key]; print "growth", key, flat, flat, flat }
+        key = order[k]; split(key, name, SUBSEP)
+        if (count[key] > 1) {
+          flat = least[key] / most[key]
+          print "growth", sprintf("%s, %d to %d", name[1], from[key], to[key]), "relay", "flat_" name[2], flat, flat, flat
+        }
       }
     }' "$1"
 }
 
 report_verdicts() {
-  awk -F '\t' -v budget="$(report_targets)" '
-    { line[NR] = $0 }
+  awk -F '\t' -v budget="$(report_targets)" -v whole="$(report_settings)" '
+    { line[NR] = $0; has[$1, $2, $3] = 1 }
     END {
       targets = split(budget, target, "\n")
       for (t = 1; t <= targets; t++) {
         split(target[t], b, "|")
+        judged = 0
         for (i = 1; i <= NR; i++) {
           split(line[i], v, "\t")
           if (v[1] != b[1] || v[4] != b[2] || v[3] != b[3] || v[2] !~ b[7]) { continue }
+          judged++
           met = b[4] == "<" ? v[5] < b[5] : b[4] == "<=" ? v[5] <= b[5] : v[5] >= b[5]
           spread = v[8] > 1 ? sprintf(" (%.3g to %.3g of %d)", v[6], v[7], v[8]) : v[8] == 1 ? " (one run)" : ""
           printf "| %s | %s | %.3g%s | %s %s | %s |\n", b[6], v[2], v[5], spread, b[4], b[5], met ? "met" : "MISSED"
         }
+        if (!judged) { printf "| %s | | not measured | %s %s | *not measured* |\n", b[6], b[4], b[5] }
+      }
+      settings = split(whole, setting, "\n")
+      for (s = 1; s <= settings; s++) {
+        split(setting[s], w, "|")
+        if (!((w[1], w[2], w[3]) in has)) { printf "| %s | %s | not measured | | *not measured* |\n", w[4], w[2] }
       }
     }' "$RUN/medians.tsv"
 }
@@ -150,15 +198,16 @@ report_latency() {
       if (lines == 0) { exit }
       print "## Latency\n"
       print "Milliseconds from before the INSERT was sent to an independent reader, and from the commit to the acknowledgement as the relay counts it; Poisson arrivals, one row per transaction."
-      print "The last column is how far the writer itself was behind its schedule, at the median: where it says *not held*, the machine was full, and the figures are those of a queue.\n"
-      print "| rate | system | reader p50 | p99 | p99.9 | acknowledged p50 | p99 | p99.9 | % of a core | writer behind |"
-      print "|---|---|---|---|---|---|---|---|---|---|"
+      print "The last two columns are the rate that the writer reached, and how far it was behind its schedule, at the median: where it says *not held*, the machine was full, and the figures are those of a queue.\n"
+      print "| rate | system | reader p50 | p99 | p99.9 | acknowledged p50 | p99 | p99.9 | % of a core | written/s | writer behind |"
+      print "|---|---|---|---|---|---|---|---|---|---|---|"
       for (l = 1; l <= lines; l++) {
         split(order[l], name, SUBSEP); setting = name[1]
         late = value[setting, "writer_beside_" name[2], "behind_schedule_p50_ms"]
-        printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %.3g%s |\n", setting, name[2], cell(name[2], "insert_to_reader_p50_ms"), cell(name[2], "insert_to_reader_p99_ms"),
+        written = value[setting, "writer_beside_" name[2], "rows_per_s"]
+        printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %.3g%s |\n", setting, name[2], cell(name[2], "insert_to_reader_p50_ms"), cell(name[2], "insert_to_reader_p99_ms"),
           cell(name[2], "insert_to_reader_p999_ms"), cell(name[2], "commit_to_ack_p50_ms"), cell(name[2], "commit_to_ack_p99_ms"), cell(name[2], "commit_to_ack_p999_ms"),
-          cell(name[2], "cpu_percent"), late, (late > behind_ms ? ", *not held*" : "")
+          cell(name[2], "cpu_percent"), (written == "" ? "" : sprintf("%.0f", written)), late, (late > behind_ms ? ", *not held*" : "")
       }
       print ""
     }' "$RUN/medians.tsv"
@@ -198,6 +247,10 @@ report_text() {
   # shellcheck disable=SC2016
   printf '# Benchmarks\n\nWritten by %s; what was tried, and why it is so, is in [decisions.md](%s).\n\n' '`./dev bench`' "$1"
   report_machine
+  printf '\n## What is of which revision\n\n'
+  # shellcheck disable=SC2016
+  printf 'Revisions are those of the sources; *earlier*: from before they were kept with each value. What is compared was measured in one run; two lines of this table are not comparable. Events: of a backlog, or written in all.\n\n'
+  report_origins
   printf '\n## Against the targets\n\n| figure | setting | measured | target | |\n|---|---|---|---|---|\n'
   report_verdicts
   printf '\n'

@@ -58,14 +58,16 @@ usage() {
   --events N         rows of a backlog; 200000 by default
   --rates LIST       events per second whose latency is measured: '100 1000 5000'
   --seconds N        of writing at each rate; 60 by default
+  --writers N        database connections of the program that writes at these rates; 8 by default, above 2000/s 32
   --connections LIST database connections of order-service and of pgbench: '8 32'
   --load-seconds N   of each load of orders and consumers; 10 by default
   --only LIST        some of drain,memory,start,latency,orders,consumers,growth
-  --add              keeps what build/reports/bench.tsv has of the others from an earlier run
+  --add              keeps what build/reports/bench.tsv has from an earlier run, but for what this one measures anew: the figures of --only; of drains those
+                     that --match names, of latencies those of --rates
   --match GLOB       only the drains whose name fits: 'pgoutput tcp 1', '* unix 100', '* all'
   --set PATH=VALUE   given to the relay: --set kafka.linger.ms=5
 
-The report: build/reports/bench.md; every single value: build/reports/bench.tsv. The whole takes about three quarters of an hour, with --peers a quarter of an
+The report: build/reports/bench.md; every single value, with the revision and the day that it is of: build/reports/bench.tsv. The whole takes about three quarters of an hour, with --peers a quarter of an
 hour more.
 USAGE
 }
@@ -78,6 +80,7 @@ BENCH_WARM_SECONDS=5
 BENCH_JVM_WARM_SECONDS=30
 BENCH_BROKER_WARM_SECONDS=90
 BENCH_RATES='100 1000 5000'
+BENCH_WRITERS=
 BENCH_STARTS=5 # a round
 BENCH_OUTAGE_MINUTES=2
 BENCH_OUTAGE_RATE=1000
@@ -107,7 +110,7 @@ bench_arguments() {
         usage
         exit 0
         ;;
-      --rounds | --events | --rates | --seconds | --connections | --load-seconds | --only | --match | --set)
+      --rounds | --events | --rates | --seconds | --writers | --connections | --load-seconds | --only | --match | --set)
         [ $# -gt 1 ] || {
           echo "dev: bench: $1 needs a value" >&2
           exit 2
@@ -117,6 +120,7 @@ bench_arguments() {
           --events) BENCH_EVENTS=$2 ;;
           --rates) BENCH_RATES=$2 ;;
           --seconds) BENCH_SECONDS=$2 ;;
+          --writers) BENCH_WRITERS=$2 ;;
           --connections) BENCH_CONNECTIONS=$2 ;;
           --load-seconds) BENCH_LOAD_SECONDS=$2 ;;
           --only) BENCH_ONLY=$2 ;;
@@ -140,6 +144,10 @@ bench_arguments() {
     echo "dev: bench: --rates are numbers, in quotes and a space apart, --seconds is a number from 1 to 9999" >&2
     exit 2
   fi
+  if [[ ! $BENCH_WRITERS =~ ^([1-9]|[1-5][0-9]|6[0-4])?$ ]]; then
+    echo "dev: bench: --writers is a number from 1 to 64" >&2
+    exit 2
+  fi
   if [[ ! $BENCH_LOAD_SECONDS =~ ^[1-9][0-9]{0,2}$ || ! $BENCH_CONNECTIONS =~ ^([1-9]|[1-3][0-9])(\ ([1-9]|[1-3][0-9]))*$ ]]; then
     echo "dev: bench: --connections are numbers from 1 to 39, in quotes and a space apart, --load-seconds is a number from 1 to 999" >&2
     exit 2
@@ -150,16 +158,26 @@ bench_wants() {
   [[ ,$BENCH_ONLY, == *,$1,* ]]
 }
 
-# An earlier run's figures stay where they are asked for, and not measured anew.
+# bench_measures FIGURE SETTING: whether this run measures it.
+bench_measures() {
+  bench_wants "$1" || return 1
+  # shellcheck disable=SC2053
+  case $1 in
+    drain) [[ $2 == $BENCH_MATCH ]] ;;
+    latency) [[ " $BENCH_RATES " == *" ${2%/s} "* ]] ;;
+  esac
+}
+
+# An earlier run's values stay where they are asked for, and not measured anew. Lines of before a value had revision, day and events have six columns, and stay so.
 bench_values_begin() {
-  BENCH_EARLIER=
+  local figure setting rest
+  printf 'figure\tsetting\tsystem\tmetric\tround\tvalue\trevision\tday\tevents\n' >"$RUN/values.tsv"
   if [ $BENCH_ADD = yes ] && [ -s "$BENCH_TSV" ]; then
-    awk -F '\t' -v only=",$BENCH_ONLY," 'NR == 1 || !index(only, "," $1 ",")' "$BENCH_TSV" >"$RUN/earlier.tsv"
-    BENCH_EARLIER=$(awk -F '\t' 'NR > 1 && !seen[$1]++ { printf "%s%s", (n++ ? ", " : ""), $1 }' "$RUN/earlier.tsv")
-    mv "$RUN/earlier.tsv" "$BENCH_TSV"
-  else
-    printf 'figure\tsetting\tsystem\tmetric\tround\tvalue\n' >"$BENCH_TSV"
+    while IFS=$'\t' read -r figure setting rest; do
+      bench_measures "$figure" "$setting" || printf '%s\t%s\t%s\n' "$figure" "$setting" "$rest"
+    done < <(tail -n +2 "$BENCH_TSV") >>"$RUN/values.tsv"
   fi
+  mv "$RUN/values.tsv" "$BENCH_TSV"
 }
 
 bench_ends() {
@@ -181,6 +199,8 @@ trap bench_ends EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$ROOT/build/reports"
 BENCH_TSV=$ROOT/build/reports/bench.tsv
+BENCH_REVISION=$(revision)
+BENCH_DAY=$(date -u +%F)
 bench_values_begin
 report_begins
 if [ $BENCH_PEERS = yes ] && ! debezium_is_there; then

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# faults.sh - `./dev faults`: runs every scenario that covers a row of the fault matrix (tests/faults/rows.txt) on one shared private PostgreSQL and one real Kafka, and
-# writes build/reports/faults.md. After test.sh, whose test_line, test_begin and test_seconds it uses.
+# faults.sh - `./dev faults`: runs every scenario that covers a row of the fault matrix (tests/faults/rows.txt) on a private PostgreSQL and a real Kafka that they share
+# (lanes.sh), and writes build/reports/faults.md. After test.sh, with which it counts and tells.
 #
 # A scenario is a file of tests/faults, tests/e2e or tests/services with a line `# row: ID ...` for each row that it covers. More lines of its header that count here:
 #
@@ -18,12 +18,14 @@ FAULTS_PATTERN=''
 
 faults_usage() {
   cat <<'USAGE'
-./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--resume] [--part K/N] [--list] [PATTERN]
+./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--resume] [--part K/N] [--lanes N] [--list] [PATTERN]
 
   --seed N      of all chance; a random one by default, printed and written into the report
   --resume      goes on where the last campaign was cut off: what passed then is kept, and not run again
   --part K/N    every Nth scenario from the Kth on: a campaign on N machines. Their build/campaign/results.jsonl
                 in one file of that name, and --resume writes the report of all
+  --lanes N     so many scenarios at a time, each with servers of its own: sooner done, and its figures
+                are those of a machine that is shared
   --short       each scenario as short as within ./dev test: a look, no figures to quote
   --swarm       only random faults under load, three minutes of them
   --minutes N   of random faults under load; 30 in a campaign, as their row of the matrix says
@@ -132,12 +134,10 @@ faults_scenario() {
   build=${build:-dev}
   seconds=$(faults_header "$file" seconds)
   [[ $file != */e2e/* ]] || seconds=${seconds:-180}
-  mkdir -p "$folder"
   test_begin
-  RUN=$folder SERVERS=$TEST_RUN PLUGIN=$plugin BUILD=$ROOT/build/$build BROKER=kafka FAULTS_SEED=$FAULTS_SEED FAULTS_MINUTES=$FAULTS_MINUTES \
-    FAULTS_SHORT=$FAULTS_SHORT timeout -k 60 "${seconds:-900}" bash "$file" >"$log" 2>&1 </dev/null || rc=$?
+  PLUGIN=$plugin BUILD=$ROOT/build/$build BROKER=kafka FAULTS_SEED=$FAULTS_SEED FAULTS_MINUTES=$FAULTS_MINUTES FAULTS_SHORT=$FAULTS_SHORT \
+    lane_scenario "$folder" "$log" "${seconds:-900}" bash "$file" || rc=$?
   seconds=$(test_seconds)
-  RUN=$folder processes_stop_all >>"$log" 2>&1
   case $rc in
     0)
       verdict=ok
@@ -152,15 +152,27 @@ faults_scenario() {
       verdict=FAIL
       test_count "$name" 0 1 0
       remark="exit code $rc, seed $FAULTS_SEED"
-      TEST_FAILURES+=("$name")
       ;;
   esac
-  faults_result "$name" "$ids" "$verdict" "$seconds" "$folder" "$remark"
-  test_line "$verdict" "$name  $ids" "$seconds" "$(faults_main_figures)"
-  if [ $verdict = FAIL ]; then
-    sed 's/^/    /' <"$log" | tail -n 30
+  lane_alone output faults_tell "$name" "$ids" "$verdict" "$seconds" "$folder" "$remark" "$log"
+  [ $verdict = FAIL ] || rm -rf "$folder"
+}
+
+# faults_tell NAME IDS VERDICT SECONDS FOLDER REMARK LOG: into the results, and on the screen.
+faults_tell() {
+  faults_result "${@:1:6}"
+  test_line "$3" "$1  $2" "$4" "$(faults_main_figures)"
+  [ "$3" != FAIL ] || sed 's/^/    /' <"$7" | tail -n 30
+}
+
+# faults_job LINE: FILE PLUGIN IDS, in a lane.
+faults_job() {
+  local file plugin ids
+  read -r file plugin ids <<<"$1"
+  if [ "$file" = simulator ]; then
+    faults_simulator
   else
-    rm -rf "$folder"
+    faults_scenario "$file" "$plugin" "$ids"
   fi
 }
 
@@ -178,13 +190,10 @@ faults_simulator() {
   if [ $rc != 0 ] || [ "$found" != 0 ] || [ "${histories:-0}" = 0 ]; then
     verdict=FAIL remark="exit code $rc, from seed $FAULTS_SEED on"
     test_count simulator 0 1 0
-    TEST_FAILURES+=(simulator)
   else
     test_count simulator 1 0 0
   fi
-  faults_result simulator E-02 $verdict "$seconds" "$folder" "$remark"
-  test_line $verdict 'simulator  E-02' "$seconds" "$(faults_main_figures)"
-  [ $verdict = ok ] || tail -n 10 "$log" | sed 's/^/    /'
+  lane_alone output faults_tell simulator E-02 $verdict "$seconds" "$folder" "$remark" "$log"
 }
 
 # faults_is_in_part POSITION: of the list of all runs, from 0 on.
@@ -208,8 +217,8 @@ faults_keep_passed() {
   local passed
   passed=$(jq -c 'select(.verdict == "ok")' "$FAULTS_RESULTS")
   printf '%s' "${passed:+$passed$'\n'}" >"$FAULTS_RESULTS"
-  TEST_PASSED=$(jq -s length "$FAULTS_RESULTS")
-  say "$TEST_PASSED scenarios passed before"
+  jq -r '"\(.name) 1 0 0"' "$FAULTS_RESULTS" >"$TEST_LOGS/results"
+  say "$(test_total 2) scenarios passed before"
 }
 
 # Of a campaign that was gone on with, the last part says nothing of the whole.
@@ -226,9 +235,11 @@ faults_extent() {
 # What stands at the head of the report: where and with what it was measured.
 faults_circumstances() {
   local version
+  # shellcheck disable=SC1091
+  . "$TEST_RUN/lane1/postgres.env"
   version=$(psql -X -q -A -t -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -c 'SHOW server_version')
   cat <<CIRCUMSTANCES
-- $(date -u +%Y-%m-%d), seed $(jq -r -s 'map(.seed) | unique | join(", ")' "$FAULTS_RESULTS")${FAULTS_SHORT:+, shortened as within \`./dev test\`}$(faults_extent)
+- $(date -u +%Y-%m-%d), seed $(jq -r -s 'map(.seed) | unique | join(", ")' "$FAULTS_RESULTS")${FAULTS_SHORT:+, shortened as within \`./dev test\`}$(faults_extent)$([ "$LANES" = 1 ] || echo ", $LANES scenarios at a time")
 - cdc-relay $(jq -r -s 'group_by(.revision) | if length == 1 then .[0][0].revision else map("\(.[0].revision) (\(length) scenarios)") | join(", ") end' "$FAULTS_RESULTS"), PostgreSQL ${version%% *}, Apache Kafka $(kafka_version), librdkafka $(pkg-config --modversion rdkafka)
 - $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)
 CIRCUMSTANCES
@@ -260,9 +271,8 @@ faults_ends() {
   local code=$?
   trap - EXIT
   [ ! -s "$FAULTS_RESULTS" ] || [ -e "$ROOT/build/reports/faults.md" ] || faults_report '' || true
-  RUN=$TEST_RUN processes_stop_all
-  rm -rf "$TEST_RUN"/*.data
-  [ ${#TEST_FAILURES[@]} != 0 ] || rm -rf "$TEST_RUN"
+  lanes_end
+  [ -n "$(test_failures)" ] || rm -rf "$TEST_RUN"
   exit $code
 }
 
@@ -282,6 +292,11 @@ faults_arguments() {
           usage_error 'faults: --part needs K/N, K not above N'
         fi
         FAULTS_PART=$2
+        shift
+        ;;
+      --lanes)
+        [[ ${2:-} =~ ^[1-9]$ ]] || usage_error 'faults: --lanes needs a number from 1 to 9'
+        LANES=$2
         shift
         ;;
       --short) FAULTS_SHORT=1 ;;
@@ -320,6 +335,7 @@ dev_faults() {
   [ -n "$FAULTS_RESUMES" ] || rm -rf "$TEST_LOGS" "$FAULTS_REPORTS"
   mkdir -p "$TEST_LOGS" "$FAULTS_REPORTS"
   touch "$FAULTS_RESULTS"
+  : >"$TEST_LOGS/results"
   [ -z "$FAULTS_RESUMES" ] || faults_keep_passed
   run_new faults
   TEST_RUN=$RUN
@@ -329,33 +345,22 @@ dev_faults() {
   build_variant dev
   ! faults_wants_build || build_variant faults "${FAULTS_TARGETS[@]}"
   say "starting PostgreSQL and Kafka; seed $FAULTS_SEED"
-  kafka_init kafka
-  kafka_launch kafka
-  postgres_start postgres
-  kafka_await kafka
-  test_warm_up
-  while read -r -u 9 file plugin ids; do
+  while read -r file plugin ids; do
     name=$(basename "$file" .sh)/$plugin
     if faults_is_in_part $((position++)) && faults_is_wanted "$name" "$ids" && ! faults_has_passed "${name%/-}"; then
-      if [ "$file" = simulator ]; then
-        faults_simulator
-      else
-        faults_scenario "$file" "$plugin" "$ids"
-      fi
+      echo "$file $plugin $ids"
     fi
-  done 9< <(faults_runs)
+  done < <(faults_runs) >"$TEST_RUN/jobs"
+  lanes_begin
+  lanes_ready kafka
+  lanes_run faults_job || test_count scenarios 0 1 0
   # A part of the scenarios says nothing of rows.
   [ -n "$FAULTS_PART$FAULTS_PATTERN$FAULTS_ONLY_SWARM" ] || gaps=$(faults_gaps)
   faults_report "$gaps"
   echo
   [ -z "$gaps" ] || echo "$gaps"
-  for name in "${TEST_FAILURES[@]}"; do
-    echo "failed: $name (build/campaign/${name//\//.}.log)"
-  done
+  test_tell_failures build/campaign
   sed -n '/^## Totals/,/^## /p' "$ROOT/build/reports/faults.md" | grep '^| ' | sed '1d; s/^| *//; s/ *|$//; s/ *| */: /' || true
   say "$((SECONDS - began)) s; the report is build/reports/faults.md"
-  echo "$TEST_PASSED passed, $TEST_FAILED failed, $TEST_SKIPPED skipped"
-  if [ "$TEST_FAILED" != 0 ] || [ "$TEST_PASSED" = 0 ] || [ -n "$gaps" ] || { [ "${CI:-}" = true ] && [ "$TEST_SKIPPED" != 0 ]; }; then
-    exit 1
-  fi
+  test_is_good && [ -z "$gaps" ]
 }

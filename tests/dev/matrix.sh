@@ -82,7 +82,7 @@ matrix_test() {
   rm -f "$ROOT/build/matrix/$release-$compiler/test/results"
   matrix_in "$release" "$compiler" ./dev test "$@" >"$log" 2>&1 || code=$?
   grep -E '^(FAIL|SKIP|failed:)' "$log" || true
-  if [ -e "$ROOT/build/matrix/$release-$compiler/test/results" ]; then
+  if [ -s "$ROOT/build/matrix/$release-$compiler/test/results" ]; then
     cat "$ROOT/build/matrix/$release-$compiler/test/results" >>"$ROOT/build/matrix/$release-$compiler/results"
     say "$release, $compiler: $(tail -n 1 "$log"), $((SECONDS - began)) s"
   else
@@ -141,7 +141,7 @@ dev_matrix() {
     fi
     read -ra versions < <(matrix_in "$release" gcc bash -c "$MATRIX_VERSIONS")
     matrix_row "$release" "${versions[@]:0:3}" "gcc ${versions[3]}" "$(matrix_sum "$release-gcc" ^unit/)" "$(matrix_sum "$release-gcc" ^asan/)" \
-      "$(matrix_sum "$release-gcc" '^(e2e|matrix|faults)/.*/pgoutput')" "$(matrix_sum "$release-gcc" '^(e2e|matrix|faults)/.*/wal2json')"
+      "$(matrix_sum "$release-gcc" '^(e2e|matrix|faults|services)/.*/pgoutput')" "$(matrix_sum "$release-gcc" '^(e2e|matrix|faults|services)/.*/wal2json')"
     matrix_row "$release" "${versions[@]:0:3}" "clang ${versions[4]}" "$(matrix_sum "$release-clang" ^unit/)" '-' \
       "$(matrix_sum "$release-clang" '^e2e/.*/pgoutput')" "$(matrix_sum "$release-clang" '^e2e/.*/wal2json')"
   done

@@ -140,11 +140,12 @@ port_is_free() {
   ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# port_new: prints a free loopback port below the range from which the kernel takes ports for outgoing connections. A port is given out once per run.
+# port_new: prints a free loopback port below the range from which the kernel takes ports for outgoing connections. A port is given out once per run, and lanes
+# that run side by side (lanes.sh) have a stretch of their own in PORT_FIRST and PORT_COUNT.
 port_new() {
   local port try
   for try in {1..200}; do
-    port=$((15000 + (RANDOM * 32768 + RANDOM + try) % 15000))
+    port=$((${PORT_FIRST:-15000} + (RANDOM * 32768 + RANDOM + try) % ${PORT_COUNT:-15000}))
     if ! grep -qsx "$port" "$RUN/ports" && port_is_free "$port"; then
       echo "$port" >>"$RUN/ports"
       echo "$port"

@@ -283,6 +283,14 @@ kafka_await() {
   done
 }
 
+# The first idempotent producer of a fresh broker waits half a second for a coordinator; so that no scenario is the first.
+kafka_warm_up() {
+  {
+    topic_make warm-up 1
+    echo warm | timeout 30 kcat -P -b "$KAFKA" -t warm-up -X enable.idempotence=true
+  } >"$RUN/warm-up.log" 2>&1 || echo "dev: the broker could not be warmed up: $(tail -n 1 "$RUN/warm-up.log")"
+}
+
 kafka_start() {
   kafka_init "$1"
   kafka_launch "$1"

@@ -6,13 +6,15 @@
 #   fuzz/TARGET      what libFuzzer found or began with (tests/fuzz/corpus), replayed under the sanitizers, with --quick without
 #   build/mutants    whether the tests notice each mutant (./dev faults --mutants --short); not with --quick
 #   build/no-faults/VARIANT                              that none of its programs has mutants or crash points
+#   bench/report     tests/bench/report_check.sh         the report of the benchmark, made of values that are known
 #   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers
-#   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on one shared private PostgreSQL and one shared broker
+#   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on a private PostgreSQL and a broker, which scenarios of a lane share (lanes.sh)
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
-#   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on the same servers; its line `# plugins: both` makes it both; /asan as above;
-#                                                        `# build: faults`: with the programs of build/faults, which have crash points
+#   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on such servers; its line `# plugins: both` makes it both; /asan as above;
+#                                                        `# build: faults`: with the programs of build/faults, which have crash points; `# alone: WHAT`: never
+#                                                        beside another one that says the same, whichever folder it is in
 #   faults/NAME/PLUGIN   tests/faults/NAME.sh            those tagged short, as short as they can be (FAULTS_SHORT=1); the seed is FAULTS_SEED, or 1
-#   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on the shared PostgreSQL
+#   sql/NAME         tests/sql/NAME.sh                   what the scripts of sql/ promise, on that PostgreSQL
 #   matrix/NAME/PLUGIN   tests/matrix/NAME.sh            with --matrix alone: scenarios that need a newer PostgreSQL, as their line `# needs: PostgreSQL N` says,
 #                                                        and those of tests/faults/ that are tagged `matrix`, since versions differ in what they do
 #
@@ -27,12 +29,9 @@
 FAULTS_TARGETS=(cdc-relay counting_consumer filing_consumer auth-service d-day-service order-service notification-service)
 
 TEST_LIMIT_S=1800 # for all tests, on two cores: docs/proof.md
+TEST_LANES=2      # of scenarios at a time
 
 TEST_RELAY='' # dev, tsan: the scenarios alone, with that build's relay
-TEST_PASSED=0
-TEST_FAILED=0
-TEST_SKIPPED=0
-TEST_FAILURES=()
 
 # test_line VERDICT NAME SECONDS REMARK
 test_line() {
@@ -45,10 +44,31 @@ test_begin() {
 
 # test_count NAME PASSED FAILED SKIPPED
 test_count() {
-  TEST_PASSED=$((TEST_PASSED + $2))
-  TEST_FAILED=$((TEST_FAILED + $3))
-  TEST_SKIPPED=$((TEST_SKIPPED + $4))
   echo "$1 $2 $3 $4" >>"$TEST_LOGS/results"
+}
+
+# test_total COLUMN: of the results, 2 for what passed, 3 for what failed, 4 for what was skipped.
+test_total() {
+  awk -v column="$1" '{ sum += $column } END { print sum + 0 }' "$TEST_LOGS/results"
+}
+
+# The names of what failed.
+test_failures() {
+  awk '$3 != 0 { print $1 }' "$TEST_LOGS/results"
+}
+
+# test_tell_failures FOLDER: a line for each, with its log in that folder.
+test_tell_failures() {
+  local name
+  while read -r name; do
+    echo "failed: $name ($1/${name//\//.}.log)"
+  done < <(test_failures)
+}
+
+# test_is_good: prints the last line, and returns 1 where something failed, nothing passed, or something was skipped where CI=true.
+test_is_good() {
+  echo "$(test_total 2) passed, $(test_total 3) failed, $(test_total 4) skipped"
+  [ "$(test_total 3)" = 0 ] && [ "$(test_total 2)" != 0 ] && { [ "${CI:-}" != true ] || [ "$(test_total 4)" = 0 ]; }
 }
 
 # Seconds since test_begin.
@@ -64,9 +84,9 @@ test_tell_time() {
   fi
 }
 
-test_failed() {
-  TEST_FAILURES+=("$1")
-  sed 's/^/    /' <"$2" | tail -n 60
+# test_tail LOG: the end of what a failed test said.
+test_tail() {
+  sed 's/^/    /' <"$1" | tail -n 60
 }
 
 test_is_wanted() {
@@ -101,7 +121,7 @@ test_units() {
     else
       test_count "$name" "$passing" $((tested > passing ? tested - passing : 1)) 0
       test_line FAIL "$name" "$(test_seconds)" "$passing of $tested cases passed, exit code $rc"
-      test_failed "$name" "$log"
+      test_tail "$log"
     fi
   done
 }
@@ -120,7 +140,7 @@ test_program() {
   else
     test_count "$name" 0 1 0
     test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
-    test_failed "$name" "$log"
+    test_tail "$log"
   fi
 }
 
@@ -146,7 +166,7 @@ test_histories() {
   else
     test_count "$name" 0 1 0
     test_line FAIL "$name" "$(test_seconds)" "exit code $rc"
-    test_failed "$name" "$log"
+    test_tail "$log"
   fi
 }
 
@@ -182,17 +202,14 @@ test_programs_are_sound() {
   [ $count != 0 ]
 }
 
-# test_script NAME SECONDS COMMAND...: one scenario in a folder of its own. Its exit code 77 means skipped, with the reason in its last line.
+# test_script NAME SECONDS COMMAND...: one scenario. Its exit code 77 means skipped, with the reason in its last line.
 test_script() {
   local name=$1 seconds=$2 rc=0 folder log
   shift 2
   folder=$TEST_RUN/${name//\//.}
   log=$TEST_LOGS/${name//\//.}.log
-  mkdir -p "$folder"
   test_begin
-  RUN=$folder SERVERS=$TEST_RUN timeout -k 40 "$seconds" "$@" >"$log" 2>&1 </dev/null || rc=$?
-  # What it could not end itself.
-  RUN=$folder processes_stop_all >>"$log" 2>&1
+  lane_scenario "$folder" "$log" "$seconds" "$@" || rc=$?
   case $rc in
     0)
       test_count "$name" 1 0 0
@@ -205,10 +222,15 @@ test_script() {
       ;;
     *)
       test_count "$name" 0 1 0
-      test_line FAIL "$name" "$(test_seconds)" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")$([[ $name != faults/* ]] || echo ", FAULTS_SEED=$FAULTS_SEED")"
-      test_failed "$name" "$log"
+      lane_alone output test_tell_failed "$name" "exit code $rc$([ $rc != 124 ] || echo ", it took longer than $seconds s")$([[ $name != faults/* ]] || echo ", FAULTS_SEED=$FAULTS_SEED")" "$log"
       ;;
   esac
+}
+
+# test_tell_failed NAME REMARK LOG
+test_tell_failed() {
+  test_line FAIL "$1" "$(test_seconds)" "$2"
+  test_tail "$3"
 }
 
 test_skip() {
@@ -258,17 +280,6 @@ test_build() {
   echo "${build:-dev}"
 }
 
-# test_wants_faults: whether the pattern means a scenario that needs build/faults.
-test_wants_faults() {
-  local file
-  for file in $(test_scenario_files); do
-    if [ "$(test_build "$file")" = faults ] && test_is_wanted "$(test_scenario_name "$file")/pgoutput"; then
-      return 0
-    fi
-  done
-  return 1
-}
-
 # test_scenario_name FILE: e2e/NAME, services/NAME, matrix/NAME or faults/NAME
 test_scenario_name() {
   echo "$(basename "$(dirname "$1")")/$(basename "$1" .sh)"
@@ -281,26 +292,16 @@ test_server_is_older() {
   [ -n "$needs" ] && [ "$(postgres_version)" -lt "$needs" ]
 }
 
-# test_wants_servers quick|all: whether the pattern means a scenario.
-test_wants_servers() {
-  local file name
-  for file in $(test_scenario_files); do
-    name=$(test_scenario_name "$file")
-    if { test_is_wanted "$name/pgoutput/asan" || test_is_wanted "$name/wal2json/asan"; }; then
-      return 0
-    fi
-  done
+# test_jobs quick|all BROKER: what the pattern means of scenarios, a line each: NAME SECONDS PLUGIN BUILD FILE WHY-NOT; PLUGIN and BUILD of a script of tests/sql are -.
+# BROKER: kafka, embedded, or none.
+test_jobs() {
+  local which=$1 broker=$2 file name tags plugin seconds reason
   for file in "$ROOT"/tests/sql/*.sh; do
-    if [ "$1" = all ] && [ -e "$file" ] && test_is_wanted "sql/$(basename "$file" .sh)"; then
-      return 0
+    name=sql/$(basename "$file" .sh)
+    if [ "$which" = all ] && [ -z "$TEST_RELAY" ] && test_is_wanted "$name"; then
+      echo "$name 120 - - $file"
     fi
   done
-  return 1
-}
-
-# test_scenarios quick|all BROKER
-test_scenarios() {
-  local which=$1 broker=$2 file name tags plugin seconds
   for file in $(test_scenario_files); do
     name=$(test_scenario_name "$file")
     tags=" $(sed -n 's/^# tags: *//p' "$file") "
@@ -308,46 +309,51 @@ test_scenarios() {
     seconds=90
     [[ $tags != *' slow '* ]] || seconds=180
     [ -z "$TEST_RELAY" ] || seconds=$((seconds * 3))
+    reason=''
+    if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
+      reason='needs a real Kafka, which could not be fetched'
+    elif test_server_is_older "$file"; then
+      reason="$(sed -n 's/^# needs: /needs /p' "$file"), and this is $(postgres_version)"
+    fi
     for plugin in $(test_plugins "$file"); do
-      if [[ $tags == *' real-kafka '* && $broker != kafka ]] || [ "$broker" = none ]; then
-        ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "needs a real Kafka, which could not be fetched"
-        continue
+      if test_is_wanted "$name/$plugin"; then
+        echo "$name/$plugin $seconds $plugin ${TEST_RELAY:-$(test_build "$file")} $file $reason"
       fi
-      if test_server_is_older "$file"; then
-        ! test_is_wanted "$name/$plugin" || test_skip "$name/$plugin" "$(sed -n 's/^# needs: /needs /p' "$file"), and this is $(postgres_version)"
-        continue
-      fi
-      ! test_is_wanted "$name/$plugin" || PLUGIN=$plugin BUILD=$ROOT/build/${TEST_RELAY:-$(test_build "$file")} BROKER=$broker test_script "$name/$plugin" $seconds bash "$file"
-      if [[ $which = all && $tags == *' asan '* && -z "$TEST_RELAY" ]] && test_is_wanted "$name/$plugin/asan"; then
-        PLUGIN=$plugin BUILD=$ROOT/build/asan BROKER=$broker test_script "$name/$plugin/asan" $((seconds * 2)) bash "$file"
+      if [[ -z $reason && $which = all && $tags == *' asan '* && -z "$TEST_RELAY" ]] && test_is_wanted "$name/$plugin/asan"; then
+        echo "$name/$plugin/asan $((seconds * 2)) $plugin asan $file"
       fi
     done
   done
 }
 
-# tests/sql/*.sh get the shared server as PGHOST, PGPORT and PGUSER, and make databases of their own.
-test_sql() {
-  local file name
-  for file in "$ROOT"/tests/sql/*.sh; do
-    [ -e "$file" ] || continue
-    name=sql/$(basename "$file" .sh)
-    test_is_wanted "$name" || continue
-    PGHOST=$PG_SOCKET PGPORT=$PG_PORT PGUSER=postgres test_script "$name" 120 bash "$file"
-  done
+# test_job LINE: of test_jobs, in a lane.
+test_job() {
+  local name seconds plugin build file reason alone
+  read -r name seconds plugin build file reason <<<"$1"
+  # shellcheck disable=SC1091
+  . "$SERVERS/postgres.env"
+  if [ -n "$reason" ]; then
+    test_skip "$name" "$reason"
+  elif [ "$plugin" = - ]; then
+    # They make databases of their own.
+    PGHOST=$PG_SOCKET PGPORT=$PG_PORT PGUSER=postgres test_script "$name" "$seconds" bash "$file"
+  else
+    alone=$(sed -n 's/^# alone: *//p' "$file")
+    PLUGIN=$plugin BUILD=$ROOT/build/$build ${alone:+lane_alone "$alone"} test_script "$name" "$seconds" bash "$file"
+  fi
 }
 
 test_ends() {
   local code=$?
   trap - EXIT
-  RUN=$TEST_RUN processes_stop_all
+  lanes_end
   # Of a failure the logs are kept, until the next run.
-  rm -rf "$TEST_RUN"/*.data
-  [ ${#TEST_FAILURES[@]} != 0 ] || rm -rf "$TEST_RUN"
+  [ -n "$(test_failures)" ] || rm -rf "$TEST_RUN"
   exit $code
 }
 
 dev_test() {
-  local which=all broker=kafka began=$SECONDS name
+  local which=all broker=kafka began=$SECONDS
   TEST_PATTERN=''
   TEST_MATRIX=''
   while [ $# != 0 ]; do
@@ -369,28 +375,32 @@ dev_test() {
   TEST_LOGS=$ROOT/build/test
   rm -rf "$TEST_LOGS"
   mkdir -p "$TEST_LOGS"
+  : >"$TEST_LOGS/results"
   run_new test
   TEST_RUN=$RUN
   export ROOT FAULTS_SHORT=1 FAULTS_SEED=${FAULTS_SEED:-1}
   trap test_ends EXIT
   trap 'exit 130' INT TERM
 
+  if [ $which = quick ]; then
+    broker=embedded
+  elif ! kafka_is_installed; then
+    broker=none
+  fi
+  test_jobs $which $broker >"$TEST_RUN/jobs"
   build_variant dev
   [ $which = quick ] || [ -n "$TEST_RELAY" ] || build_variant asan
   [ "$TEST_RELAY" != tsan ] || build_variant tsan
-  [ $which = quick ] || [ -n "$TEST_RELAY" ] || ! test_wants_faults || build_variant faults "${FAULTS_TARGETS[@]}"
+  ! grep -q ' faults /' "$TEST_RUN/jobs" || build_variant faults "${FAULTS_TARGETS[@]}"
 
-  # A pattern that means units alone needs no servers.
-  if ! test_wants_servers $which; then
-    broker=''
-  elif [ $which = all ]; then
-    if kafka_is_installed; then
-      kafka_init kafka
-      kafka_launch kafka # it needs some seconds, in which the unit tests run
-    else
-      broker=none
-      say '!!! NO APACHE KAFKA: Maven Central could not be reached. What needs a real Kafka is SKIPPED, and nothing below proves that the relay works with one.'
-    fi
+  # A pattern that means units alone needs no servers, and one that means a single scenario one lane. Under memcheck a scenario fills a core by itself.
+  LANES=$(wc -l <"$TEST_RUN/jobs")
+  [ "$LANES" -le $TEST_LANES ] || LANES=$TEST_LANES
+  [ -z "$TEST_RELAY" ] || [ "$LANES" = 0 ] || LANES=1
+  if [ "$LANES" != 0 ] && [ $broker = kafka ]; then
+    lanes_begin # it needs some seconds, in which the unit tests run
+  elif [ "$LANES" != 0 ] && [ $broker = none ]; then
+    say '!!! NO APACHE KAFKA: Maven Central could not be reached. What needs a real Kafka is SKIPPED, and nothing below proves that the relay works with one.'
   fi
 
   if [ -z "$TEST_RELAY" ]; then
@@ -399,39 +409,19 @@ dev_test() {
     if [ $which = quick ]; then test_corpora dev; else test_corpora asan; fi
     test_simulator $which
     test_has_no_faults
+    test_program bench/report "$ROOT/tests/bench/report_check.sh"
     # Whether the tests notice what they are there for.
     [ $which = quick ] || [ -n "$TEST_MATRIX" ] || test_program build/mutants "$ROOT/dev" faults --mutants --short
   fi
 
-  if [ -n "$broker" ]; then
+  if [ "$LANES" != 0 ]; then
     say "starting PostgreSQL and the broker"
-    postgres_start postgres
-    if [ $which = quick ]; then
-      broker=embedded
-      embedded_broker_start embedded
-    elif [ $broker = kafka ]; then
-      kafka_await kafka
-      test_warm_up
-    fi
-    [ $which = quick ] || test_sql
-    test_scenarios $which $broker
+    lanes_ready $broker
+    BROKER=$broker lanes_run test_job || test_count scenarios 0 1 0
   fi
 
   echo
-  for name in "${TEST_FAILURES[@]}"; do
-    echo "failed: $name (build/test/${name//\//.}.log)"
-  done
+  test_tell_failures build/test
   test_tell_time $((SECONDS - began))
-  echo "$TEST_PASSED passed, $TEST_FAILED failed, $TEST_SKIPPED skipped"
-  if [ $TEST_FAILED != 0 ] || [ $TEST_PASSED = 0 ] || { [ "${CI:-}" = true ] && [ $TEST_SKIPPED != 0 ]; }; then
-    exit 1
-  fi
-}
-
-# The first idempotent producer of a fresh broker waits half a second for a coordinator; so that no scenario is the first.
-test_warm_up() {
-  {
-    topic_make warm-up 1
-    echo warm | timeout 30 kcat -P -b "$KAFKA" -t warm-up -X enable.idempotence=true
-  } >"$TEST_LOGS/warm-up.log" 2>&1 || say "the broker could not be warmed up, see build/test/warm-up.log"
+  test_is_good
 }

@@ -255,7 +255,8 @@ settle() {
   await "the reader at the end of the topics" 60 watch_has_caught_up "${before:-0}"
 }
 
-# verdict [OPTION...]: ends load, reader and sampler, and has the history judged; the options are history_check's. The scenario fails with the verdict.
+# verdict [OPTION...]: ends load, reader and sampler, and has the history judged; the options are history_check's. The scenario fails with the verdict. With dead letters it
+# has their figures as well: how many there are, and how many other rows had to suffer for theirs (lost, a dead letter, out of order).
 verdict() {
   local code=0 files=() file
   load_stop
@@ -267,6 +268,11 @@ verdict() {
   "$FAULTS/history_check" --json --svg "$RUN/unseen.svg" --title "$SCENARIO ($PLUGIN)" "$@" "${files[@]}" >"$RUN/verdict.json" 2>"$RUN/verdict.txt" || code=$?
   cat "$RUN/verdict.txt"
   jq -r '"\(.events) events, \(.records) records, \(.faults) faults, \(.duplicates) repeated (p50 \(.duplicates_per_fault_p50), max \(.duplicates_per_fault_max) a fault), recovery p50 \(.recovery_p50_s) s, max \(.recovery_max_s) s"' "$RUN/verdict.json" 2>/dev/null || true
+  if [ $code -le 1 ] && [[ " $* " == *' --dead-letters '* ]]; then
+    figure 'rows to be refused' "$(jq .poison "$RUN/verdict.json")" rows
+    figure 'dead letters' "$(jq .dead_letters "$RUN/verdict.json")" records
+    figure 'collateral records' "$(jq .collateral "$RUN/verdict.json")" records
+  fi
   case $code in
     0) ;;
     1) fail "the history breaks a guarantee" ;;

@@ -131,7 +131,8 @@ static void refresh(struct reader *reader)
   reader->refreshed_us = stop_signal_clock_us();
 }
 
-static void tell_header(struct json_line *line, const rd_kafka_headers_t *headers, const char *name)
+/* One that is not there is null, or not told where it `may_lack`. */
+static void tell_header(struct json_line *line, const rd_kafka_headers_t *headers, const char *name, bool may_lack)
 {
   const void *value = NULL;
   size_t size = 0;
@@ -139,7 +140,9 @@ static void tell_header(struct json_line *line, const rd_kafka_headers_t *header
   if (headers == NULL || rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     value = NULL;
   }
-  json_line_text(line, name, value, size);
+  if (value != NULL || !may_lack) {
+    json_line_text(line, name, value, size);
+  }
 }
 
 static void tell_record(struct reader *reader, const rd_kafka_message_t *message)
@@ -156,8 +159,11 @@ static void tell_record(struct reader *reader, const rd_kafka_message_t *message
   json_line_number(line, "offset", message->offset);
   json_line_number(line, "append_ms", rd_kafka_message_timestamp(message, NULL));
   json_line_text(line, "key", message->key, message->key_len);
-  tell_header(line, headers, "id");
-  tell_header(line, headers, "lsn");
+  tell_header(line, headers, "id", false);
+  tell_header(line, headers, "lsn", false);
+  tell_header(line, headers, "dead.letter.topic", true);
+  tell_header(line, headers, "dead.letter.reason", true);
+  tell_header(line, headers, "dead.letter.position", true);
   if (message->payload == NULL) {
     json_line_raw(line, "sha256", "null");
   } else {

@@ -34,6 +34,7 @@ static const char usage_text[] = "usage: fault_writer [OPTION...] CONNINFO\n"
                                  "  --topics A,B,...     values of aggregatetype\n"
                                  "  --topic-prefix TEXT  what the relay's topics begin with; outbox.event.\n"
                                  "  --seed N             of all chance but the ids; 1\n"
+                                 "  --poison             its topics are to refuse all its events for good, which are of type " LOAD_TYPE_POISON "\n"
                                  "  --pause S            before a lost connection is opened again; 0.1\n"
                                  "  --resolve            prints the rows of public.outbox instead of writing any\n";
 
@@ -200,6 +201,7 @@ static const struct option options[] = {
     {"topic-prefix", required_argument, NULL, 'T'},
     {"seed", required_argument, NULL, 'S'},
     {"pause", required_argument, NULL, 'P'},
+    {"poison", no_argument, NULL, 'Q'},
     {"resolve", no_argument, NULL, 'R'},
     {NULL, 0, NULL, 0},
 };
@@ -256,6 +258,9 @@ static bool read_option(struct load *load, int option, char *value)
   case 'P':
     is_good = read_number(value, 0, 60, &load->pause_s);
     break;
+  case 'Q':
+    load->type = LOAD_TYPE_POISON;
+    break;
   default:
     is_good = false;
   }
@@ -275,6 +280,7 @@ int main(int argc, char **argv)
                       .payload_least = 60,
                       .payload_most = 1500,
                       .topic_prefix = "outbox.event.",
+                      .type = LOAD_TYPE,
                       .seed = 1,
                       .pause_s = 0.1};
   const char *output = "-";

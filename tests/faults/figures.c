@@ -243,14 +243,15 @@ void figures_print_json(const struct history *history, const struct judgement *j
   for (size_t i = 0; i < GUARANTEES; i++) {
     (void)json_object_set_new(is_waived[i] ? waived : findings, guarantee_names[i], json_integer(judgement->findings[i].count));
   }
-  object = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:I,s:f,s:f,s:f,s:f,s:o,s:o}", "events", figures->events, "records",
-                     figures->records, "samples", (json_int_t)history->sample_count, "rolled_back", judgement->rolled_back, "unknown_committed",
-                     judgement->unknown_there, "unknown_not_committed", judgement->unknown_not_there, "dead_letters", judgement->dead_letter_count, "faults",
-                     figures->faults, "duplicates", judgement->repetition_count, "duplicates_without_fault", judgement->repetitions_without_fault,
-                     "duplicates_per_fault_mean", figures->repetitions_mean, "duplicates_per_fault_p50", figures->repetitions_p50, "duplicates_per_fault_max",
-                     figures->repetitions_max, "recoveries", figures->recoveries, "recovery_p50_s", figures->recovery_p50_s, "recovery_max_s",
-                     figures->recovery_max_s, "unseen_max", figures->unseen_max, "delay_p50_ms", figures->delay_p50_ms, "delay_p99_ms", figures->delay_p99_ms,
-                     "delay_max_ms", figures->delay_max_ms, "seconds", figures->seconds, "findings", findings, "waived", waived);
+  object = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:I,s:f,s:f,s:f,s:f,s:o,s:o}", "events", figures->events,
+                     "records", figures->records, "samples", (json_int_t)history->sample_count, "rolled_back", judgement->rolled_back, "unknown_committed",
+                     judgement->unknown_there, "unknown_not_committed", judgement->unknown_not_there, "dead_letters", judgement->dead_letter_count, "poison",
+                     judgement->poison_count, "collateral", judgement->collateral_count, "faults", figures->faults, "duplicates", judgement->repetition_count,
+                     "duplicates_without_fault", judgement->repetitions_without_fault, "duplicates_per_fault_mean", figures->repetitions_mean,
+                     "duplicates_per_fault_p50", figures->repetitions_p50, "duplicates_per_fault_max", figures->repetitions_max, "recoveries",
+                     figures->recoveries, "recovery_p50_s", figures->recovery_p50_s, "recovery_max_s", figures->recovery_max_s, "unseen_max",
+                     figures->unseen_max, "delay_p50_ms", figures->delay_p50_ms, "delay_p99_ms", figures->delay_p99_ms, "delay_max_ms", figures->delay_max_ms,
+                     "seconds", figures->seconds, "findings", findings, "waived", waived);
   text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
   if (text == NULL) {
     abort();

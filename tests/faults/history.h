@@ -28,9 +28,11 @@ struct told {
 /* A row of the table: what was committed. */
 struct row {
   uint32_t id;
-  uint32_t key;
+  uint32_t key;   /* NAME_NONE: null */
   uint32_t topic; /* NAME_NONE: not told */
-  int64_t n;      /* HISTORY_NO_NUMBER: not from fault_writer */
+  int64_t n;      /* HISTORY_NO_NUMBER: it has none */
+  int64_t place;  /* after history_settle(): the how manieth it is, by its number, of its key's rows that are poison, or of those that are not; from 1 */
+  bool is_poison; /* its topic is to refuse it: a dead letter and nothing else becomes of it */
   unsigned char sha256[SHA256_BYTES];
 };
 
@@ -47,6 +49,11 @@ struct reading {
   uint32_t index; /* in its transaction */
   bool has_value;
   unsigned char sha256[SHA256_BYTES];
+  /* What a dead letter's headers say: the topic and the reason, NAME_NONE where they do not, and the position, 0/0/0 where they do not. */
+  uint32_t letter_topic;
+  uint32_t letter_reason;
+  uint64_t letter_lsn;
+  uint32_t letter_index;
 };
 
 struct fault {
@@ -77,7 +84,7 @@ struct history {
 /* Reads all lines. Returns false and says in `ret_error` which line of `name` is none of a history's. */
 bool history_read(struct history *history, FILE *file, const char *name, char ret_error[256]);
 
-/* What has to be brought in order when all is read: faults by their begin, samples by their time. Returns false, with the reason, when the whole cannot be judged. */
+/* What has to be brought in order when all is read: faults by their begin, samples by their time, rows by key and number. Returns false, with the reason, when the whole cannot be judged. */
 bool history_settle(struct history *history, char ret_error[256]);
 
 void history_done(struct history *history);

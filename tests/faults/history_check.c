@@ -27,7 +27,7 @@ static const char usage_text[] = "usage: history_check [OPTION...] FILE...\n"
                                  "  --no-samples         a history without samples of the slot is whole\n"
                                  "  --keys-may-move      the number of partitions changes\n"
                                  "  --may-interleave     two relays publish at once for a while\n"
-                                 "  --dead-letters TOPIC a row in that topic has arrived\n";
+                                 "  --dead-letters TOPIC where rows belong that are marked as poison, and no others\n";
 
 struct arguments {
   struct judge_options judge;

@@ -133,6 +133,7 @@ static bool read_end(struct history *history, const json_t *object, int64_t us, 
 static bool read_row(struct history *history, const json_t *object)
 {
   struct row *row = MORE(history->rows, history->row_count, history->row_room);
+  const json_t *poison = json_object_get(object, "poison");
   bool has_value;
 
   if (!read_integer(object, "n", &row->n)) {
@@ -141,25 +142,37 @@ static bool read_row(struct history *history, const json_t *object)
     }
     row->n = HISTORY_NO_NUMBER;
   }
-  return read_name(history, object, "id", false, &row->id) && read_name(history, object, "key", false, &row->key) &&
-         read_name(history, object, "topic", true, &row->topic) && read_sha256(object, false, &has_value, row->sha256);
+  row->is_poison = json_is_true(poison);
+  return (poison == NULL || json_is_boolean(poison)) && json_object_get(object, "key") != NULL && read_name(history, object, "id", false, &row->id) &&
+         read_name(history, object, "key", true, &row->key) && read_name(history, object, "topic", true, &row->topic) &&
+         read_sha256(object, false, &has_value, row->sha256);
+}
+
+/* The position that a record names in `member`, where it does. Returns false for one that is none. */
+static bool read_position(const json_t *object, const char *member, bool *ret_is_there, uint64_t *ret_lsn, uint32_t *ret_index)
+{
+  const json_t *value = json_object_get(object, member);
+
+  *ret_is_there = json_is_string(value);
+  return *ret_is_there ? read_lsn(json_string_value(value), ret_lsn, ret_index) : value == NULL || json_is_null(value);
 }
 
 static bool read_record(struct history *history, const json_t *object)
 {
   struct reading *reading = MORE(history->readings, history->reading_count, history->reading_room);
-  const json_t *lsn = json_object_get(object, "lsn");
   int64_t partition;
+  bool has_letter_position;
 
   if (!read_name(history, object, "topic", false, &reading->topic) || !read_integer(object, "partition", &partition) || partition < 0 ||
       partition > INT32_MAX || !read_integer(object, "offset", &reading->offset) || !read_integer(object, "append_ms", &reading->append_ms) ||
       !read_name(history, object, "key", true, &reading->key) || !read_name(history, object, "id", true, &reading->id) ||
-      !read_sha256(object, true, &reading->has_value, reading->sha256)) {
+      !read_sha256(object, true, &reading->has_value, reading->sha256) || !read_name(history, object, "dead.letter.topic", true, &reading->letter_topic) ||
+      !read_name(history, object, "dead.letter.reason", true, &reading->letter_reason)) {
     return false;
   }
   reading->partition = (int32_t)partition;
-  reading->has_lsn = json_is_string(lsn);
-  return reading->has_lsn ? read_lsn(json_string_value(lsn), &reading->lsn, &reading->index) : lsn == NULL || json_is_null(lsn);
+  return read_position(object, "lsn", &reading->has_lsn, &reading->lsn, &reading->index) &&
+         read_position(object, "dead.letter.position", &has_letter_position, &reading->letter_lsn, &reading->letter_index);
 }
 
 static bool read_slot(struct history *history, const json_t *object, int64_t us)
@@ -282,6 +295,33 @@ static int compare_samples(const void *left, const void *right)
   return (a->us > b->us) - (a->us < b->us);
 }
 
+static int compare_rows(const void *left, const void *right)
+{
+  const struct row *a = left, *b = right;
+
+  if (a->key != b->key) {
+    return a->key < b->key ? -1 : 1;
+  }
+  if (a->is_poison != b->is_poison) {
+    return a->is_poison ? 1 : -1;
+  }
+  return (a->n > b->n) - (a->n < b->n);
+}
+
+/* A key's rows go two ways, and each way has its own order, in which what went the other way leaves no gap. */
+static void give_places(struct history *history)
+{
+  if (history->row_count > 0) {
+    qsort(history->rows, history->row_count, sizeof(history->rows[0]), compare_rows);
+  }
+  for (size_t i = 0; i < history->row_count; i++) {
+    struct row *row = &history->rows[i];
+    bool is_next = i > 0 && row[-1].key == row->key && row[-1].is_poison == row->is_poison;
+
+    row->place = !is_next ? 1 : row[-1].n == row->n ? row[-1].place : row[-1].place + 1;
+  }
+}
+
 bool history_settle(struct history *history, char ret_error[256])
 {
   if (history->sample_count > 0) {
@@ -299,6 +339,11 @@ bool history_settle(struct history *history, char ret_error[256])
     (void)snprintf(ret_error, 256, "there is no line `resolved`: nobody knows what was committed");
     return false;
   }
+  if (history->row_count == 0) {
+    (void)snprintf(ret_error, 256, "the table holds no row: there is nothing to judge");
+    return false;
+  }
+  give_places(history);
   return true;
 }
 

@@ -5,7 +5,8 @@
  *
  *     1 2 3 4 5 | 3 4 5 6 7 | 6 7 8        a jump back begins a replay; from there on each number follows the one before it
  *
- * so that a gap within a replay (3 4 5 | 2 4), a first occurrence below another one (1 2 4 3), and a key in two partitions are findings.
+ * so that a gap within a replay (3 4 5 | 2 4), a first occurrence below another one (1 2 4 3), and a key in two partitions are findings. Rows that are poison leave no gap
+ * in their key's topic: they belong in the topic of dead letters, where the same holds of them. Numbers are therefore counted anew for either way (`place`).
  */
 #include "judge.h"
 
@@ -19,9 +20,9 @@ const char *const guarantee_names[GUARANTEES] = {"lost", "phantom", "order", "du
 
 struct key {
   uint32_t topic;
-  int32_t partition; /* -1: not seen yet */
-  int64_t at;        /* the number seen last */
-  int64_t top;       /* the highest number seen */
+  int32_t partition;     /* -1: not seen yet */
+  const struct row *at;  /* the row seen last */
+  const struct row *top; /* the one with the highest number of those seen */
 };
 
 struct bench {
@@ -32,7 +33,9 @@ struct bench {
   const struct told **told_of;  /* by name */
   const struct reading **first; /* by row */
   const struct reading **last;  /* by row: the newest so far */
-  struct key *keys;             /* by name */
+  struct key *keys;             /* by name: in its rows' topic */
+  struct key *letter_keys;      /* by name: in the topic of dead letters */
+  bool *is_collateral;          /* by row */
 };
 
 void judge_find(struct judgement *judgement, enum guarantee guarantee, const char *format, ...)
@@ -99,15 +102,33 @@ static const char *why_phantom(const struct bench *bench, uint32_t id)
   return id == NAME_NONE ? "it has no id" : reasons[bench->told_of[id] != NULL ? bench->told_of[id]->outcome : OUTCOME_NONE];
 }
 
-static void see_bytes(const struct bench *bench, const struct row *row, const struct reading *reading, const struct reading *first)
+/* What a dead letter says of its row. Returns NULL when that is right. A row that was refused before it was for any topic need not name one. */
+static const char *why_wrong_letter(const struct bench *bench, const struct row *row, const struct reading *letter)
 {
-  const char *wrong = NULL;
+  const char *reason = letter->letter_reason != NAME_NONE ? names_text(&bench->history->names, letter->letter_reason) : "";
+  bool must_name_topic = strcmp(reason, "refused_by_broker") == 0 || strcmp(reason, "too_large") == 0;
+
+  if (reason[0] == '\0') {
+    return "is a dead letter without a reason";
+  }
+  if (letter->letter_topic == NAME_NONE ? must_name_topic : row->topic != NAME_NONE && letter->letter_topic != row->topic) {
+    return "is a dead letter that does not name its row's topic";
+  }
+  if (!letter->has_lsn || letter->letter_lsn != letter->lsn || letter->letter_index != letter->index) {
+    return "is a dead letter that does not name its row's position";
+  }
+  return NULL;
+}
+
+static void see_bytes(const struct bench *bench, const struct row *row, const struct reading *reading, bool is_letter, const struct reading *first)
+{
+  const char *wrong = is_letter ? why_wrong_letter(bench, row, reading) : NULL;
 
   if (reading->key != row->key) {
     wrong = "has another key than its row";
   } else if (!reading->has_value || memcmp(reading->sha256, row->sha256, SHA256_BYTES) != 0) {
     wrong = "has another value than its row";
-  } else if (row->topic != NAME_NONE && reading->topic != row->topic) {
+  } else if (!is_letter && row->topic != NAME_NONE && reading->topic != row->topic) {
     wrong = "is in another topic than its row says";
   } else if (first != NULL && (reading->has_lsn != first->has_lsn || reading->lsn != first->lsn || reading->index != first->index)) {
     wrong = "has another lsn when it is repeated";
@@ -170,14 +191,19 @@ static void count_repetition(const struct bench *bench, const struct reading *be
 static void see_order(const struct bench *bench, const struct row *row, const struct reading *reading, bool is_first)
 {
   const struct names *names = &bench->history->names;
-  struct key *key = &bench->keys[row->key];
+  struct key *key;
+  int64_t at, top;
 
+  if (row->key == NAME_NONE) {
+    return;
+  }
+  key = row->is_poison ? &bench->letter_keys[row->key] : &bench->keys[row->key];
   if (key->partition >= 0 && (key->partition != reading->partition || key->topic != reading->topic)) {
     if (!bench->options->may_move_keys) {
       judge_find(bench->judgement, GUARANTEE_ORDER, "event %s is in another partition than its key's other events, which are in %s[%" PRId32 "] (%s)",
                  names_text(names, row->id), names_text(names, key->topic), key->partition, place(bench, reading).text);
     }
-    *key = (struct key){.topic = reading->topic, .partition = reading->partition, .at = row->n, .top = row->n};
+    *key = (struct key){.topic = reading->topic, .partition = reading->partition, .at = row, .top = row};
     return;
   }
   key->topic = reading->topic;
@@ -185,15 +211,18 @@ static void see_order(const struct bench *bench, const struct row *row, const st
   if (row->n == HISTORY_NO_NUMBER) {
     return;
   }
-  if (is_first && row->n < key->top) {
+  at = key->at != NULL ? key->at->place : 0;
+  top = key->top != NULL ? key->top->place : 0;
+  if (is_first && row->place < top) {
+    bench->is_collateral[row - bench->history->rows] = !row->is_poison;
     judge_find(bench->judgement, GUARANTEE_ORDER, "event %s is number %" PRId64 " of its key and came first after number %" PRId64 " (%s)",
-               names_text(names, row->id), row->n, key->top, place(bench, reading).text);
-  } else if (key->at < key->top && row->n > key->at + 1 && !(bench->options->may_interleave && row->n == key->top + 1)) {
+               names_text(names, row->id), row->n, key->top->n, place(bench, reading).text);
+  } else if (at < top && row->place > at + 1 && !(bench->options->may_interleave && row->place == top + 1)) {
     judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s, number %" PRId64 " of its key, follows number %" PRId64 " within a replay (%s)",
-               names_text(names, row->id), row->n, key->at, place(bench, reading).text);
+               names_text(names, row->id), row->n, key->at->n, place(bench, reading).text);
   }
-  key->at = row->n;
-  key->top = row->n > key->top ? row->n : key->top;
+  key->at = row;
+  key->top = row->place > top ? row : key->top;
 }
 
 static void see_reading(struct bench *bench, const struct reading *reading)
@@ -202,6 +231,7 @@ static void see_reading(struct bench *bench, const struct reading *reading)
   uint32_t index = reading->id != NAME_NONE ? bench->row_of[reading->id] : NAME_NONE;
   const struct row *row;
   struct passage *passage;
+  bool is_letter;
 
   if (index == NAME_NONE) {
     judge_find(bench->judgement, GUARANTEE_PHANTOM, "event %s: %s (%s)", names_text(&history->names, reading->id), why_phantom(bench, reading->id),
@@ -215,11 +245,15 @@ static void see_reading(struct bench *bench, const struct reading *reading)
   }
   passage->has_lsn = reading->has_lsn;
   passage->lsn = reading->lsn;
-  if (bench->options->dead_letters != NULL && strcmp(names_text(&history->names, reading->topic), bench->options->dead_letters) == 0) {
-    bench->judgement->dead_letter_count++;
+  is_letter = bench->options->dead_letters != NULL && strcmp(names_text(&history->names, reading->topic), bench->options->dead_letters) == 0;
+  bench->judgement->dead_letter_count += is_letter ? 1 : 0;
+  see_bytes(bench, row, reading, is_letter, bench->first[index]);
+  if (is_letter != row->is_poison) {
+    bench->is_collateral[index] = is_letter;
+    judge_find(bench->judgement, GUARANTEE_LOST, "event %s %s (%s)", names_text(&history->names, row->id),
+               is_letter ? "is a dead letter, and nobody had a reason to refuse it" : "is in a topic that was to refuse it", place(bench, reading).text);
     return;
   }
-  see_bytes(bench, row, reading, bench->first[index]);
   see_order(bench, row, reading, bench->first[index] == NULL);
   if (bench->first[index] == NULL) {
     bench->first[index] = reading;
@@ -262,9 +296,12 @@ static void see_rows(struct bench *bench)
 
     passage->commit_us = told != NULL ? told->us : 0;
     if (passage->append_us == INT64_MAX) {
+      bench->is_collateral[i] = !row->is_poison;
       judge_find(judgement, GUARANTEE_LOST, "event %s (key %.40s, number %" PRId64 ") is in the table and not in Kafka", names_text(&history->names, row->id),
                  names_text(&history->names, row->key), row->n == HISTORY_NO_NUMBER ? -1 : row->n);
     }
+    judgement->poison_count += row->is_poison ? 1 : 0;
+    judgement->collateral_count += bench->is_collateral[i] ? 1 : 0;
   }
   for (size_t i = 0; i < history->told_count; i++) {
     const struct told *told = &history->told[i];
@@ -291,6 +328,8 @@ void judge(struct history *history, const struct judge_options *options, struct 
       .first = zeroed(history->row_count, sizeof(void *)),
       .last = zeroed(history->row_count, sizeof(void *)),
       .keys = zeroed(names, sizeof(*bench.keys)),
+      .letter_keys = zeroed(names, sizeof(*bench.letter_keys)),
+      .is_collateral = zeroed(history->row_count, sizeof(*bench.is_collateral)),
   };
 
   *ret_judgement =
@@ -301,6 +340,7 @@ void judge(struct history *history, const struct judge_options *options, struct 
   for (uint32_t i = 0; i < names; i++) {
     bench.row_of[i] = NAME_NONE;
     bench.keys[i].partition = -1;
+    bench.letter_keys[i].partition = -1;
   }
   for (size_t i = 0; i < history->told_count; i++) {
     bench.told_of[history->told[i].id] = &history->told[i];
@@ -313,7 +353,7 @@ void judge(struct history *history, const struct judge_options *options, struct 
   see_rows(&bench);
   if (history->sample_count > 0) {
     judge_confirmed(history, ret_judgement);
-  } else if (!options->is_without_samples && history->reading_count > 0) {
+  } else if (!options->is_without_samples) {
     judge_find(ret_judgement, GUARANTEE_CONFIRMED, "there are no samples of the slot");
   }
   free(bench.row_of);
@@ -321,6 +361,8 @@ void judge(struct history *history, const struct judge_options *options, struct 
   free(bench.first);
   free(bench.last);
   free(bench.keys);
+  free(bench.letter_keys);
+  free(bench.is_collateral);
 }
 
 void judge_done(struct judgement *judgement)

@@ -22,7 +22,7 @@ struct judge_options {
   bool is_without_samples;  /* a history without samples of the slot is whole */
   bool may_move_keys;       /* the number of partitions changes: a key may be in several */
   bool may_interleave;      /* two relays publish at once for a while: a late stretch may end before it has reached what came last */
-  const char *dead_letters; /* a topic in which a row counts as arrived; NULL: none */
+  const char *dead_letters; /* the topic where rows that are poison belong, and no others; NULL: none */
 };
 
 struct finding_list {
@@ -44,7 +44,9 @@ struct judgement {
   int64_t *repetitions;     /* owned: of each fault */
   int64_t repetition_count;
   int64_t repetitions_without_fault;
-  int64_t dead_letter_count;
+  int64_t dead_letter_count;                /* records */
+  int64_t poison_count;                     /* rows */
+  int64_t collateral_count;                 /* rows that are not poison, and are lost, or dead letters, or came out of their key's order */
   int64_t unknown_there, unknown_not_there; /* commits without an answer, by event */
   int64_t rolled_back;                      /* events, to a savepoint or whole */
 };

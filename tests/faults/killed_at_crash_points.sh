@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The relay dies, as if killed, at each place where a step was taken and the next was not: three passages of each of its crash points in cdc-relay/lib/fault_point.h,
-# which are in the programs of build/faults alone. A healthy relay follows each and brings everything to its end, so that the table says how many records each point
-# repeats.
+# The relay dies, as if killed, at each place where a step was taken and the next was not: at three passages of each of its crash points in cdc-relay/lib/fault_point.h,
+# which are in the programs of build/faults alone; at those that a life passes once, in its end, in three lives. A healthy relay follows each and brings everything to its end,
+# so that the table says how many records each point repeats. Rows that are to be refused are dead letters then, and no other row is one, wherever the relay died.
 #
 #   group      what makes the relay pass there
 #   load       a backlog, and transactions while it streams
@@ -33,10 +33,12 @@ write() {
   load_start --rate 0 --transactions "$@"
   load_ends 60
 }
-# With keys of their own: a key is in one partition, and one whose events become dead letters has gaps in its topic.
+# With keys of their own, whose dead letters are in an order, too.
+poisonings=0
 write_poison() {
+  poisonings=$((poisonings + 1))
   write 6 --topics "$T-small" --key-prefix small --payload 60-600
-  write 2 --topics "$T-small" --key-prefix large --payload 60000-80000 --events 1-2 --rollbacks 0 --savepoints 0
+  write 2 --topics "$T-small" --key-prefix large --payload 60000-80000 --events 1-2 --rollbacks 0 --savepoints 0 --poison
   write 6 --topics "$T-small" --key-prefix small --payload 60-600
 }
 is_over() {
@@ -141,8 +143,8 @@ crash_at BEFORE_DEAD_LETTER poison 1 2 3
 crash_at AFTER_DEAD_LETTER poison 1 2 3
 crash_at BEFORE_LOOK held 1 2 3
 crash_at AFTER_PROBE held 1 2 3
-crash_at BEFORE_FINISH stop 1
-crash_at AFTER_FINISH stop 1
+crash_at BEFORE_FINISH stop 1 1 1
+crash_at AFTER_FINISH stop 1 1 1
 # Every point of the table has its line above.
 while read -r point; do
   grep -q "crash at $point " "$RUN/figures.tsv" || fail "crash point $point is not tried here"
@@ -153,3 +155,4 @@ settle
 relay_stop
 # No window: most lives up to a crash point are shorter than one.
 verdict --only-unconfirmed --dead-letters "$dead"
+assert_number 'rows to be refused' "$(jq .poison "$RUN/verdict.json")" '>=' $((2 * poisonings))

@@ -16,6 +16,10 @@
 
 enum { LOAD_TOPICS_MAX = 64, LOAD_EVENTS_MAX = 2000000, LOAD_PAYLOAD_MAX_BYTES = 800000, LOAD_KEY_MAX_BYTES = 96 };
 
+/* The column `type` marks rows that their topics are to refuse for good; scenarios give it to rows of their own, too. */
+#define LOAD_TYPE        "FaultEvent"
+#define LOAD_TYPE_POISON "FaultPoison"
+
 struct load {
   const char *conninfo;
   int output; /* the history's file */
@@ -29,6 +33,7 @@ struct load {
   double rollbacks;                   /* share of transactions that are rolled back */
   double savepoints;                  /* share of those with a savepoint, half of which are rolled back to */
   uint32_t payload_least, payload_most;
+  const char *type;                    /* of its events: LOAD_TYPE or LOAD_TYPE_POISON */
   const char *topics[LOAD_TOPICS_MAX]; /* values of aggregatetype */
   uint32_t topic_count;
   const char *topic_prefix; /* of the Kafka topic */

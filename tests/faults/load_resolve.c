@@ -16,14 +16,17 @@ static void tell_row(struct json_line *line, const struct load *load, PGresult *
   (void)snprintf(topic, sizeof(topic), "%s%s", load->topic_prefix, PQgetvalue(row, 0, 1));
   json_line_begin(line, "row");
   json_line_string(line, "id", PQgetvalue(row, 0, 0));
-  json_line_text(line, "key", PQgetvalue(row, 0, 2), (size_t)PQgetlength(row, 0, 2));
+  json_line_text(line, "key", PQgetisnull(row, 0, 2) ? NULL : PQgetvalue(row, 0, 2), (size_t)PQgetlength(row, 0, 2));
   if (strncmp(payload, head, sizeof(head) - 1) == 0) {
     json_line_number(line, "n", strtoll(payload + sizeof(head) - 1, NULL, 10));
   } else {
-    json_line_raw(line, "n", "null"); /* somebody else's row */
+    json_line_raw(line, "n", "null"); /* a row that its scenario gave none */
   }
   json_line_string(line, "topic", topic);
   json_line_string(line, "sha256", sha256);
+  if (strcmp(PQgetvalue(row, 0, 4), LOAD_TYPE_POISON) == 0) {
+    json_line_raw(line, "poison", "true");
+  }
   json_line_write(line, load->output);
 }
 
@@ -34,7 +37,7 @@ bool load_resolve(const struct load *load)
   bool is_whole = false;
   PGresult *result;
 
-  if (!database_open(&database) || PQsendQuery(database.connection, "SELECT id, aggregatetype, aggregateid, payload::text FROM public.outbox") != 1) {
+  if (!database_open(&database) || PQsendQuery(database.connection, "SELECT id, aggregatetype, aggregateid, payload::text, type FROM public.outbox") != 1) {
     database_close(&database);
     return false;
   }

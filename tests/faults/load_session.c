@@ -27,7 +27,7 @@ struct load_event {
 
 static const char insert_event[] = "WITH taken AS (UPDATE fault_keys SET n = n + 1 WHERE key = $1 RETURNING n) "
                                    "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) "
-                                   "SELECT $2::uuid, $3, $1, 'FaultEvent', ('{\"n\":' || n || $4)::json FROM taken "
+                                   "SELECT $2::uuid, $3, $1, $5, ('{\"n\":' || n || $4)::json FROM taken "
                                    "RETURNING substring(payload::text from '^\\{\"n\":(\\d+)'), pg_current_xact_id()::text";
 
 bool load_prepare_keys(const struct load *load, struct database *database)
@@ -75,7 +75,7 @@ static enum database_answer insert(struct load_session *session, struct load_eve
 {
   const struct load *load = session->load;
   char key[LOAD_KEY_MAX_BYTES], head[40];
-  const char *values[4] = {key, event->id, load->topics[event->key % load->topic_count], NULL};
+  const char *values[5] = {key, event->id, load->topics[event->key % load->topic_count], NULL, load->type};
   enum database_answer answer;
   PGresult *result = NULL;
 
@@ -83,7 +83,7 @@ static enum database_answer insert(struct load_session *session, struct load_eve
   load_key(load, event->key, key);
   load_payload(&session->dice, key, dice_skewed(&session->dice, load->payload_least, load->payload_most), &session->payload);
   values[3] = session->payload.bytes;
-  answer = database_ask_prepared(&session->database, "insert_event", 4, values, &result);
+  answer = database_ask_prepared(&session->database, "insert_event", 5, values, &result);
   if (answer == DATABASE_DONE && PQntuples(result) == 1) {
     struct json_line whole = {0};
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Somebody gives a topic more partitions while the relay publishes to it. Keys move, as they do with every client of Kafka, and what of a key is before the move and
-# behind it lies in two partitions; nothing else happens: nothing is lost or twice, and within each partition the order holds.
+# behind it lies in two partitions, and the relay says so, once for each change. Nothing else happens: nothing is lost or twice, and within each partition the
+# order holds.
 # row: K-13 partition count increased
-# expects: O1 O2 O4 O7 O8, O3 within a partition, keys move
+# expects: O1 O2 O4 O7 O8, O3 within a partition, keys move, each change is said
 # tags: short real-kafka
 # plugins: pgoutput
 # shellcheck source=tests/e2e/harness.sh
@@ -21,6 +22,10 @@ load_start --rate 150 --connections 6 --keys 60
 await 'the first transactions' 30 load_has_committed 50
 await 'the first answer to a batch' 30 proxy_has_answered Produce
 
+# changes: what the relay says of the topic's partitions, "before>now" each.
+changes() {
+  relay_log relay "select(.event == \"partitions_changed\" and .level == \"warn\" and .topic == \"${WATCH_TOPICS[0]}\") | \"\(.before)>\(.partitions)\"" | paste -sd ' '
+}
 has_records_in() {
   "$ROOT/build/dev/tests/tools/topic_tool" -b "$KAFKA_DIRECT" ends "${WATCH_TOPICS[0]}" | awk -v partition="$1" '$1 == partition && $3 > $2 { found = 1 } END { exit !found }'
 }
@@ -35,6 +40,8 @@ verdict --keys-may-move
 moved=$(jq -r 'select(.op == "read") | "\(.key) \(.partition)"' "$RUN/reader.jsonl" | sort -u | cut -d ' ' -f 1 | uniq -d | wc -l)
 figure 'keys moved' "$moved" ''
 assert_number 'keys moved' "$moved" '>' 0
+assert_eq 'changes that the relay reported' '2>3 3>7' "$(changes)"
+assert_match 'what to do about them' 'finish what was in the topic' "$(relay_log relay 'select(.event == "partitions_changed") | .hint' | tail -n 1)"
 assert_eq 'duplicates' 0 "$(jq .duplicates "$RUN/verdict.json")"
 assert_eq 'times that the producer was made anew' 0 "$(kafka_failures)"
 relay_stop

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Among good rows there are some that Kafka refuses for good, in the middle of transactions and batches: larger than their topic takes, without a key for a compacted
-# topic, for a topic that nobody has made. With policy dead-letter the first two are dead letters, with their bytes; for the last one the relay holds and looks again
-# and again until the topic is there. No other row is lost, twice out of turn or in another order because of them.
+# Among good rows there are some that can never be published, in the middle of transactions and batches: larger than their topic takes, which the broker refuses; without a
+# key, which the relay refuses before a compacted topic would; for a topic that nobody has made. With policy dead-letter the first two are dead letters, with their bytes, and
+# say why; for the last one the relay holds and looks again and again until the topic is there. No other row is lost, a dead letter, twice out of turn or in another order
+# because of them: also those of the same transaction and key, which are numbered as the load's are, and marked by their type where they are to be refused.
 # row: K-06 permanent errors of single records under load
 # expects: O1 O2 O3 O4 O7 O8 O10, collateral records 0
 # tags: slow real-kafka
@@ -40,22 +41,26 @@ dead_lettered() {
 has_dead_lettered() {
   [ "$(dead_lettered)" -ge "$1" ]
 }
-rounds=$(times 1 4)
-for ((i = 1; i <= rounds; i++)); do
-  fault_begins 'record too large'
+# insert_around TYPE KEY KEY-OF-THE-FIFTH FILL-OF-THE-FIFTH: nine rows in one transaction, of which the fifth is to be refused. Key and fill are SQL.
+insert_around() {
   pg "INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
-      SELECT '$T-small', 'large', 'E', to_json(i || CASE WHEN i = 5 THEN repeat('x', 200000) ELSE '' END) FROM generate_series(1, 9) i"
-  await 'the dead letter' 60 has_dead_lettered $((2 * i - 1))
+      SELECT '$1', CASE WHEN i = 5 THEN $3 ELSE '$2' END, CASE WHEN i = 5 THEN 'FaultPoison' ELSE 'FaultEvent' END,
+        format('{\"n\":%s,\"fill\":\"%s\"}', $(((round - 1) * 9)) + i, CASE WHEN i = 5 THEN $4 ELSE '' END)::json FROM generate_series(1, 9) i"
+}
+rounds=$(times 1 4)
+for ((round = 1; round <= rounds; round++)); do
+  fault_begins 'record too large'
+  insert_around "$T-small" large "'large'" "repeat('x', 200000)"
+  await 'the dead letter' 60 has_dead_lettered $((2 * round - 1))
   fault_ends 'record too large'
   fault_begins 'record without a key'
-  pg "INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
-      SELECT '$T-compacted', CASE WHEN i = 5 THEN NULL ELSE 'compacted' END, 'E', to_json(i) FROM generate_series(1, 9) i"
-  await 'the dead letter' 60 has_dead_lettered $((2 * i))
+  insert_around "$T-compacted" compacted NULL "''"
+  await 'the dead letter' 60 has_dead_lettered $((2 * round))
   fault_ends 'record without a key'
 done
 
 fault_begins 'topic not made'
-insert k '"early"' "$T-late"
+insert early '{"n":1}' "$T-late"
 await_state held relay 60
 # The hold outlives looks that find nothing better.
 looks() {
@@ -73,7 +78,13 @@ recovery_ends 'recovery after the topic was made' 120
 
 settle
 verdict --only-unconfirmed --dead-letters "$dead"
-figure 'dead letters' "$(jq .dead_letters "$RUN/verdict.json")" ''
-assert_eq 'dead letters, repetitions aside' $((2 * rounds)) "$(jq -r "select(.op == \"read\" and .topic == \"$dead\") | .id" "$RUN/reader.jsonl" | sort -u | wc -l)"
+assert_eq 'rows to be refused' $((2 * rounds)) "$(jq .poison "$RUN/verdict.json")"
+# A row without a number would have been judged by no order.
+assert_eq 'rows without a number' 0 "$(jq -c 'select(.op == "row" and .n == null)' "$RUN/rows.jsonl" | wc -l)"
+# why: their reasons, repetitions aside
+why() {
+  jq -r "select(.op == \"read\" and .topic == \"$dead\") | .id + \" \" + .\"dead.letter.reason\"" "$RUN/reader.jsonl" | sort -u | cut -d ' ' -f 2 | sort | uniq -c | awk '{ print $1, $2 }' | paste -sd ' '
+}
+assert_eq 'what the dead letters say' "$rounds null_key $rounds refused_by_broker" "$(why)"
 figure duplicates "$(jq .duplicates "$RUN/verdict.json")" records
 relay_stop

@@ -3,6 +3,7 @@
 # they still do what they are for. The topics are as topics.json has them. `./dev down` ends all of it, and nothing is left. The second finds its ports taken, and says by
 # how much all are shifted.
 # tags: real-kafka slow
+# alone: demos
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/services/demos.bash

@@ -2,6 +2,7 @@
 # `./dev demo`, `./dev demo orders` and `./dev demo membership`, as the README has them: each shows all that it is to show, ends well, and leaves neither processes nor
 # folders. The latter two run side by side, since they mostly wait.
 # tags: real-kafka slow
+# alone: demos
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/services/demos.bash

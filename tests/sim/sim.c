@@ -32,7 +32,7 @@ struct arguments {
 static void usage(FILE *out)
 {
   (void)fputs("sim [--first N] [--count N] [--seconds N] [--jobs N]   histories from seed N on (a random one), so many, so long\n"
-              "sim --list FILE [--jobs N]                             the seeds of a file\n"
+              "sim --list FILE [--jobs N]                             the seeds of a file, one a line\n"
               "sim --seed N                                           one history, told line by line (--trace: the same for many)\n"
               "    --mutant NAME                                      with a named defect in the relay (builds with -DCDC_FAULTS=ON)\n",
               out);
@@ -114,7 +114,22 @@ static void choose_mutant(const char *name)
 #endif
 }
 
-/* Lines that begin with a number; the rest of a line says why. */
+/* A seed, and behind a blank why it is there. */
+static uint64_t listed_seed(const char *path, const char *line)
+{
+  char *end;
+  uint64_t seed;
+
+  errno = 0;
+  seed = strtoull(line, &end, 10);
+  if (*line < '0' || *line > '9' || errno != 0 || (*end != '\0' && strchr(" \t\n", *end) == NULL)) {
+    (void)fprintf(stderr, "sim: %s: neither a seed nor a comment: %.60s\n", path, line);
+    exit(2);
+  }
+  return seed;
+}
+
+/* Empty lines and those that begin with # count for nothing. A list of which nothing is read would be passed by everything, so that is an error. */
 static size_t read_list(const char *path, uint64_t seeds[LIST_MAX])
 {
   FILE *file = fopen(path, "r");
@@ -126,13 +141,22 @@ static size_t read_list(const char *path, uint64_t seeds[LIST_MAX])
     (void)fprintf(stderr, "sim: could not open %s: %s\n", path, strerror(errno));
     exit(2);
   }
-  while (getline(&line, &size, file) >= 0 && count < LIST_MAX) {
-    if (line[0] >= '0' && line[0] <= '9') {
-      seeds[count++] = strtoull(line, NULL, 10);
+  while (getline(&line, &size, file) >= 0) {
+    if (line[0] == '#' || line[0] == '\n') {
+      continue;
     }
+    if (count == LIST_MAX) {
+      (void)fprintf(stderr, "sim: %s has more than %d seeds\n", path, LIST_MAX);
+      exit(2);
+    }
+    seeds[count++] = listed_seed(path, line);
   }
   free(line);
   (void)fclose(file);
+  if (count == 0) {
+    (void)fprintf(stderr, "sim: %s has no seed\n", path);
+    exit(2);
+  }
   return count;
 }
 

@@ -112,17 +112,6 @@ Test(history_check, a_commit_that_was_answered_and_is_in_no_row_is_lost)
   script_finds(script, &usual, GUARANTEE_LOST, 1);
 }
 
-Test(history_check, a_row_in_the_dead_letter_topic_has_arrived)
-{
-  struct script *script = good_history();
-
-  script_event(script, 75, "b3", "b", 3);
-  script_line(
-      script,
-      "{\"t\":1,\"op\":\"read\",\"topic\":\"dead\",\"partition\":0,\"offset\":0,\"append_ms\":76,\"key\":null,\"id\":\"b3\",\"lsn\":null,\"sha256\":null}");
-  script_finds(script, &(struct judge_options){.dead_letters = "dead"}, GUARANTEE_LOST, 0);
-}
-
 Test(history_check, what_was_not_committed_is_a_phantom)
 {
   static const char *const outcomes[] = {"rollback", "unknown"};
@@ -413,6 +402,9 @@ Test(history_check, a_line_that_is_not_understood_is_an_error)
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1}",
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}",
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"00\"}",
+      "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"n\":1,\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}",
+      "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"poison\":1,\"sha256\":"
+      "\"0000000000000000000000000000000000000000000000000000000000000000\"}",
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"x000000000000000000000000000000000000000000000000000000000000000\"}",
       "{\"t\":1,\"op\":\"row\",\"id\":\"a\",\"key\":\"k\",\"n\":1,\"sha256\":\"00000000000000000000000000000000000000000000000000000000000000000\"}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":-1,\"offset\":0,\"append_ms\":1}",
@@ -420,6 +412,7 @@ Test(history_check, a_line_that_is_not_understood_is_an_error)
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"0/1\"}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"x/1/0\"}",
       "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"lsn\":\"0/1/0x\"}",
+      "{\"t\":1,\"op\":\"read\",\"topic\":\"o\",\"partition\":0,\"offset\":0,\"append_ms\":1,\"dead.letter.position\":\"0/1\"}",
       "{\"t\":1,\"op\":\"slot\",\"confirmed\":\"0/1/0\"}",
       "{\"t\":1,\"op\":\"slot\"}",
       "{\"t\":1,\"op\":\"fault\",\"kind\":\"kill\"}",
@@ -439,15 +432,19 @@ Test(history_check, a_line_that_is_not_understood_is_an_error)
   }
 }
 
-Test(history_check, without_a_whole_list_of_rows_nothing_is_judged)
+Test(history_check, without_a_whole_list_of_rows_or_of_none_nothing_is_judged)
 {
-  struct script *script = good_history();
-  struct history history = {0};
-  char error[256] = "";
+  for (int is_empty = 0; is_empty < 2; is_empty++) {
+    struct script *script = is_empty ? script_new() : good_history();
+    struct history history = {0};
+    char error[256] = "";
 
-  cr_assert(script_is_read(script, &history, error));
-  cr_assert(!history_settle(&history, error));
-  history_done(&history);
+    script_line(script, "{\"t\":99000001,\"op\":\"%s\"}", is_empty ? "resolved" : "begin");
+    cr_assert(script_is_read(script, &history, error));
+    cr_assert(!history_settle(&history, error));
+    cr_assert(strstr(error, is_empty ? "no row" : "`resolved`") != NULL, "%s", error);
+    history_done(&history);
+  }
 }
 
 static int run_on(struct script *script, const char *options, bool is_resolved)
@@ -496,4 +493,5 @@ Test(history_check, the_exit_code_says_what_was_found)
   script = good_history();
   script_line(script, "not JSON");
   cr_assert_eq(run_on(script, "", true), 2);
+  cr_assert_eq(run_on(script_new(), "", true), 2);
 }

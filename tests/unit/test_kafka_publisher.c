@@ -3,9 +3,11 @@
  * what arrives. Breaking and beginning anew is in test_kafka_publisher_breaks.c.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kafka_bench.h"
 #include "publish/kafka_publisher_priv.h"
@@ -156,7 +158,7 @@ Test(kafka_publisher, full_queue_says_wait_while_the_broker_is_down_and_nothing_
   publisher_figures(bench.publisher, &figures);
   cr_assert_eq(figures.max_events, 50);
   cr_assert_eq(figures.queue_events, 50);
-  cr_assert_eq(figures.queue_bytes, 50 * 8);
+  cr_assert_eq(figures.queue_bytes, INT64_C(50) * 8);
   cr_assert_eq(rd_kafka_mock_broker_set_up(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
   kafka_bench_publish(&bench, &record, 50);
   cr_assert_eq(kafka_bench_wait_reports(&bench, 51), VERDICT_OK);
@@ -277,6 +279,91 @@ Test(kafka_publisher, key_goes_to_the_partition_that_java_producers_choose)
   }
   cr_assert_eq(kafka_bench_wait_reports(&bench, 8), VERDICT_OK);
   kafka_bench_read(&bench, "t", 12, 8, must_be_where_java_puts_it, NULL);
+}
+
+/* ---- a topic whose number of partitions changes ---- */
+
+/*
+ * The mock adds no partitions to a topic, so that another cluster has it with more of them, and the publisher begins anew there. Whoever reads the log gets
+ * what was written since, and nobody was asked between.
+ */
+static int log_pipe[2];
+
+static void open_with_log(const char *topic, int partitions)
+{
+  cr_assert_eq(pipe2(log_pipe, O_NONBLOCK), 0);
+  kafka_bench_topic(&bench, topic, partitions);
+  kafka_bench_open(&bench);
+  bench.log = (struct log){.level = LOG_WARN, .format = LOG_JSON, .fd = log_pipe[1]};
+}
+
+static void change_partitions(const char *topic, int partitions)
+{
+  rd_kafka_mock_cluster_t *other = rd_kafka_mock_cluster_new(bench.host, 1);
+
+  cr_assert_not_null(other);
+  rd_kafka_mock_cluster_destroy(bench.cluster);
+  bench.cluster = other;
+  bench.properties[0].value = rd_kafka_mock_cluster_bootstraps(other);
+  kafka_bench_topic(&bench, topic, partitions);
+  kafka_bench_open(&bench);
+}
+
+static void deliver(const struct record *record)
+{
+  kafka_bench_publish(&bench, record, 0);
+  cr_assert_eq(kafka_bench_wait_reports(&bench, 1), VERDICT_OK);
+  cr_assert_eq(bench.outcomes[REPORT_DELIVERED], 1);
+  kafka_bench_forget(&bench);
+}
+
+/* The lines that tell of a change, since the last call. */
+static int changes_told(const char *wanted)
+{
+  static char text[65536];
+  ssize_t length = read(log_pipe[0], text, sizeof(text) - 1);
+  int lines = 0;
+
+  text[length > 0 ? length : 0] = '\0';
+  for (const char *at = text; (at = strstr(at, "\"partitions_changed\"")) != NULL; at++) {
+    lines++;
+  }
+  cr_assert(wanted == NULL || strstr(text, wanted) != NULL, "%s", text);
+  return lines;
+}
+
+Test(kafka_publisher, number_of_partitions_that_changes_under_a_key_is_told_once)
+{
+  struct record record = kafka_bench_record("t", "key", "value");
+
+  /* One record each, which the client takes before it knows the topic. */
+  open_with_log("t", 2);
+  deliver(&record);
+  change_partitions("t", 5);
+  cr_assert_eq(changes_told(NULL), 0);
+  deliver(&record);
+  cr_assert_eq(changes_told("\"topic\":\"t\",\"partitions\":5,\"before\":2"), 1);
+  for (int i = 0; i < 3; i++) {
+    deliver(&record);
+  }
+  cr_assert_eq(changes_told(NULL), 0);
+}
+
+Test(kafka_publisher, number_of_partitions_matters_to_records_that_it_places_and_to_no_others)
+{
+  struct record placed = kafka_bench_record("t", "key", "value");
+  struct record by_key = kafka_bench_record("t", "key", "value");
+
+  placed.partition = 1;
+  open_with_log("t", 2);
+  deliver(&by_key);
+  change_partitions("t", 3);
+  for (int i = 0; i < 2; i++) { /* before and after the client knows the topic */
+    deliver(&placed);
+  }
+  cr_assert_eq(changes_told(NULL), 0);
+  deliver(&by_key);
+  cr_assert_eq(changes_told("\"partitions\":3,\"before\":2"), 1);
 }
 
 /* ---- what arrives ---- */

@@ -7,7 +7,7 @@
  *   dead.letter.error      the sentence that the log has, without its hint
  *   dead.letter.table      the outbox entry, `public.outbox` or `message:<prefix>`
  *   dead.letter.position   `<commit LSN>/<index>`, as in the header `lsn`
- *   dead.letter.topic      where it would have gone; left out when that could not be had
+ *   dead.letter.topic      where it would have gone; left out when the row itself was refused, which then was for no topic
  *
  * A header of the row that has one of these names (a dead letter that was published again) is left out. The partition follows the key, whatever partition
  * the row had asked for, because that may be what was wrong with it; a row without a key gives a record without one.

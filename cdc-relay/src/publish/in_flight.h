@@ -18,6 +18,7 @@ struct in_flight {
   uint64_t home;     /* proven.h: where the client put it; 0: it did not say at once */
   /* The partition that the client chose, -1 before. Written by the partitioner, which may run on a thread of the client's. */
   _Atomic int32_t chosen;
+  _Atomic int32_t partitions; /* how many it chose from, 0 before; likewise */
   struct in_flight *next_free;
 };
 

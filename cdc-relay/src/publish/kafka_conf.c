@@ -47,6 +47,7 @@ static int32_t place(const rd_kafka_topic_t *topic, const void *key, size_t key_
   struct in_flight *in_flight = message_opaque;
   int32_t chosen = choose(topic, key, key_length, partition_count, topic_opaque, in_flight, message_opaque);
 
+  atomic_store_explicit(&in_flight->partitions, partition_count, memory_order_relaxed);
   atomic_store_explicit(&in_flight->chosen, chosen, memory_order_relaxed);
   return chosen;
 }

@@ -28,6 +28,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "fnv1a.h"
 #include "moment.h"
 #include "publish/kafka_conf.h"
 #include "publish/kafka_publisher_priv.h"
@@ -193,12 +194,31 @@ void kafka_publisher_look_for_fatal(struct kafka_publisher *publisher)
   }
 }
 
+void kafka_publisher_look_for_moved_keys(struct kafka_publisher *publisher, const struct in_flight *place, struct span name, uint64_t topic)
+{
+  int32_t partitions = atomic_load_explicit(&place->partitions, memory_order_relaxed);
+  int32_t before;
+
+  if (place->partition != RECORD_PARTITION_BY_KEY || partitions == 0) {
+    return;
+  }
+  before = partition_counts_note(&publisher->partitions, topic, partitions);
+  if (before != partitions) {
+    log_event(publisher->log.log, LOG_WARN, "partitions_changed", log_span("topic", name), log_int("partitions", partitions), log_int("before", before),
+              log_text("error", "keys have moved to other partitions: what follows of a key may be read before what Kafka had of it until now"),
+              log_text("hint", "where the order of a key matters, let consumers finish what was in the topic until now before they go on; the next time "
+                               "stop the relay and let them read to the end before partitions are added"));
+  }
+}
+
 /* The client has taken a record. Whether the next one may follow at once depends on where it goes. */
-static void on_taken(struct kafka_publisher *publisher, struct in_flight *place, struct span topic)
+static void on_taken(struct kafka_publisher *publisher, struct in_flight *place, const struct record *record)
 {
   struct kafka_client *client = publisher->client;
   int32_t chosen = atomic_load_explicit(&place->chosen, memory_order_relaxed);
+  uint64_t topic = fnv1a_64(record->topic);
 
+  kafka_publisher_look_for_moved_keys(publisher, place, record->topic, topic);
   place->home = chosen >= 0 ? proven_home(topic, chosen) : 0;
   if (place->home == 0 || !proven_has(&client->proven, place->home, publisher->served_us)) {
     client->first = place;
@@ -238,7 +258,7 @@ static enum verdict publish(struct publisher *port, const struct record *record,
                             RD_KAFKA_V_KEY(record->key.data, record->key.length), RD_KAFKA_V_VALUE((void *)record->value.data, record->value.length),
                             RD_KAFKA_V_TIMESTAMP(record->timestamp_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(place), RD_KAFKA_V_END);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    on_taken(publisher, place, record->topic);
+    on_taken(publisher, place, record);
     return VERDICT_OK;
   }
   if (headers != NULL) {
@@ -292,6 +312,7 @@ static void free_publisher(struct publisher *port)
   (void)close(publisher->port.fd);
   (void)close(publisher->timer_fd);
   (void)close(publisher->wake_fd);
+  partition_counts_done(&publisher->partitions);
   free(publisher);
 }
 
@@ -327,6 +348,7 @@ struct publisher *kafka_publisher_new(const struct config *config, const struct 
     abort();
   }
   publisher->port.ops = &ops;
+  partition_counts_init(&publisher->partitions);
   publisher->port.fd = epoll_create1(EPOLL_CLOEXEC);
   publisher->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   publisher->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);

@@ -8,6 +8,7 @@
 #include "publish/client_log.h"
 #include "publish/kafka_client.h"
 #include "publish/kafka_error.h"
+#include "publish/partition_counts.h"
 #include "publish/publisher_priv.h"
 #include "publish/reach.h"
 
@@ -39,8 +40,9 @@ struct kafka_publisher {
   struct in_flight *lost;       /* in BREAKING: reports kept back, newest first */
   uint32_t lost_count;
   struct reach reach;
-  enum verdict broken_verdict; /* in BREAKING, BROKEN and REFUSED: what to say, and why */
-  bool is_renewable;           /* in BREAKING: nothing but a refused batch */
+  struct partition_counts partitions; /* outlives clients: a topic may change while one takes the other's place */
+  enum verdict broken_verdict;        /* in BREAKING, BROKEN and REFUSED: what to say, and why */
+  bool is_renewable;                  /* in BREAKING: nothing but a refused batch */
   struct problem broken;
   char refusal[256]; /* what librdkafka said when authentication failed */
 };
@@ -54,6 +56,8 @@ bool kafka_publisher_clear(const struct kafka_publisher *publisher);
 void kafka_publisher_set_state(struct kafka_publisher *publisher, enum kafka_publisher_state state);
 /* Gives the timer the period that the state needs. */
 void kafka_publisher_set_timer(struct kafka_publisher *publisher);
+/* A record has its place in `topic`, fnv1a_64() of `name`: says so where its partition was computed from another number of partitions than before. */
+void kafka_publisher_look_for_moved_keys(struct kafka_publisher *publisher, const struct in_flight *place, struct span name, uint64_t topic);
 /* Begins BREAKING if the producer has a fatal error. */
 void kafka_publisher_look_for_fatal(struct kafka_publisher *publisher);
 /* Towards a new client: `state` is ENDING or RENEWING. What is in flight is forgotten. */

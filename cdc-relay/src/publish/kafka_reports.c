@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "fnv1a.h"
 #include "publish/kafka_publisher_priv.h"
 
 static void look_for_broker(struct kafka_publisher *publisher)
@@ -62,6 +63,16 @@ static rd_kafka_resp_err_t error_of(const rd_kafka_message_t *message)
   return message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0 ? RD_KAFKA_RESP_ERR__INCONSISTENT : message->err;
 }
 
+/* The client did not know the topic yet when it took the record. */
+static void learn_place(struct kafka_publisher *publisher, const rd_kafka_message_t *message, const char *name)
+{
+  struct in_flight *place = message->_private;
+  uint64_t topic = fnv1a_64(span_of_text(name));
+
+  place->home = proven_home(topic, message->partition);
+  kafka_publisher_look_for_moved_keys(publisher, place, span_of_text(name), topic);
+}
+
 static void on_message(struct kafka_publisher *publisher, const rd_kafka_message_t *message, ReportFunction report, void *context)
 {
   struct in_flight *place = message->_private;
@@ -72,7 +83,7 @@ static void on_message(struct kafka_publisher *publisher, const rd_kafka_message
   switch (kafka_error_outcome(error, place->partition)) {
   case REPORT_DELIVERED:
     if (place->home == 0) {
-      place->home = proven_home((struct span){topic, strlen(topic)}, message->partition);
+      learn_place(publisher, message, topic);
     }
     proven_add(&publisher->client->proven, place->home, publisher->served_us);
     hand_out(publisher, place, error, &nothing, report, context);

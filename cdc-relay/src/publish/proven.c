@@ -21,9 +21,9 @@ void proven_done(struct proven *proven)
   *proven = (struct proven){0};
 }
 
-uint64_t proven_home(struct span topic, int32_t partition)
+uint64_t proven_home(uint64_t topic, int32_t partition)
 {
-  uint64_t home = fnv1a_64_more(fnv1a_64(topic), span_of((const char *)&partition, sizeof(partition)));
+  uint64_t home = fnv1a_64_more(topic, span_of((const char *)&partition, sizeof(partition)));
 
   return home != 0 ? home : 1;
 }

@@ -33,8 +33,8 @@ struct proven {
 void proven_init(struct proven *proven);
 void proven_done(struct proven *proven);
 
-/* One number for a partition of a topic; never 0. */
-uint64_t proven_home(struct span topic, int32_t partition);
+/* One number for a partition of a topic (fnv1a_64() of its name); never 0. */
+uint64_t proven_home(uint64_t topic, int32_t partition);
 
 bool proven_has(const struct proven *proven, uint64_t home, int64_t now_us);
 void proven_add(struct proven *proven, uint64_t home, int64_t now_us);
