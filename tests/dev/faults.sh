@@ -61,10 +61,22 @@ faults_runs() {
   echo "simulator - E-02"
 }
 
+# Prints FILE IDS, a line for each scenario that covers rows and that only `./dev matrix` can run, on its releases.
+faults_of_matrix() {
+  local file ids
+  for file in "$ROOT"/tests/matrix/*.sh; do
+    ids=$(faults_header "$file" row | cut -d ' ' -f 1 | paste -sd ,)
+    [ -z "$ids" ] || echo "$file $ids"
+  done
+}
+
 # Rows that have neither a scenario nor a reason, and rows that a scenario names and the list does not have: each a line.
 faults_gaps() {
   local covered id title reason
-  covered=$(faults_runs | cut -d ' ' -f 3 | tr , '\n' | sort -u)
+  covered=$({
+    faults_runs | cut -d ' ' -f 3
+    faults_of_matrix | cut -d ' ' -f 2
+  } | tr , '\n' | sort -u)
   while IFS='|' read -r id title _ reason; do
     if ! grep -qx "${id% }" <<<"$covered" && [ -z "${reason// /}" ]; then
       echo "row ${id% } has no scenario:$title"
@@ -76,14 +88,18 @@ faults_gaps() {
 }
 
 faults_list() {
-  local id title reason file plugin ids runs
+  local id title reason file plugin ids runs others
   runs=$(faults_runs)
+  others=$(faults_of_matrix)
   while IFS='|' read -r id title _ reason; do
     printf '%s %s\n' "$id" "$title"
     while read -r file plugin ids; do
       [[ ,$ids, != *,${id% },* ]] || printf '       %s/%s\n' "$(basename "$file" .sh)" "$plugin"
     done <<<"$runs"
-    [ -z "$reason" ] || printf '       none:%s\n' "$reason"
+    while read -r file ids; do
+      [[ ,$ids, != *,${id% },* ]] || printf '       matrix/%s, by ./dev matrix\n' "$(basename "$file" .sh)"
+    done <<<"$others"
+    [ -z "$reason" ] || printf '       not here:%s\n' "$reason"
   done < <(faults_rows)
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# synchronous_standby_names = '*' makes a standby of every walsender, the relay's as well: `check` warns of it by name. The commits of the cluster then wait for the relay's
+# synchronous_standby_names = '*' makes a standby of every walsender, the relay's as well: `check` names it as an error. The commits of the cluster then wait for the relay's
 # confirmation; they wait as long as that takes and do not hang, because what a waiting commit has written is in the stream already.
 # row: P-31 synchronous_standby_names = '*'
 # expects: O1 O10
@@ -18,7 +18,17 @@ relay_start
 insert k 0
 await_records "$topic" 1 >/dev/null
 relay_command check check || fail "check: exit code $?"
-! grep -q synchronous_standby_names check.err || fail 'check warns of a setting that is empty'
+! grep -q synchronous_standby_names check.err || fail 'check complains of a setting that is empty'
+# A list that names others only, though their names hold the relay's, is no reason.
+pg_in postgres "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (\"cdc-relay-2\", \"my-cdc-relay\", \"a*b\")'" "ALTER SYSTEM SET synchronous_commit = local" \
+  "SELECT pg_reload_conf()" >/dev/null
+others_are_named() {
+  [ "$(pg 'SHOW synchronous_standby_names')" != '' ]
+}
+await 'the names of others' 20 others_are_named
+relay_command check check || fail "check: exit code $?"
+! grep -q synchronous_standby_names check.err || fail 'check takes the names of others for the relay'
+pg_in postgres "ALTER SYSTEM RESET synchronous_commit" >/dev/null
 
 fault_begins synchronous-standby-names
 pg_in postgres "ALTER SYSTEM SET synchronous_standby_names = '*'" "SELECT pg_reload_conf()" >/dev/null
@@ -26,8 +36,10 @@ relay_is_synchronous() {
   [ "$(pg_in postgres "SELECT sync_state FROM pg_stat_replication WHERE application_name = 'cdc-relay'")" = sync ]
 }
 await 'the relay as a synchronous standby' 20 relay_is_synchronous
-relay_command check check || fail "check: exit code $?"
-assert_match 'the warning' 'synchronous_standby_names "\*" matches the relay.*every commit of the cluster would wait for Kafka' "$(cat check.err)"
+code=0
+relay_command check check || code=$?
+assert_eq 'exit code of check' 3 "$code"
+assert_match 'the error' 'error: synchronous_standby_names "\*" matches the relay.*every commit of the cluster would wait for Kafka' "$(cat check.err)"
 
 count=30
 {

@@ -124,3 +124,4 @@ relay_stop first
 relay_stop second
 # What the frozen one had handed to its producer before it lost the slot may be written after it wakes: beside what its successor writes, and before anything new.
 verdict --may-interleave
+figure 'bound of repetitions' 'none, with two relays'

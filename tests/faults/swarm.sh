@@ -31,10 +31,12 @@ relay_set DELIVERY_DRAIN_TIMEOUT_MS 2000
 # A single relay publishes alone: nothing comes again of which PostgreSQL had been told, but for what it forgot, killed or restarted.
 relays=(first)
 repetitions=(--only-unconfirmed --forgets 'postgres killed' --forgets 'postgres restarted')
+bound='what had not been confirmed'
 if [ $((FAULTS_SEED % 2)) = 0 ]; then
   relays=(first second)
   # What a frozen relay had handed to its producer is written when it wakes, beside what its successor writes, and has had confirmed.
   repetitions=(--may-interleave)
+  bound='none, with two relays'
 fi
 clock() {
   printf '%-32s' "$1" | dd of="$RUN/clock" conv=notrunc status=none
@@ -321,6 +323,7 @@ verdict "${repetitions[@]}"
 figure 'faults injected' "$faults"
 figure 'faults a minute' $((faults * 60 / elapsed))
 figure 'relays' "${#relays[@]}"
+figure 'bound of repetitions' "$bound"
 sort -n "$RUN/recoveries" >"$RUN/recoveries.sorted"
 figure 'times that it had to catch up' "$(wc -l <"$RUN/recoveries.sorted")"
 figure 'time to catch up p50' "$(awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' "$RUN/recoveries.sorted")" s

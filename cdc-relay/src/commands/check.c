@@ -1,7 +1,7 @@
 /*
  * check.c - `cdc-relay check`: everything that would stop `run`, and everything that will hurt later, each with the statement that mends it.
  *
- *   error     catalog_problems(), and what cannot be reached: decides the exit code
+ *   error     catalog_problems(), what cannot be reached, and what would make the relay's outage one of the whole cluster: decides the exit code
  *   warning   the settings and tables below, topics, limits: the relay runs, and somebody should look
  *
  * Only looks: nothing is written, created or locked. A question that the role may not ask is left out rather than guessed.
@@ -198,20 +198,31 @@ static void check_messages(struct check *check, const struct catalog *catalog, P
   }
 }
 
-/* Commits would wait for the relay, and the relay waits for Kafka. */
+/* Whether a list of standbys has that name as an element of its own, quoted or not. */
+static bool names_standby(const char *list, const char *name)
+{
+  size_t length = strlen(name);
+
+  for (const char *at = strcasestr(list, name); at != NULL && length > 0; at = strcasestr(at + 1, name)) {
+    if ((at == list || strchr(" ,(\"", at[-1]) != NULL) && (at[length] == '\0' || strchr(" ,)\"", at[length]) != NULL)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Commits of the whole cluster would wait for the relay, and the relay waits for Kafka: the relay runs, and its outage is everybody's. So this is an error. */
 static void check_synchronous(struct check *check, const struct catalog *catalog)
 {
   const char *names = catalog->synchronous_standby_names != NULL ? catalog->synchronous_standby_names : "";
-  size_t length = strlen(check->config->name);
-  bool matches = strchr(names, '*') != NULL;
+  struct problem problem;
 
-  for (const char *at = strcasestr(names, check->config->name); at != NULL && !matches && length > 0; at = strcasestr(at + 1, check->config->name)) {
-    matches = (at == names || strchr(" ,(\"", at[-1]) != NULL) && (at[length] == '\0' || strchr(" ,)\"", at[length]) != NULL);
-  }
-  if (matches) {
-    WARN(check, "name the standbys in synchronous_standby_names one by one, without the relay's application_name (its `name`)",
-         "synchronous_standby_names \"%s\" matches the relay, whose application_name is \"%s\": every commit of the cluster would wait for Kafka", names,
-         check->config->name);
+  if (names_standby(names, "*") || names_standby(names, check->config->name)) {
+    (void)problem_set(&problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "synchronous_standby",
+                      "synchronous_standby_names \"%s\" matches the relay, whose application_name is \"%s\": every commit of the cluster would wait for Kafka",
+                      names, check->config->name);
+    problem_hint(&problem, "name the standbys in synchronous_standby_names one by one, without the relay's application_name (its `name`)");
+    check_error(check, VERDICT_FATAL, &problem);
   }
 }
 
