@@ -200,6 +200,7 @@ static enum verdict produce(struct burial *burial, const struct dead_letter *let
   rd_kafka_resp_err_t error;
   bool is_too_large;
 
+  processing_moves(burial->processing);
   if (burial->producer == NULL && open_producer(burial, &failure->problem) != VERDICT_OK) {
     return fail(failure, VERDICT_RETRY);
   }
