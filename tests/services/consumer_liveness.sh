@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # /livez of a consumer tells one that hangs from one that is at work or waits: 503 while a handler does nothing for longer than 30 s, and 200 again behind it; 200 all the
-# while for a batch whose statements take longer than that together, for one whose handlers do, and while the database takes what is sent to it and never answers, a
-# connection that is to be opened included. Five consumers, side by side.
+# while for a batch whose handlers take longer than that together, and while the database takes what is sent to it and never answers, a connection that is to be opened
+# included. Four consumers, side by side.
 # tags: real-kafka slow
 # shellcheck source=tests/services/counting.sh
 . "${BASH_SOURCE[0]%/*}/counting.sh"
@@ -9,12 +9,10 @@
 . "$ROOT/tests/faults/proxy.sh"
 
 LIVE=30 # PAGES_LIVE_S
-CONSUMERS=(statements handlers frozen unconnected hangs)
+CONSUMERS=(handlers frozen unconnected hangs)
 declare -A TOPIC
 
 counting_tables
-# shellcheck disable=SC2016
-pg 'CREATE FUNCTION run_sql(sql text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE sql; END $$'
 base=$T
 for name in "${CONSUMERS[@]}"; do
   T=$base.$name
@@ -24,7 +22,6 @@ done
 proxy_start database plain "127.0.0.1:$PG_PORT"
 proxy_start silent plain "127.0.0.1:$PG_PORT"
 kill -STOP "$(process_pid_of proxy.silent)"
-to_own="host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB"
 
 # starts NAME [VARIABLE=VALUE...]
 starts() {
@@ -49,13 +46,13 @@ is_in_its_hands() {
   [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE datname = '$DB' AND application_name = '$1' AND state = 'idle in transaction'")" = 1 ]
 }
 
-starts statements COUNTING_BATCH=40 COUNTING_WAIT_MS=3000
-starts handlers COUNTING_BATCH=40 COUNTING_WAIT_MS=3000 DATABASE_URL="$to_own options='-c idle_in_transaction_session_timeout=0'"
+# In a transaction that waits for its handlers without end.
+starts handlers COUNTING_BATCH=40 COUNTING_WAIT_MS=3000 \
+  DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=postgres dbname=$DB options='-c idle_in_transaction_session_timeout=0'"
 starts frozen DATABASE_URL="$(through database)"
 # It has its partitions only behind the connection: the first turn opens one.
 consumer_launch unconnected COUNTING_TOPIC="${TOPIC[unconnected]}" GROUP_ID="$base.unconnected" DATABASE_URL="$(through silent) connect_timeout=60"
 starts hangs
-some_events statements 40 '"do":"sql","sql":"SELECT pg_sleep(1)"'
 some_events handlers 40 '"do":"sleep","ms":1000'
 some_events frozen 1 '"do":"sleep","ms":4000'
 await 'the event that the database freezes under' 20 is_in_its_hands database
@@ -77,7 +74,6 @@ done
 said_of() {
   sed -n "s/^$1 //p" "$RUN/pages" | uniq | paste -sd ' '
 }
-assert_eq 'a batch of many statements' 200 "$(said_of statements)"
 assert_eq 'a batch of many handlers' 200 "$(said_of handlers)"
 assert_eq 'a database that is frozen' 200 "$(said_of frozen)"
 assert_eq 'a connection that does not open' 200 "$(said_of unconnected)"
@@ -88,10 +84,8 @@ assert_eq 'readyz of a frozen database' 503 "$(consumer_get_status frozen /ready
 kill -CONT "$(process_pid_of proxy.database)" "$(process_pid_of proxy.silent)"
 touch "$RUN/goes-on"
 await 'the handler that hung' 20 consumer_status_is hangs /livez 200
-await_counted 82 60
-for name in statements handlers; do
-  assert_eq "batches of $name that were split" '' "$(consumer_log "$name" 'select(.event == "batch_split") | .event')"
-done
+await_counted 42 60
+assert_eq 'failures of the batch' '' "$(consumer_log handlers 'select(.event == "attempt_failed" or .event == "batch_split") | .event')"
 for name in "${CONSUMERS[@]}"; do
   consumer_stop "$name"
 done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The orders' system loses nothing: as members_survive_each_party.sh, with order-service and notification-service. Too long for `./dev test` beside the other.
+# The orders' system loses nothing: as members_survive_each_party.sh, with order-service and notification-service.
 # row: C-06 service, relay, broker, PostgreSQL, consumer killed in turn under load
+# tags: real-kafka slow
 # seconds: 1500
 POSTGRES=own
 # shellcheck disable=SC2034
