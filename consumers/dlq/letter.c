@@ -19,14 +19,21 @@ static void read_id(struct letter *letter)
   struct span value = letter->record.value;
   struct span id = {0};
   json_t *body = NULL;
+  const json_t *member;
+  char number[24];
 
   letter->id[0] = '\0';
-  if (header != NULL) {
+  if (header != NULL && header->value.length > 0) {
     id = header->value;
   }
   if (span_is_null(id) && value.length > 0 && value.length <= LETTER_BODY_MAX_BYTES && value.data[0] == '{') {
     body = json_loadb(value.data, value.length, 0, NULL);
-    id = span_of_text(json_string_value(json_object_get(body, "eventId")));
+    member = json_object_get(body, "eventId");
+    id = span_of_text(json_string_value(member));
+    if (json_is_integer(member)) { /* as event_reader.c takes it */
+      (void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(member));
+      id = span_of_text(number);
+    }
   }
   if (!span_is_null(id) && id.length < sizeof(letter->id) && utf8_is_valid(id)) {
     memcpy(letter->id, id.data, id.length);

@@ -18,7 +18,7 @@ enum { LETTER_ID_SIZE = 201, LETTER_BODY_MAX_BYTES = 1048576 /* a longer value i
 struct letter {
   struct record record; /* its time is when it was dead-lettered */
   struct dead_letter_story story;
-  char id[LETTER_ID_SIZE]; /* header id, else the body's eventId, else empty */
+  char id[LETTER_ID_SIZE]; /* header id that says something, else the body's eventId, a text or a whole number; else empty */
   uint32_t redrives;       /* before this failure */
 };
 

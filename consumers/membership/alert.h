@@ -31,7 +31,7 @@ struct alert_settings {
   const char *smtp_user;   /* empty: none. With a user the connection is encrypted or there is none */
   const char *smtp_password;
   const char *mail_from;
-  const char *mail_to; /* one address */
+  const char *mail_to; /* addresses, commas between: alert_way_recipients() */
   int64_t retry_first_ms;
   int64_t retry_most_ms;
 };

@@ -6,7 +6,6 @@
  */
 #include "alert_way.h"
 
-#include <curl/curl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,17 +121,63 @@ static struct curl_slist *mail_headers(const struct alert_settings *settings, co
   return add_header(headers, "Message-ID", text);
 }
 
+/* As it stands between the angle brackets of RCPT, which libcurl writes; the server judges the rest. */
+static bool is_address(const char *text)
+{
+  const char *at = strchr(text, '@');
+
+  for (const char *c = text; *c != '\0'; c++) {
+    if ((unsigned char)*c <= 0x20 || *c == 0x7f || *c == '<' || *c == '>') {
+      return false;
+    }
+  }
+  return at != NULL && at != text && at[1] != '\0';
+}
+
+bool alert_way_recipients(const char *addresses, struct curl_slist **ret_list)
+{
+  struct curl_slist *list = NULL;
+  bool is_sound = true;
+
+  for (const char *from = addresses; from != NULL && is_sound;) {
+    const char *comma = strchr(from, ',');
+    size_t length;
+    char *address;
+
+    from += strspn(from, " ");
+    length = comma != NULL ? (size_t)(comma - from) : strlen(from);
+    while (length > 0 && from[length - 1] == ' ') {
+      length--;
+    }
+    address = strndup(from, length);
+    if (address == NULL) {
+      abort();
+    }
+    is_sound = is_address(address);
+    list = curl_slist_append(list, address);
+    free(address);
+    from = comma != NULL ? comma + 1 : NULL;
+  }
+  if (is_sound && ret_list != NULL) {
+    *ret_list = list;
+  } else {
+    curl_slist_free_all(list);
+  }
+  return is_sound;
+}
+
 enum verdict alert_way_mail(const struct alert_settings *settings, const char *id, const char *subject, const char *text, struct problem *problem)
 {
   bool has_user = settings->smtp_user[0] != '\0';
   struct curl_slist *headers = mail_headers(settings, id, subject);
-  struct curl_slist *to = curl_slist_append(NULL, settings->mail_to);
+  struct curl_slist *to = NULL;
   CURL *curl = curl_new(settings->smtp_url, "smtp,smtps");
   curl_mime *mime = curl_mime_init(curl);
   curl_mimepart *part = curl_mime_addpart(mime);
   enum verdict verdict = VERDICT_OK;
   CURLcode code;
 
+  (void)alert_way_recipients(settings->mail_to, &to); /* looked at when the program started */
   (void)curl_mime_data(part, text, CURL_ZERO_TERMINATED);
   (void)curl_mime_type(part, "text/plain; charset=utf-8");
   (void)curl_mime_encoder(part, "quoted-printable");

@@ -26,7 +26,8 @@ static const struct statement upsert_failed_event = {
     "ON CONFLICT (event_id) DO UPDATE SET event_type = excluded.event_type, member_id = coalesce(excluded.member_id, f.member_id), topic = excluded.topic, "
     "partition = excluded.partition, \"offset\" = excluded.\"offset\", record_key = excluded.record_key, payload = excluded.payload, headers = "
     "excluded.headers, "
-    "error_class = excluded.error_class, error_message = excluded.error_message, attempts = f.attempts + excluded.attempts, "
+    "error_class = excluded.error_class, error_message = excluded.error_message, attempts = least(f.attempts::bigint + "
+    "excluded.attempts, 2147483647)::integer, "
     "first_failed_at = least(f.first_failed_at, excluded.first_failed_at), last_failed_at = greatest(f.last_failed_at, excluded.last_failed_at), status = "
     "'NEW'",
 };
@@ -101,6 +102,25 @@ static struct span header_of(const struct record *record, const char *name)
   return header->value;
 }
 
+/* Those that the event had before it was given up; the failure's are fields of their own. */
+static const char *own_headers_text(const struct record *letter, struct arena *arena)
+{
+  struct record event = *letter;
+  struct record_header *own;
+  const char *copy;
+  json_t *headers;
+  char *text;
+
+  event.header_count = dead_letter_restore(letter, arena, &own);
+  event.headers = own;
+  headers = failed_event_headers_write(&event);
+  text = json_dumps(headers, JSON_COMPACT);
+  copy = text == NULL ? NULL : arena_copy(arena, span_of_text(text)).data;
+  free(text);
+  json_decref(headers);
+  return copy;
+}
+
 static struct span text_of(const json_t *body, const char *name)
 {
   const json_t *member = json_object_get(body, name);
@@ -163,6 +183,11 @@ void failed_event_read(struct failed_event *failed, const struct event *event, s
       .attempts = number_text(story.attempts > 0 && story.attempts < 1000000 ? story.attempts : 1, arena),
       .first_failed_at = time_or_null(story.first_failure),
       .last_failed_at = time_or_null(story.last_failure),
+      .consumer = clean(span_of_text(story.consumer), FAILED_EVENT_ID_MAX, arena),
+      .host = clean(span_of_text(story.host), FAILED_EVENT_ID_MAX, arena),
+      .sqlstate = clean(span_of_text(story.error_sqlstate), FAILED_EVENT_ID_MAX, arena),
+      .key_text = clean(record->key, FAILED_EVENT_ID_MAX, arena),
+      .own_headers = own_headers_text(record, arena),
   };
   failed->event_id = clean(first_of(header_of(record, "id"), first_of(text_of(body, "eventId"), span_of_text(event->id))), FAILED_EVENT_ID_MAX, arena);
   failed->identity = identity_of(&story, failed->event_id, record, arena);

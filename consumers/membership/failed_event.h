@@ -43,6 +43,12 @@ struct failed_event {
   const char *attempts;
   const char *first_failed_at;
   const char *last_failed_at;
+  /* For the log alone. */
+  const char *consumer;
+  const char *host;
+  const char *sqlstate;
+  const char *key_text;
+  const char *own_headers; /* JSON: without those of the failure */
 };
 
 /* Pure. `event` is the dead letter as the runtime saw it. */

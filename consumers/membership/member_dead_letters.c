@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "alert.h"
+#include "alert_way.h"
 #include "consumer.h"
 #include "failed_event.h"
 #include "failed_event_commands.h"
@@ -41,8 +42,10 @@ static void log_letter(const struct log *log, const struct event *event, const s
   log_event(log, LOG_ERROR, "dead_letter", log_text("topic", event->topic), log_int("partition", event->partition), log_int("offset", event->offset),
             log_text("event_id", failed->event_id), log_text("correlation_id", event->origin.correlation_id), log_text("event_type", failed->event_type),
             log_text("member_id", failed->member_id), log_text("original_topic", failed->topic), log_text("original_partition", failed->partition),
-            log_text("original_offset", failed->offset), log_text("error_class", failed->error_class), log_text("error_message", failed->error_message),
-            log_text("attempts", failed->attempts), log_text("first_failed_at", failed->first_failed_at), log_text("last_failed_at", failed->last_failed_at));
+            log_text("original_offset", failed->offset), log_text("consumer", failed->consumer), log_text("host", failed->host),
+            log_text("error_class", failed->error_class), log_text("sqlstate", failed->sqlstate), log_text("error_message", failed->error_message),
+            log_text("attempts", failed->attempts), log_text("first_failed_at", failed->first_failed_at), log_text("last_failed_at", failed->last_failed_at),
+            log_text("key", failed->key_text), log_text("headers", failed->own_headers)); /* what is too long for a line is cut at its end */
 }
 
 static void queue_alert(const struct dead_letters *letters, struct work *work, const struct failed_event *failed)
@@ -91,6 +94,9 @@ static enum verdict start(void *state, const struct consumer_surroundings *surro
   if (settings->smtp_url[0] != '\0' && (settings->mail_from[0] == '\0' || settings->mail_to[0] == '\0')) {
     return problem_set(problem, VERDICT_FATAL, EXIT_USAGE, "alert_settings", "ALERT_SMTP_URL needs ALERT_MAIL_FROM and ALERT_MAIL_TO");
   }
+  if (settings->mail_to[0] != '\0' && !alert_way_recipients(settings->mail_to, NULL)) {
+    return problem_set(problem, VERDICT_FATAL, EXIT_USAGE, "alert_settings", "ALERT_MAIL_TO must be addresses as people@example.com, commas between them");
+  }
   letters->log = surroundings->log;
   arena_init(&letters->arena, 65536);
   letters->alerts = alerts_start(settings, surroundings->database_url, surroundings->log, surroundings->instruments);
@@ -130,7 +136,11 @@ int main(int argc, char **argv)
        .help = "its user; with one the connection must be encrypted"},
       {.name = "ALERT_SMTP_PASSWORD", .kind = VARIABLE_SECRET, .target = &letters.alert_settings.smtp_password, .fallback = "", .help = "its password"},
       {.name = "ALERT_MAIL_FROM", .kind = VARIABLE_TEXT, .target = &letters.alert_settings.mail_from, .fallback = "", .help = "sender of alerts"},
-      {.name = "ALERT_MAIL_TO", .kind = VARIABLE_TEXT, .target = &letters.alert_settings.mail_to, .fallback = "", .help = "who gets them"},
+      {.name = "ALERT_MAIL_TO",
+       .kind = VARIABLE_TEXT,
+       .target = &letters.alert_settings.mail_to,
+       .fallback = "",
+       .help = "who gets them: addresses, commas between"},
       {.name = "ALERT_RETRY_FIRST_MS",
        .kind = VARIABLE_NUMBER,
        .target = &letters.alert_settings.retry_first_ms,
@@ -157,7 +167,6 @@ int main(int argc, char **argv)
       .group = "d-day-service-dlt",
       .listen = "127.0.0.1:8084",
       .subscriptions = subscriptions,
-      .retry = {.kind = RETRY_EXPONENTIAL, .first_ms = 1000, .most_ms = 30000, .retries = UINT32_MAX},
       .batch = {.events = 1},
       .idempotence = IDEMPOTENCE_HANDLER,
       .variables = variables,

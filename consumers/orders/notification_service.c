@@ -176,7 +176,7 @@ int main(int argc, char **argv)
       .group = "notification-consumer-group",
       .listen = "127.0.0.1:8082",
       .subscriptions = subscriptions,
-      .retry = {.kind = RETRY_DELAYS, .delays_ms = {2000, 2000, 2000}},
+      .retry = {.kind = RETRY_FIXED, .first_ms = 2000, .retries = 3},
       .dead_letter_suffix = ".dlq",
       .given_up = given_up,
       .batch = {.events = 1},

@@ -108,6 +108,7 @@ static enum attempt_database bury(struct processing *processing, struct burial *
   struct fetched *fetched = lane_at(&slot->lane, 0)->message;
   struct failure refusal;
 
+  processing_moves(processing);
   if (transaction_release(processing, fetched, &refusal) != VERDICT_OK || burial_run(burial, fetched, &slot->lane.head, failure, &refusal) != VERDICT_OK) {
     instrument_add(processing->figures->refused, 1, fetched->record.topic, refusal.problem.cause);
     postpone_transient(processing, slot, "dead_letter_failed", &refusal, chance);

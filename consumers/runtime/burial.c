@@ -110,14 +110,19 @@ static enum verdict write_down(struct burial *burial, const char *why, const str
 static enum verdict write_down_or_less(struct burial *burial, const char *why, const struct dead_letter *letter, struct failure *failure)
 {
   enum verdict verdict = write_down(burial, why, letter, failure);
+  struct failure both;
 
-  if (verdict != VERDICT_OK && why != NULL && failure_class_of(verdict, failure->sqlstate) != FAILURE_TRANSIENT) {
+  if (verdict == VERDICT_OK || why == NULL || failure_class_of(verdict, failure->sqlstate) == FAILURE_TRANSIENT) {
+    return verdict;
+  }
+  both = *failure;
+  verdict = letter != NULL ? write_down(burial, NULL, letter, failure) : VERDICT_OK;
+  if (verdict == VERDICT_OK) { /* else it is the letter that the database refuses, or nobody knows */
     const struct event *event = processing_event(burial->processing, 0);
 
     log_event(burial->processing->log, LOG_WARN, "given_up_not_noted", log_text("topic", event->topic), log_int("partition", event->partition),
               log_int("offset", event->offset), log_text("event_id", event->id), log_text("correlation_id", event->origin.correlation_id),
-              log_text("sqlstate", failure->sqlstate), log_text("constraint", failure->constraint[0] != '\0' ? failure->constraint : NULL));
-    return letter != NULL ? write_down(burial, NULL, letter, failure) : VERDICT_OK;
+              log_text("sqlstate", both.sqlstate), log_text("constraint", both.constraint[0] != '\0' ? both.constraint : NULL));
   }
   return verdict;
 }
@@ -200,6 +205,7 @@ static enum verdict produce(struct burial *burial, const struct dead_letter *let
   rd_kafka_resp_err_t error;
   bool is_too_large;
 
+  processing_moves(burial->processing);
   if (burial->producer == NULL && open_producer(burial, &failure->problem) != VERDICT_OK) {
     return fail(failure, VERDICT_RETRY);
   }

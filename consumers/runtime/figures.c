@@ -36,11 +36,18 @@ void figures_open(struct figures *figures, const char *service, const char *own)
 void figures_expect(struct figures *figures, const char *topic)
 {
   static const enum failure_class classes[] = {FAILURE_TRANSIENT, FAILURE_PERMANENT, FAILURE_UNKNOWN};
+  /* Of burial.c and redis_reservation.c, and those that the database gives an outcome. */
+  static const char *const refusals[] = {
+      "no_dead_letter_topic", "dead_letter_too_large", "dead_letter_not_taken", "redis",   "database_away", "database_refuses", "connection_lost",
+      "commit_unknown",       "data_refused",          "statement_refused",     "conflict"};
 
   instrument_add(figures->duplicates, 0, topic);
   for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
     instrument_add(figures->retries, 0, topic, failure_class_name(classes[i]));
     instrument_add(figures->dead_letters, 0, topic, failure_class_name(classes[i]));
+  }
+  for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+    instrument_add(figures->refused, 0, topic, refusals[i]);
   }
 }
 

@@ -284,7 +284,7 @@ static enum verdict turn(struct loop *loop, struct problem *problem)
   int timeout_ms = slot != NULL ? 0 : left_us >= LOOP_TURN_MS * INT64_C(1000) ? LOOP_TURN_MS : (int)(left_us / US_PER_MS + 1);
   enum verdict verdict;
 
-  atomic_store(&loop->vitals->turned_us, now_us);
+  processing_moves(loop->processing);
   verdict = poll_records(loop, timeout_ms, slot != NULL && lane_has_batch(&slot->lane) ? 1 : loop->processing->batch, problem);
   if (verdict != VERDICT_OK) {
     return verdict;
@@ -317,6 +317,7 @@ int loop_run(struct processing *processing, struct vitals *vitals)
     log_event(loop.log, LOG_ERROR, "failed", log_text("cause", problem.cause), log_text("error", problem.text));
     return (int)problem.code;
   }
+  processing_tell(processing, &vitals->moved_us);
   atomic_store(&vitals->is_database_there, processing->database == NULL); /* nobody waits for what there is none of */
   loop.chance = (uint64_t)moment_now().wall_us ^ ((uint64_t)getpid() << 40);
   assignment_init(&loop.assignment, processing->batch, processing->consumer->batch.wait_ms * US_PER_MS, (size_t)processing->settings->records_max_bytes);

@@ -34,7 +34,7 @@ static const char text_plain[] = "text/plain; charset=utf-8";
 void vitals_init(struct vitals *vitals)
 {
   memset(vitals, 0, sizeof(*vitals));
-  atomic_init(&vitals->turned_us, moment_now().mono_us);
+  atomic_init(&vitals->moved_us, moment_now().mono_us);
   atomic_init(&vitals->is_member, false);
   atomic_init(&vitals->is_database_there, false);
   atomic_init(&vitals->is_stopping, false);
@@ -61,7 +61,7 @@ static void page_of(struct admin_page *page, unsigned int status, const char *te
 static void live_page(void *context, const char *accept, struct admin_page *ret_page)
 {
   struct pages *pages = context;
-  int64_t still_us = moment_now().mono_us - atomic_load(&pages->vitals->turned_us);
+  int64_t still_us = moment_now().mono_us - atomic_load(&pages->vitals->moved_us);
   char text[96];
 
   (void)accept;
@@ -69,7 +69,7 @@ static void live_page(void *context, const char *accept, struct admin_page *ret_
     page_of(ret_page, 200, "ok\n");
     return;
   }
-  (void)snprintf(text, sizeof(text), "the loop has not turned for %lld s\n", (long long)(still_us / US_PER_S));
+  (void)snprintf(text, sizeof(text), "the loop has not moved for %lld s\n", (long long)(still_us / US_PER_S));
   page_of(ret_page, 503, text);
 }
 

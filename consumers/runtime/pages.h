@@ -1,7 +1,8 @@
 /*
  * pages.h - /livez, /readyz and /metrics of a consumer, served by a thread of its own, which also takes the signals: the loop may be in the middle of a handler.
  *
- *   /livez     200 while the loop turned within PAGES_LIVE_S; a handler that hangs shows here
+ *   /livez     200 while the loop moved within PAGES_LIVE_S: it turned, or took the next event of a batch in hand; and while it waits for the database, which has limits of
+ *              its own. A handler that hangs shows here
  *   /readyz    200 while it is a member of its group and the database, if it has one, answered when it was asked last; else 503 and each reason on a line
  *   signals    the first SIGTERM or SIGINT asks the loop to stop; the second ends the process at once, which loses nothing
  */
@@ -21,8 +22,8 @@ enum { PAGES_LIVE_S = 30 };
 
 /* What the loop tells the pages, and they the loop. Safe from both threads. */
 struct vitals {
-  _Atomic int64_t turned_us; /* monotonic */
-  atomic_bool is_member;     /* of the group: an assignment came, be it empty */
+  _Atomic int64_t moved_us; /* monotonic; DATABASE_WAITS_US while the database is waited for */
+  atomic_bool is_member;    /* of the group: an assignment came, be it empty */
   atomic_bool is_database_there;
   atomic_bool is_stopping; /* set by a signal */
   pthread_mutex_t lock;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "moment.h"
 #include "redis_url.h"
 
 static enum verdict open_idempotence(struct processing *processing, struct problem *problem)
@@ -63,6 +64,21 @@ void processing_close(struct processing *processing)
   redis_settings_done(&processing->redis_settings);
   database_free(processing->database);
   arena_done(&processing->arena);
+}
+
+void processing_tell(struct processing *processing, _Atomic int64_t *moved_us)
+{
+  processing->moved_us = moved_us;
+  if (processing->database != NULL) {
+    database_tell_waits(processing->database, moved_us);
+  }
+}
+
+void processing_moves(const struct processing *processing)
+{
+  if (processing->moved_us != NULL) {
+    atomic_store(processing->moved_us, moment_now().mono_us);
+  }
 }
 
 enum verdict processing_probe(struct processing *processing, struct problem *problem)

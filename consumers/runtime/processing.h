@@ -30,6 +30,7 @@ struct processing {
   size_t batch;                    /* so many events in one transaction at most */
   struct event_reader *readers;    /* so many */
   bool has_committed;              /* the last unit did, in the database */
+  _Atomic int64_t *moved_us;       /* what processing_tell() was given; NULL: nothing */
   struct redis_settings redis_settings;
   char host[PROCESSING_HOST_MAX_BYTES + 1];
 };
@@ -38,6 +39,10 @@ struct processing {
 enum verdict MUST_CHECK processing_open(struct processing *processing, const struct consumer *consumer, const struct settings *settings, const struct log *log,
                                         struct figures *figures, struct problem *problem);
 void processing_close(struct processing *processing);
+/* From now on *moved_us is when this thread moved last, monotonic, or DATABASE_WAITS_US while it waits for the database. Borrowed. */
+void processing_tell(struct processing *processing, _Atomic int64_t *moved_us);
+/* It moves: for what may take its time within a turn of the loop and is none that hangs. */
+void processing_moves(const struct processing *processing);
 /* Of a consumer that has one. OK: the database answers. RETRY: it does not. Blocks as long as a statement may. */
 enum verdict MUST_CHECK processing_probe(struct processing *processing, struct problem *problem);
 

@@ -155,6 +155,7 @@ static enum verdict handle_all(struct work *work, struct part *parts, size_t cou
     if (parts[i].handler == NULL || strcmp(parts[i].outcome, OUTCOME_DUPLICATE) == 0) {
       continue;
     }
+    processing_moves(consumption->processing);
     consumption->event = parts[i].event;
     consumption->is_ignored = false;
     verdict = parts[i].handler(parts[i].event, work, consumption, &problem);

@@ -148,6 +148,11 @@ void database_drop(struct database *database)
   database->is_used = false;
 }
 
+void database_tell_waits(struct database *database, _Atomic int64_t *moved_us)
+{
+  database->pipeline.moved_us = moved_us;
+}
+
 PGconn *database_connection(struct database *database)
 {
   return database->connection;
@@ -213,7 +218,9 @@ static enum verdict open_connection(struct database *database)
     return problem_set(&database->refused, VERDICT_FATAL, EXIT_USAGE, "bad_url", "the options in the database's address are longer than %d bytes",
                        OPTIONS_MAX_BYTES);
   }
+  pipeline_tell_wait(&database->pipeline, true);
   database->connection = PQconnectdbParams(parameters.keywords, parameters.values, 0);
+  pipeline_tell_wait(&database->pipeline, false);
   if (database->connection == NULL) {
     abort();
   }

@@ -12,6 +12,7 @@
 #define OUTBOX_DATABASE_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,12 +28,19 @@ enum {
   DATABASE_RETRY_MAX_MS = 2000,
 };
 
+#define DATABASE_WAITS_US INT64_MAX /* later than any time */
+
 struct database;
 
 /* `conninfo` is borrowed for as long as the database lives; `program` becomes application_name. Does not connect. */
 struct database *database_new(const char *conninfo, const char *program);
 void database_free(struct database *database); /* takes NULL */
 
+/*
+ * For who must tell a thread that waits for the server, which has limits, from one that hangs: *moved_us is DATABASE_WAITS_US while it waits, and behind that the
+ * monotonic time of the wait's end. Borrowed for as long as the database lives.
+ */
+void database_tell_waits(struct database *database, _Atomic int64_t *moved_us);
 /*
  * OK: connected, as far as is known without asking. RETRY: could not, or the last attempt failed so recently that none was made: nothing is waited for between
  * attempts. FATAL: the server refuses (password, role, database); the next call tries again all the same. May block for DATABASE_CONNECT_TIMEOUT_S.

@@ -43,7 +43,7 @@ void pipeline_reset(struct pipeline *pipeline, PGconn *connection, int silence_m
   struct pipeline_entry *entries = pipeline->entries;
   size_t size = pipeline->size;
 
-  *pipeline = (struct pipeline){.connection = connection, .silence_ms = silence_ms, .entries = entries, .size = size};
+  *pipeline = (struct pipeline){.connection = connection, .silence_ms = silence_ms, .moved_us = pipeline->moved_us, .entries = entries, .size = size};
   if (connection != NULL) {
     (void)PQsetNoticeReceiver(connection, hear_notice, pipeline);
   }
@@ -54,6 +54,13 @@ void pipeline_done(struct pipeline *pipeline)
   free(pipeline->entries);
   pipeline->entries = NULL;
   pipeline->size = 0;
+}
+
+void pipeline_tell_wait(const struct pipeline *pipeline, bool is_waiting)
+{
+  if (pipeline->moved_us != NULL) {
+    atomic_store(pipeline->moved_us, is_waiting ? DATABASE_WAITS_US : moment_now().mono_us);
+  }
 }
 
 void pipeline_begin(struct pipeline *pipeline)
@@ -325,7 +332,9 @@ static void pump(struct pipeline *pipeline, bool until_answered)
     if (unsent > 0) {
       socket.events |= POLLOUT;
     }
+    pipeline_tell_wait(pipeline, true);
     ready = poll(&socket, 1, pipeline->silence_ms);
+    pipeline_tell_wait(pipeline, false);
     if (ready == 0) {
       char words[64];
 

@@ -12,6 +12,7 @@
 #define OUTBOX_PIPELINE_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +56,7 @@ struct pipeline {
   bool is_doomed;                 /* the server said that it ends this session */
   char last_sqlstate[6];          /* why, where it said so while nothing was expected of it; empty: it did not */
   int silence_ms;                 /* without a byte in either direction: the server is frozen, or something between is; -1: without limit */
+  _Atomic int64_t *moved_us;      /* of database_tell_waits(); NULL: nobody wants to know */
   struct pipeline_entry *entries; /* owned; a ring of `size`, a power of two */
   size_t size, first, count;
   bool is_unsynced;    /* something was queued behind the last Sync: the server may be skipping it, and libpq does not know of its transaction yet */
@@ -65,9 +67,12 @@ struct pipeline {
   size_t slot_count;
 };
 
-/* For a connection that was just made, or for none; what is owned is kept. Takes what the server says without being asked, so that libpq does not print it. */
+/* For a connection that was just made, or for none; what is owned is kept, and who is told of waits. Takes what the server says without being asked, so that libpq does not print it. */
 void pipeline_reset(struct pipeline *pipeline, PGconn *connection, int silence_ms);
 void pipeline_done(struct pipeline *pipeline);
+
+/* Around whatever waits for the server. */
+void pipeline_tell_wait(const struct pipeline *pipeline, bool is_waiting);
 
 /* A new unit of work: forgets the last one's failure. Nothing may be expected. */
 void pipeline_begin(struct pipeline *pipeline);

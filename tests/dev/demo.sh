@@ -98,7 +98,7 @@ demo_ends() {
   fi
   processes_stop_all
   [ $code != 0 ] || rm -rf "$RUN"
-  [ $code = 0 ] || echo "dev: the logs are in $RUN" >&2
+  [ $code = 0 ] || echo "dev: the logs are in $RUN$([ "$DEMO_KEEP" = 0 ] || echo '; ./dev down clears them')" >&2
   exit $code
 }
 
@@ -146,7 +146,7 @@ dev_demo() {
   if [ $DEMO_KEEP = 1 ]; then
     RUN=$ROOT/build/run/kept
     if [ -e "$RUN" ]; then
-      say "an earlier demo was kept; end it first: ./dev down"
+      say "an earlier demo was kept, or has left its logs; end and clear it first: ./dev down"
       exit 1
     fi
     mkdir "$RUN"

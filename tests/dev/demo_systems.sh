@@ -151,6 +151,11 @@ demo_orders() {
   demo_step "The same step again is refused, and nothing is published"
   demo_call 409 order-service POST "/api/orders/$order/status" '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "previousStatus": 20, "currentStatus": 25}'
 
+  demo_step "It arrives: 25 -> 80"
+  demo_call 200 order-service POST "/api/orders/$order/status" '{"customerId": "user-1001", "customerEmail": "user1001@example.com", "previousStatus": 25, "currentStatus": 80}'
+  demo_system_records 1
+  demo_effect notification.notification "SELECT kind, recipient, status FROM notification.notification WHERE order_id = '$order' AND kind = 'ORDER_SHIPPED' AND status = 'SENT' OFFSET 1"
+
   demo_step "A product"
   demo_call 201 product-service POST /api/products '{"productName": "wireless-keyboard", "price": 59900, "currency": "KRW", "stockQuantity": 120}'
   demo_system_records 1
@@ -182,6 +187,8 @@ demo_membership() {
 
   demo_step "The member changes the nickname"
   demo_call 200 auth-service PUT "/api/members/$member" '{"nickname": "sunny"}'
+  demo_call 200 auth-service GET "/api/members/$member"
+  [ "$(jq -r .nickname <<<"$ANSWER")" = sunny ] || demo_gives_up "member $member was to be called sunny"
   demo_system_records 1
   demo_effect dday.member_reference "SELECT member_id, nickname, status FROM dday.member_reference WHERE member_id = $member AND nickname = 'sunny'"
 

@@ -29,6 +29,8 @@ awk '$1 == "#" && $2 == "TYPE" { print $3 } $1 == "#" && $2 == "TYPE" && $4 == "
 
 # What counts failures must be there before the first one: an increase from nothing to 1 is none for Prometheus.
 for series in 'consumer_dead_letters_total{topic="member-events",class="unknown"} 0' 'consumer_retries_total{topic="member-events",class="transient"} 0' \
+  'consumer_dead_letters_refused_total{topic="member-events",cause="no_dead_letter_topic"} 0' \
+  'consumer_dead_letters_refused_total{topic="member-events",cause="statement_refused"} 0' \
   'member_alerts_total{channel="webhook",outcome="failed"} 0' 'member_alerts_total{channel="email",outcome="failed"} 0' \
   'member_alerts_total{channel="webhook",outcome="sent"} 0' 'member_alerts_total{channel="email",outcome="sent"} 0'; do
   grep -qxF "$series" "$RUN/pages" || fail "no program shows $series"

@@ -110,7 +110,7 @@ demo_launch orders orders --keep
 # From here on its ports are taken.
 await 'the programs of orders' 100 demo_has_said orders '  notification-service  http://'
 demo_launch membership membership --keep
-demo_ends_well orders 6 3
+demo_ends_well orders 7 4
 demo_ends_well membership 5 4
 for system in orders membership; do
   all_are_named "$system"

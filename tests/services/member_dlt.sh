@@ -18,7 +18,7 @@ await 'the stand-ins' 20 test -e "$RUN/alerts/ports"
 read -r webhook_port smtp_port <"$RUN/alerts/ports"
 secret=a-secret-of-the-webhook
 settings=("ALERT_WEBHOOK_URL=http://127.0.0.1:$webhook_port/services/$secret" "ALERT_SMTP_URL=smtp://127.0.0.1:$smtp_port" ALERT_MAIL_FROM=relay@example.com
-  ALERT_MAIL_TO=people@example.com ALERT_RETRY_FIRST_MS=300 ALERT_RETRY_MOST_MS=600
+  'ALERT_MAIL_TO=people@example.com, night@example.com' ALERT_RETRY_FIRST_MS=300 ALERT_RETRY_MOST_MS=600
   KAFKA_SESSION_TIMEOUT_MS=6000 KAFKA_HEARTBEAT_INTERVAL_MS=1000) # whoever is killed below is missed when his session is over
 consumer_start d-day-service "AUTH_SERVICE_URL=http://127.0.0.1:${SERVICE_PORT[auth-service]}"
 consumer_start member-dead-letters "${settings[@]}"
@@ -29,6 +29,14 @@ env -i DATABASE_URL=postgresql:// KAFKA_BOOTSTRAP_SERVERS="$KAFKA" ALERT_SMTP_UR
 assert_eq 'exit code of an address with a password' 2 "$code"
 grep -q '^ALERT_SMTP_URL=\*\*\* .*ALERT_SMTP_USER and ALERT_SMTP_PASSWORD' "$RUN/config.out" || fail "an address with a password: $(cat "$RUN/config.out")"
 ! grep hush "$RUN/config.out" || fail '--print-config shows a password'
+# Nor does a list of recipients start that no mail server takes.
+for wrong in 'people@example.com, ' 'people' 'People <people@example.com>' 'a@b,,c@d'; do
+  code=0
+  env -i DATABASE_URL="host=$PG_SOCKET port=$PG_PORT user=member_dead_letters_1 dbname=$DB" KAFKA_BOOTSTRAP_SERVERS="$KAFKA" HTTP_LISTEN=127.0.0.1:0 ALERT_MAIL_TO="$wrong" \
+    timeout 20 "$BUILD/consumers/member-dead-letters" >"$RUN/wrong.out" 2>&1 || code=$?
+  assert_eq "exit code with the recipients $wrong" 2 "$code"
+  grep -q 'ALERT_MAIL_TO must be addresses' "$RUN/wrong.out" || fail "recipients $wrong: $(tail -n 3 "$RUN/wrong.out")"
+done
 stranger=$((8000000000 + RANDOM * 32768 + RANDOM))
 
 uuid() {
@@ -74,12 +82,14 @@ assert_eq 'payload' "$VALUE" "$(of_failed "$first" "convert_from(payload, 'UTF8'
 assert_eq 'a header of the event' "$MINE.broken" "$(of_failed "$first" "(SELECT h->>'value' FROM jsonb_array_elements(headers) AS h WHERE h->>'name' = 'correlationId')")"
 await 'the webhook' 20 has_received webhook "$first" 1
 await 'the mail' 20 has_received email "$first" 1
-assert_eq 'who the mail is for' 'people@example.com' "$(received email "$first" | jq -r '.headers.To')"
+assert_eq 'who the mail is for' 'people@example.com, night@example.com' "$(received email "$first" | jq -r '.headers.To')"
+assert_eq 'who gets it' '<people@example.com> <night@example.com>' "$(received email "$first" | jq -r '.to | join(" ")')"
 assert_match 'subject of the mail' "CREATED of member $stranger" "$(received email "$first" | jq -r '.headers.Subject')"
 assert_match 'text of the mail' "Error: contract: field timestamp" "$(received email "$first" | jq -r .text)"
 assert_eq 'form of the webhook' 'application/json ["text"]' "$(received webhook "$first" | jq -r '"\(.type) \(.body | keys | tojson)"')"
-assert_eq 'lines of the log' "contract member-events $MINE.broken" \
-  "$(consumer_log member-dead-letters ".event == \"dead_letter\" and .event_id == \"$first\"" | jq -r '"\(.error_class) \(.original_topic) \(.correlation_id)"')"
+assert_eq 'lines of the log' "contract member-events $MINE.broken $stranger d-day-service $MINE.broken" \
+  "$(consumer_log member-dead-letters ".event == \"dead_letter\" and .event_id == \"$first\"" |
+    jq -r '"\(.error_class) \(.original_topic) \(.correlation_id) \(.key) \(.consumer) \(.headers | fromjson | map(select(.name == "correlationId"))[0].value)"')"
 ! grep -q "$secret" "$RUN/member-dead-letters.log" || fail 'the log has the address of the webhook'
 assert_eq 'metric of d-day-service' 1 "$([ "$(consumer_metric d-day-service 'member_events_processed_total{type="CREATED",outcome="dead_lettered"}')" -ge 1 ] && echo 1)"
 
@@ -192,6 +202,12 @@ assert_eq 'alerts of it' '1 1' "$(received webhook "$second" | grep -c .) $(rece
 people retry "$(of_failed "$second" id)" || fail "retry: $(cat "$RUN/people.err")"
 await 'the row of the event that failed again' 60 sql_is 'NEW 2' "SELECT status || ' ' || attempts FROM dday.failed_event WHERE event_id = '$second'"
 await 'a second webhook' 20 has_received webhook "$second" 2
+
+echo '--- attempts are counted as far as the column goes'
+pg "UPDATE dday.failed_event SET attempts = 2147483647 WHERE event_id = '$second'"
+failed_at=$(of_failed "$second" last_failed_at)
+people retry "$(of_failed "$second" id)" || fail "retry: $(cat "$RUN/people.err")"
+await 'the row of the event that failed too often to be counted' 60 sql_is '2147483647 t' "SELECT attempts || ' ' || (last_failed_at > '$failed_at')::text::char FROM dday.failed_event WHERE event_id = '$second'"
 
 echo '--- a letter that is no event of ours'
 printf '\xff\x00garbage' >"$RUN/garbage"

@@ -52,6 +52,10 @@ shipped_id=$ID shipped_correlation=$(of_event .headers.correlationId)
 pg "ALTER TABLE notification.notification ADD CONSTRAINT takes_no_failure CHECK (status <> 'FAILED' OR customer_id <> '$unreachable-unnoted')"
 order "$unreachable-unnoted"
 unnoted_id=$ID unnoted_correlation=$(of_event .headers.correlationId)
+# And one of which the outbox takes no letter, for a reason that is none of the program's.
+order "$unreachable-unwritten"
+unwritten_id=$ID
+pg "ALTER TABLE public.outbox_binary ADD CONSTRAINT takes_no_letter CHECK (event_id <> '$unwritten_id')"
 
 echo '--- an order, and its way'
 order user-1
@@ -122,6 +126,11 @@ await "a dead letter of $unnoted_id" 40 has_with_id order.created.v1.dlq "$unnot
 assert_eq "rows of $unnoted_id" 0 "$(pg "SELECT count(*) FROM notification.notification WHERE event_id = '$unnoted_id'")"
 assert_eq 'the line of the log' "order.created.v1 $unnoted_correlation 23514 takes_no_failure" \
   "$(consumer_log notification-service ".event == \"given_up_not_noted\" and .event_id == \"$unnoted_id\"" | jq -r '"\(.topic) \(.correlation_id) \(.sqlstate) \(.constraint)"')"
+
+echo '--- one whose letter the outbox does not take: a producer has it, the row is there, and nothing is said against that'
+await "a dead letter of $unwritten_id" 40 has_with_id order.created.v1.dlq "$unwritten_id" 1
+assert_eq "rows of $unwritten_id" FAILED "$(pg "SELECT status FROM notification.notification WHERE event_id = '$unwritten_id'")"
+assert_eq 'lines of the log that say otherwise' '' "$(consumer_log notification-service ".event == \"given_up_not_noted\" and .event_id == \"$unwritten_id\"")"
 
 echo '--- list, show, dry run'
 run_dlq list order.created.v1.dlq --json --id "$failed_id" || fail "dlq list: $(cat "$RUN/dlq.err")"

@@ -40,7 +40,8 @@ Test(failed_event, a_dead_letter_of_ours_says_where_and_why)
 
   BENCH(&bench, span_of_text("{\"eventId\": \"b\", \"eventType\": \"x\", \"memberId\": 7}"), "id", "e-1", "eventType", "UPDATED", "__connect.errors.topic",
         "member-events", "__connect.errors.partition", "2", "__connect.errors.offset", "41", "dlt.attempts", "4", "dlt.error.class", "unknown_member",
-        "dlt.error.message", "who is that", "dlt.first-failure", "2026-01-25T10:15:30.123456Z", "dlt.last-failure", "2026-01-25T10:15:37.000001Z");
+        "dlt.error.sqlstate", "23503", "dlt.consumer", "d-day-service", "dlt.host", "here", "correlationId", "c-1", "dlt.error.message", "who is that",
+        "dlt.first-failure", "2026-01-25T10:15:30.123456Z", "dlt.last-failure", "2026-01-25T10:15:37.000001Z");
   cr_assert_str_eq(failed->event_id, "e-1");
   cr_assert_str_eq(failed->event_type, "UPDATED");
   cr_assert_str_eq(failed->member_id, "7");
@@ -52,6 +53,12 @@ Test(failed_event, a_dead_letter_of_ours_says_where_and_why)
   cr_assert_str_eq(failed->attempts, "4");
   cr_assert_str_eq(failed->first_failed_at, "2026-01-25T10:15:30.123456Z");
   cr_assert_str_eq(failed->last_failed_at, "2026-01-25T10:15:37.000001Z");
+  cr_assert_str_eq(failed->consumer, "d-day-service");
+  cr_assert_str_eq(failed->host, "here");
+  cr_assert_str_eq(failed->sqlstate, "23503");
+  cr_assert_str_eq(failed->key_text, "7");
+  cr_assert_str_eq(failed->own_headers,
+                   "[{\"name\":\"id\",\"value\":\"e-1\"},{\"name\":\"eventType\",\"value\":\"UPDATED\"},{\"name\":\"correlationId\",\"value\":\"c-1\"}]");
   arena_done(&bench.arena);
 }
 

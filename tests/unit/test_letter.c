@@ -46,6 +46,15 @@ Test(letter, the_id_is_that_of_the_header_else_of_the_body)
   BENCH(&bench, "{\"eventId\": \"of-the-body\"}");
   cr_assert_str_eq(bench.letter.id, "of-the-body");
   arena_done(&bench.arena);
+  BENCH(&bench, "{\"eventId\": \"of-the-body\"}", "id", "");
+  cr_assert_str_eq(bench.letter.id, "of-the-body", "a header that says nothing");
+  arena_done(&bench.arena);
+  BENCH(&bench, "{\"eventId\": -9223372036854775808}");
+  cr_assert_str_eq(bench.letter.id, "-9223372036854775808");
+  arena_done(&bench.arena);
+  BENCH(&bench, "{\"eventId\": 1.5}");
+  cr_assert_str_eq(bench.letter.id, "");
+  arena_done(&bench.arena);
   BENCH(&bench, "\xff no JSON");
   cr_assert_str_eq(bench.letter.id, "");
   arena_done(&bench.arena);
