@@ -89,17 +89,14 @@ membership_works() {
   await 'the copy of one more member' 20 has_rows membership "SELECT 1 FROM dday.member_reference WHERE member_id = $member AND status = 'ACTIVE'"
 }
 
-# down_leaves_nothing SYSTEM
+# down_leaves_nothing SYSTEM. That a port is free says nothing, since another demo of this machine may have taken it meanwhile.
 down_leaves_nothing() {
-  local folders folder name port
+  local folders folder
   folders=$(cat "$CHECKOUTS/$1/build/run/kept/folders")
   [ -n "$folders" ] || fail "no folder of $1 lies outside of its run: this test looks at the wrong thing"
   "$CHECKOUTS/$1/dev" down >"$RUN/down.$1.log" 2>&1 || fail "./dev down: exit code $?"$'\n'"$(cat "$RUN/down.$1.log")"
   ! grep 'was killed' "$RUN/down.$1.log" || fail "something of $1 did not end when it was asked to"
   wait_until 5 nobody_holds "$1" 2>/dev/null || fail "processes of $1 that ./dev down has left: $(holders "$1" | paste -sd ' ')"
-  while read -r name port; do
-    port_is_free "$port" || fail "somebody still answers at the port $port of $name"
-  done < <(parts "$1" | sed -nE 's/^([a-z-]+)=.*127\.0\.0\.1:([0-9]+).*/\1 \2/p')
   for folder in "$CHECKOUTS/$1/build/run/kept" $folders; do
     [ ! -e "$folder" ] || fail "./dev down has left $folder"
   done
