@@ -37,9 +37,21 @@ void figures_expect(struct figures *figures, const char *topic)
 {
   static const enum failure_class classes[] = {FAILURE_TRANSIENT, FAILURE_PERMANENT, FAILURE_UNKNOWN};
   /* Of burial.c and redis_reservation.c, and those that the database gives an outcome. */
-  static const char *const refusals[] = {
-      "no_dead_letter_topic", "dead_letter_too_large", "dead_letter_not_taken", "redis",   "database_away", "database_refuses", "connection_lost",
-      "commit_unknown",       "data_refused",          "statement_refused",     "conflict"};
+  static const char *const refusals[] = {"no_dead_letter_topic",
+                                         "dead_letter_too_large",
+                                         "dead_letter_not_taken",
+                                         "redis",
+                                         "database_away",
+                                         "database_refuses",
+                                         "connection_lost",
+                                         "commit_unknown",
+                                         "data_refused",
+                                         "statement_refused",
+                                         "conflict",
+                                         "kafka_client",
+                                         "kafka_property",
+                                         "dead_letter_topic",
+                                         "bad_url"};
 
   instrument_add(figures->duplicates, 0, topic);
   for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {

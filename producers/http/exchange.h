@@ -67,8 +67,9 @@ void http_transact(struct exchange *exchange, WorkFunction function, void *conte
  */
 bool MUST_CHECK http_claim(struct exchange *exchange, struct work *work);
 /*
- * Right before that question: from now on what the request came with may be used up, and its repetition cannot succeed. No answer has Retry-After any more, and what fails is
- * answered with `words`, which say what to come with instead, and not with "try again". `words` is borrowed until the answer is sent.
+ * Right before that question: from now on what the request came with may be used up, and its repetition cannot succeed. What fails is answered with `words`, which say what to
+ * come with instead, and not with "try again". No answer has Retry-After any more, but one: behind a COMMIT without an answer, to who sent a key, since the repetition may find the
+ * stored answer. `words` is borrowed until the answer is sent.
  */
 void http_use_up(struct exchange *exchange, const char *words);
 

@@ -22,7 +22,7 @@
  *
  * No provider is asked. The stand-in takes `code` as `person` or `person:anything`: the same person again and again, whatever stands behind the colon. A real one takes a code
  * once; so a login claims its Idempotency-Key before it asks, and a repetition gets the stored answer if the login was let in. A refusal is not stored: once the provider was asked
- * the code may be used up, and a repetition would ask with it again, so that 401, 403 and 503 ask for a new code, and none has Retry-After. (The stored answer says who the member
+ * the code may be used up, and a repetition would ask with it again, so that 401, 403 and 503 ask for a new code, and none has Retry-After but where COMMIT got no answer. (The stored answer says who the member
  * is. A service that also hands out a token makes it anew behind the transaction: in a table it would be a password.)
  */
 #include <errno.h>

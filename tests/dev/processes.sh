@@ -101,11 +101,13 @@ processes_stop_all() {
 
 # run_new KIND: a new folder build/run/KIND.XXXXXX in RUN. Those of runs that were killed are cleared first: what they left running is ended.
 run_new() {
-  local old pid started
+  local old folder pid started
   mkdir -p "$ROOT/build/run"
   for old in "$ROOT/build/run/$1".??????; do
     if [ -e "$old/owner" ] && read -r pid started <"$old/owner" && ! process_is_alive "$pid" "$started"; then
-      RUN=$old processes_stop_all
+      for folder in "$old" "$old"/*/; do # of a scenario and of a lane, too
+        RUN=${folder%/} processes_stop_all
+      done
       rm -rf -- "$old"
     fi
   done

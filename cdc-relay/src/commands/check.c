@@ -198,20 +198,26 @@ static void check_messages(struct check *check, const struct catalog *catalog, P
   }
 }
 
-/* Whether a list of standbys has that name as an element of its own, quoted or not. */
+/* Whether a list of standbys, `FIRST 1 (a, "b")` or `a, "b"`, has that name as an element, quoted or not. */
 static bool names_standby(const char *list, const char *name)
 {
-  size_t length = strlen(name);
+  size_t length = strlen(name), head = strcspn(list, "(,\"");
+  const char *at = list[head] == '(' ? list + head + 1 : list;
 
-  for (const char *at = strcasestr(list, name); at != NULL && length > 0; at = strcasestr(at + 1, name)) {
-    if ((at == list || strchr(" ,(\"", at[-1]) != NULL) && (at[length] == '\0' || strchr(" ,)\"", at[length]) != NULL)) {
+  while (*at != '\0') {
+    bool is_quoted = *at == '"';
+    size_t span = strcspn(at + is_quoted, is_quoted ? "\"" : " ,)");
+
+    at += is_quoted;
+    if (span == length && length > 0 && strncasecmp(at, name, length) == 0) {
       return true;
     }
+    at += span + (at[span] != '\0');
   }
   return false;
 }
 
-/* Commits of the whole cluster would wait for the relay, and the relay waits for Kafka: the relay runs, and its outage is everybody's. So this is an error. */
+/* Commits of the whole cluster would wait for the relay, which waits for Kafka, or take its word for a standby's: neither is what anybody wants. So this is an error. */
 static void check_synchronous(struct check *check, const struct catalog *catalog)
 {
   const char *names = catalog->synchronous_standby_names != NULL ? catalog->synchronous_standby_names : "";
@@ -219,7 +225,8 @@ static void check_synchronous(struct check *check, const struct catalog *catalog
 
   if (names_standby(names, "*") || names_standby(names, check->config->name)) {
     (void)problem_set(&problem, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "synchronous_standby",
-                      "synchronous_standby_names \"%s\" matches the relay, whose application_name is \"%s\": every commit of the cluster would wait for Kafka",
+                      "synchronous_standby_names \"%s\" matches the relay, whose application_name is \"%s\": commits of the whole cluster may wait for Kafka, "
+                      "or count the relay as the standby that has them",
                       names, check->config->name);
     problem_hint(&problem, "name the standbys in synchronous_standby_names one by one, without the relay's application_name (its `name`)");
     check_error(check, VERDICT_FATAL, &problem);
