@@ -277,6 +277,10 @@ static const char *walk_over_uri(struct walk *walk, const char *authority)
   const char *sign = authority + strcspn(authority, "@/");
   const char *refusal, *hosts;
 
+  if (authority[strcspn(authority, spaces)] != '\0') {
+    /* libpq 18 refuses it as well, and quotes what it stands in, be it the password; before, it was a part of that. */
+    return "has a blank: in a URI write it as %20";
+  }
   if (!has_sound_percents(authority)) {
     return "has a % that no two hexadecimal digits follow: in a URI write % as %25";
   }

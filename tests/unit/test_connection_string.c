@@ -118,6 +118,11 @@ static const char *const refused[] = {
     "postgresql://h/db?dbname=postgres%3A%2F%2Fu%3Assw0rd%40h",
     "postgresql:///?dbname=password%3Dssw0rd",
     "postgresql:///db?host=postgres%3A//u%3Assw0rd%40h",
+    /* a blank, which libpq took for a part of the word until version 18 */
+    "postgresql://app:my ssw0rd@h/shop",
+    "postgresql://app:ssw0rd@h/shop\n",
+    "postgresql://h/shop?password = ssw0rd",
+    "postgresql://h' password=ssw0rd",
     "postgresql://app:p%ssw0rd@h/shop",
     "postgresql://app:ssw0rd%4@h/shop",
     "postgresql://app:ssw0rd%00@h/shop",
