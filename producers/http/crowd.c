@@ -30,6 +30,7 @@ struct crowd_member {
   struct crowd_member *previous;
   int fd;
   enum crowd_step step;
+  void *request;    /* of crowd_begin_request(), until its end */
   int64_t since_us; /* opened, or answered last; of one that takes an answer: got it */
   int64_t stuck_us; /* when it was first seen that nothing was read beyond `read_bytes`, though more was there, or the line's end; 0: it was not */
   uint64_t read_bytes;
@@ -99,9 +100,15 @@ static void set_step(struct crowd_member *member, enum crowd_step step)
   }
 }
 
-void crowd_begin_request(struct crowd_member *member)
+void crowd_begin_request(struct crowd_member *member, void *request)
 {
   set_step(member, CROWD_ARRIVING);
+  member->request = request;
+}
+
+void *crowd_request(const struct crowd_member *member)
+{
+  return member->request;
 }
 
 bool crowd_begin_work(struct crowd_member *member)
@@ -119,6 +126,7 @@ void crowd_begin_answer(struct crowd_member *member, int64_t now_us)
 void crowd_end_request(struct crowd_member *member, int64_t now_us)
 {
   set_step(member, CROWD_ASKING);
+  member->request = NULL;
   member->since_us = now_us;
 }
 

@@ -29,8 +29,10 @@ struct crowd_member *crowd_enter(struct crowd *crowd, int fd, int64_t now_us);
 void crowd_leave(struct crowd *crowd, struct crowd_member *member); /* before the descriptor is closed */
 size_t crowd_count(const struct crowd *crowd);
 
-/* A request's head is there. */
-void crowd_begin_request(struct crowd_member *member);
+/* A request's head is there. The request is borrowed until crowd_end_request(). */
+void crowd_begin_request(struct crowd_member *member, void *request);
+/* NULL: the client has none here. */
+void *crowd_request(const struct crowd_member *member);
 /* All of it is, and is worked on: no time runs. False: it came too late; its connection is shut, and an answer would reach nobody. */
 bool MUST_CHECK crowd_begin_work(struct crowd_member *member);
 /* There is an answer, to the whole request or to its head alone. */

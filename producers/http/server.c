@@ -163,7 +163,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
       return MHD_NO;
     }
     *request_of_connection = request;
-    crowd_begin_request(request->member);
+    crowd_begin_request(request->member, request);
     if (request->priv.answer.status != 0 && (request->is_at_once || request_header(request, MHD_HTTP_HEADER_EXPECT) != NULL)) {
       return answer(request);
     }
@@ -188,6 +188,12 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
   return MHD_YES;
 }
 
+static void end_request(struct request *request)
+{
+  crowd_end_request(request->member, moment_now().mono_us);
+  request_free(request);
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection, void **request_of_connection, enum MHD_RequestTerminationCode code)
 {
   struct server *server = context;
@@ -202,8 +208,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     log_event(&server->site->log, LOG_DEBUG, "request_given_up", log_text("method", figures_method(request->priv.method)),
               log_text("route", exchange_route(&request->exchange)), log_text("correlation_id", request->exchange.origin.correlation_id));
   }
-  crowd_end_request(request->member, moment_now().mono_us);
-  request_free(request);
+  end_request(request);
   *request_of_connection = NULL;
 }
 
@@ -214,6 +219,10 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
   if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
     server->has_closed = true;
+    /* libmicrohttpd 1.0.1 does not say that a request is over which it has refused itself, amid a body, for want of memory. What it has read of it is gone by now. */
+    if (crowd_request(*member_of_connection) != NULL) {
+      end_request(crowd_request(*member_of_connection));
+    }
     crowd_leave(crowd, *member_of_connection);
     *member_of_connection = NULL;
   } else {

@@ -48,8 +48,9 @@ refused() {
 raw() {
   local line=''
   exec 9<>"/dev/tcp/127.0.0.1/$PORT"
+  # In one piece: printf would send line by line, and what comes behind a refusal takes the answer away.
   # shellcheck disable=SC2059
-  printf "$1" >&9
+  printf "$1" | dd bs=1M iflag=fullblock status=none >&9
   IFS= read -r -t 20 line <&9 || true
   exec 9>&-
   echo "${line%$'\r'}"

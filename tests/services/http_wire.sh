@@ -37,3 +37,6 @@ gone() {
 await 'nobody is left' 10 gone
 assert_eq 'requests that wait' 0 "$(metric http_queue_length)"
 assert_eq 'requests answered with 500 or 503' '' "$(curl -sS --max-time 5 "http://127.0.0.1:$PORT/metrics" | grep -E '^http_requests_total.*status="50[03]"' || true)"
+
+process_stop wire
+assert_eq 'requests in hand at the end, without anybody' 0 "$(jq -rR 'fromjson? | select(.event == "http_stopping") | .in_hand' "$RUN/wire.log")"

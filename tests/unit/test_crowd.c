@@ -83,7 +83,7 @@ Test(crowd, a_request_that_comes_after_its_connection_was_shut_is_not_begun)
   struct bench bench = bench_open();
 
   cr_expect_eq(shut_after(&bench, HTTP_IDLE_TIMEOUT_S * 1000), 1);
-  crowd_begin_request(bench.member);
+  crowd_begin_request(bench.member, &bench);
   cr_expect_not(crowd_begin_work(bench.member));
   cr_expect_eq(shut_after(&bench, HTTP_IDLE_TIMEOUT_S * 2000), 0, "it is shut once");
   bench_close(&bench);
@@ -93,7 +93,7 @@ Test(crowd, a_head_wins_no_time_for_the_rest)
 {
   struct bench bench = bench_open();
 
-  crowd_begin_request(bench.member);
+  crowd_begin_request(bench.member, &bench);
   cr_expect_eq(shut_after(&bench, HTTP_IDLE_TIMEOUT_S * 1000 - 1), 0);
   cr_expect_eq(shut_after(&bench, HTTP_IDLE_TIMEOUT_S * 1000), 1);
   bench_close(&bench);
@@ -103,7 +103,7 @@ Test(crowd, who_is_worked_for_is_not_shut)
 {
   struct bench bench = bench_open();
 
-  crowd_begin_request(bench.member);
+  crowd_begin_request(bench.member, &bench);
   cr_expect(crowd_begin_work(bench.member));
   cr_expect_eq(shut_after(&bench, HTTP_IDLE_TIMEOUT_S * 2000), 0);
   crowd_begin_answer(bench.member, after_us(&bench, HTTP_IDLE_TIMEOUT_S * 2000));
@@ -117,7 +117,7 @@ Test(crowd, who_does_not_take_its_answer_is_shut)
 {
   struct bench bench = bench_open();
 
-  crowd_begin_request(bench.member);
+  crowd_begin_request(bench.member, &bench);
   cr_expect(crowd_begin_work(bench.member));
   crowd_begin_answer(bench.member, after_us(&bench, 1000));
   cr_expect_eq(shut_after(&bench, HTTP_ANSWER_TIMEOUT_S * 1000), 0);
@@ -183,7 +183,7 @@ Test(crowd, at_the_end_half_a_request_has_longer_than_silence)
   struct bench bench = bench_open();
 
   crowd_stop(bench.crowd, after_us(&bench, 10000));
-  crowd_begin_request(bench.member);
+  crowd_begin_request(bench.member, &bench);
   (void)shut_after(&bench, 10000 + HTTP_DRAIN_ARRIVAL_MS - 1);
   cr_expect_not(is_shut(&bench));
   cr_expect_eq(shut_after(&bench, 10000 + HTTP_DRAIN_ARRIVAL_MS), 1);
@@ -195,7 +195,7 @@ Test(crowd, at_the_end_who_is_worked_for_or_takes_its_answer_stays)
   struct bench bench = bench_open();
 
   crowd_stop(bench.crowd, bench.began_us);
-  crowd_begin_request(bench.member);
+  crowd_begin_request(bench.member, &bench);
   cr_expect(crowd_begin_work(bench.member));
   cr_expect_eq(shut_after(&bench, HTTP_DRAIN_TIMEOUT_MS), 0);
   crowd_begin_answer(bench.member, after_us(&bench, 100));
@@ -241,7 +241,7 @@ Test(crowd, who_is_worked_for_may_send_more)
   struct bench bench = bench_open_tcp();
   struct pollfd polled = {.fd = bench.server_fd, .events = POLLIN};
 
-  crowd_begin_request(bench.member);
+  crowd_begin_request(bench.member, &bench);
   cr_expect(crowd_begin_work(bench.member));
   cr_assert_eq(write(bench.client_fd, "GET ", 4), 4);
   cr_assert_eq(poll(&polled, 1, 5000), 1);
