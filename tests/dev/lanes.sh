@@ -11,7 +11,7 @@ LANE_CHILD=''
 LANE_FOLDER=''
 LANES_LEFT=''
 
-# lane_in N COMMAND...: what starts or awaits servers of that lane, in this shell. Sets RUN and SERVERS, and leaves them so only for the command.
+# lane_in N COMMAND...: what starts or awaits servers of that lane, in this shell. RUN is the lane's folder for the command alone; the ports stay the lane's until they are set again.
 lane_in() {
   local RUN=$TEST_RUN/lane$1
   mkdir -p "$RUN"

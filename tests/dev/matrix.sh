@@ -14,7 +14,7 @@ matrix_usage() {
   cat <<'USAGE'
 ./dev matrix [--fresh] [--units] [RELEASE...]
 
-Builds and tests in roots of Debian releases (as root; about 2 GB and a quarter of an hour each). RELEASE: bookworm, trixie, forky, or 12, 13, testing; without any, all.
+Builds and tests in roots of Debian releases (as root; about 2 GB and forty minutes each). RELEASE: bookworm, trixie, forky, or 12, 13, testing; without any, all.
 
   --fresh    makes the roots anew, with what the archive has today
   --units    unit tests only
