@@ -14,11 +14,12 @@
 FAULTS_ONLY_SWARM=''
 FAULTS_RESUMES=''
 FAULTS_PART=''
+FAULTS_PUBLISH=''
 FAULTS_PATTERN=''
 
 faults_usage() {
   cat <<'USAGE'
-./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--resume] [--part K/N] [--lanes N] [--list] [PATTERN]
+./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--resume] [--part K/N] [--lanes N] [--publish] [--list] [PATTERN]
 
   --seed N      of all chance; a random one by default, printed and written into the report
   --resume      goes on where the last campaign was cut off: what passed then is kept, and not run again
@@ -29,6 +30,7 @@ faults_usage() {
   --short       each scenario as short as within ./dev test: a look, no figures to quote
   --swarm       only random faults under load, three minutes of them
   --minutes N   of random faults under load; 30 in a campaign, as their row of the matrix says
+  --publish     also writes the report of a whole campaign into docs/campaign.md, with the drawing of the random faults
   --list        the rows and the scenarios that cover them; runs nothing
   PATTERN       only scenarios whose name or row contains it
 
@@ -44,6 +46,14 @@ faults_rows() {
 # faults_header FILE NAME: the values of these lines of a scenario's header.
 faults_header() {
   sed -n "s/^# $2: *//p" "$1"
+}
+
+# faults_seconds FILE: how long the scenario may take. Those that may take the longest come first, so that none is left to a single lane in the end.
+faults_seconds() {
+  local seconds
+  seconds=$([ "$1" = simulator ] || faults_header "$1" seconds)
+  [[ $1 != */e2e/* ]] || seconds=${seconds:-180}
+  echo "${seconds:-900}"
 }
 
 # Prints FILE PLUGIN IDS, a line per run; the simulator, which is no file, is called simulator.
@@ -132,11 +142,10 @@ faults_scenario() {
   log=$TEST_LOGS/${name//\//.}.log
   build=$(faults_header "$file" build)
   build=${build:-dev}
-  seconds=$(faults_header "$file" seconds)
-  [[ $file != */e2e/* ]] || seconds=${seconds:-180}
+  seconds=$(faults_seconds "$file")
   test_begin
   PLUGIN=$plugin BUILD=$ROOT/build/$build BROKER=kafka FAULTS_SEED=$FAULTS_SEED FAULTS_MINUTES=$FAULTS_MINUTES FAULTS_SHORT=$FAULTS_SHORT \
-    lane_scenario "$folder" "$log" "${seconds:-900}" bash "$file" || rc=$?
+    lane_scenario "$folder" "$log" "$seconds" bash "$file" || rc=$?
   seconds=$(test_seconds)
   case $rc in
     0)
@@ -181,7 +190,7 @@ faults_simulator() {
   local folder=$TEST_RUN/simulator log=$TEST_LOGS/simulator.log rc=0 verdict=ok seconds histories found remark=''
   mkdir -p "$folder"
   test_begin
-  timeout -k 10 900 "$ROOT/build/dev/tests/sim/sim" --first "$FAULTS_SEED" --seconds "$([ -n "$FAULTS_SHORT" ] && echo 5 || echo 60)" --jobs 2 >"$log" 2>&1 </dev/null || rc=$?
+  timeout -k 10 "$(faults_seconds simulator)" "$ROOT/build/dev/tests/sim/sim" --first "$FAULTS_SEED" --seconds "$([ -n "$FAULTS_SHORT" ] && echo 5 || echo 60)" --jobs 2 >"$log" 2>&1 </dev/null || rc=$?
   seconds=$(test_seconds)
   histories=$(sed -nE 's/^sim: ([0-9]+) histories in .*/\1/p' "$log")
   found=$(grep -c '^FOUND ' "$log") || true
@@ -267,6 +276,18 @@ faults_report() {
   } >"$ROOT/build/reports/faults.md"
 }
 
+# The drawings of single scenarios are not kept with the sources; that of the random faults is.
+faults_publish() {
+  local drawing=faults/swarm.pgoutput.svg
+  awk -v kept="]($drawing)" '
+    /^# Faults$/ { print "# The last campaign\n\nWritten by `./dev faults --publish`; what is judged, and how, is in [proof.md](proof.md)."; next }
+    /^!\[/ { if (index($0, kept)) { sub(/\]\(.*/, "](campaign.svg)"); print; print "" } skip = 1; next }
+    skip && $0 == "" { skip = 0; next }
+    { print }' "$ROOT/build/reports/faults.md" >"$ROOT/docs/campaign.md"
+  cp "$ROOT/build/reports/$drawing" "$ROOT/docs/campaign.svg"
+  say 'written to docs/campaign.md'
+}
+
 faults_ends() {
   local code=$?
   trap - EXIT
@@ -301,6 +322,7 @@ faults_arguments() {
         ;;
       --short) FAULTS_SHORT=1 ;;
       --swarm) FAULTS_ONLY_SWARM=1 ;;
+      --publish) FAULTS_PUBLISH=1 ;;
       --resume) FAULTS_RESUMES=1 ;;
       --list)
         faults_list
@@ -316,6 +338,9 @@ faults_arguments() {
     esac
     shift
   done
+  if [ -n "$FAULTS_PUBLISH" ] && [ -n "$FAULTS_SHORT$FAULTS_ONLY_SWARM$FAULTS_PART$FAULTS_PATTERN" ]; then
+    usage_error 'faults: --publish is for a whole campaign; its parts are put together by --resume'
+  fi
   FAULTS_MINUTES=${FAULTS_MINUTES:-$([ -n "$FAULTS_ONLY_SWARM" ] && echo 3 || echo 30)}
 }
 
@@ -348,9 +373,9 @@ dev_faults() {
   while read -r file plugin ids; do
     name=$(basename "$file" .sh)/$plugin
     if faults_is_in_part $((position++)) && faults_is_wanted "$name" "$ids" && ! faults_has_passed "${name%/-}"; then
-      echo "$file $plugin $ids"
+      echo "$(faults_seconds "$file") $file $plugin $ids"
     fi
-  done < <(faults_runs) >"$TEST_RUN/jobs"
+  done < <(faults_runs) | sort -s -n -r -k 1,1 | cut -d ' ' -f 2- >"$TEST_RUN/jobs"
   lanes_begin
   lanes_ready kafka
   lanes_run faults_job
@@ -358,6 +383,7 @@ dev_faults() {
   # A part of the scenarios says nothing of rows.
   [ -n "$FAULTS_PART$FAULTS_PATTERN$FAULTS_ONLY_SWARM" ] || gaps=$(faults_gaps)
   faults_report "$gaps"
+  [ -z "$FAULTS_PUBLISH" ] || faults_publish
   echo
   [ -z "$gaps" ] || echo "$gaps"
   test_tell_failures build/campaign

@@ -6,13 +6,7 @@
 # shellcheck source=tests/services/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 
-system_new orders
-system_tables membership
-relay_init
-relay_start
-service_start order-service
-service_start product-service
-service_start auth-service
+systems_start
 TABLES='orders.customer_order products.product auth.member public.outbox public.member_outbox_event orders.request_answer products.request_answer auth.request_answer'
 
 tables_have() { # COUNT, all together

@@ -39,6 +39,17 @@ system_new() {
   relay_set LOG_FORMAT json
 }
 
+# systems_start: all three services, the orders system with its relay, and the members' tables beside its own.
+systems_start() {
+  system_new orders
+  system_tables membership
+  relay_init
+  relay_start
+  service_start order-service
+  service_start product-service
+  service_start auth-service
+}
+
 # system_tables SCRIPT: sql/SCRIPT.sql
 system_tables() {
   pg_read <"$ROOT/sql/$1.sql" >"$RUN/$1.sql.log" 2>&1 || fail "sql/$1.sql could not be applied: $(cat "$RUN/$1.sql.log")"

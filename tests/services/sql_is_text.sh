@@ -61,13 +61,7 @@ is() {
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # Orders and products
 
-system_new orders
-system_tables membership
-relay_init
-relay_start
-service_start order-service
-service_start product-service
-service_start auth-service
+systems_start
 
 for each in "${texts[@]}"; do
   text_is "$each"
