@@ -61,8 +61,8 @@ fault_ends 'all brokers down'
 recovery_begins
 from=$(published)
 pending=$(wal_end)
-# A bound, and no proof of the rule for stalled streams: TCP's timer stands anywhere between nothing and two minutes by then.
-await 'what was written during the outage' 90 slot_has_confirmed "$pending"
+# A bound, and no proof of the rule for stalled streams: TCP's timer stands anywhere between nothing and two minutes by then. Beside it, a second for each 4 MB.
+await 'what was written during the outage' $((90 + behind / 4000000)) slot_has_confirmed "$pending"
 seconds=$(awk "BEGIN { print $EPOCHREALTIME - $RECOVERY_BEGAN }")
 figure 'drain, with the wait for the broker' "$(awk "BEGIN { printf \"%.0f\", ($(published) - $from) / $seconds }")" events/s
 recovery_ends 'recovery' 300
