@@ -201,6 +201,15 @@ static void wait_for_events(struct relay *relay, struct pollfd fds[POLL_COUNT])
   }
 }
 
+/*
+ * Each event is some seven small pieces of memory, of libpq and librdkafka, given back some thousands at once. What is kept as "fast" then is looked through and joined each time
+ * that somebody asks for a large one; joined at once it costs less (docs/decisions.md).
+ */
+static void tune_malloc(void)
+{
+  (void)mallopt(M_MXFAST, 0);
+}
+
 /* What a burst took from the system stays in malloc's free lists (measured: 32 MB resident, 15 after this); given back once the burst is over, and rarely. */
 static void trim_after_burst(struct relay *relay, uint64_t events_in_flight)
 {
@@ -336,6 +345,7 @@ int relay_run(struct config *config, const struct relay_options *options)
       .now = moment_now(),
   };
 
+  tune_malloc();
   relay.started_wall_us = relay.now.wall_us;
   relay.metrics = metrics_new(config);
   forecast_init(&relay.forecast);

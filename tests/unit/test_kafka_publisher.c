@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fnv1a.h"
 #include "kafka_bench.h"
 #include "publish/kafka_publisher_priv.h"
 
@@ -451,10 +452,14 @@ Test(kafka_publisher, topic_that_fell_out_of_the_cache_is_published_to_as_before
   cr_assert_eq(kafka_bench_wait_reports(&bench, 1), VERDICT_OK);
   topics = &((struct kafka_publisher *)bench.publisher)->client->topics;
   for (int i = 0; i < TOPIC_CACHE_MAX; i++) {
+    const struct known_topic *other;
     char name[24];
 
     (void)snprintf(name, sizeof(name), "other-%d", i);
-    cr_assert_not_null(topic_cache_get(topics, span_of_text(name)));
+    other = topic_cache_get(topics, span_of_text(name));
+    cr_assert_not_null(other);
+    cr_assert_str_eq(rd_kafka_topic_name(other->handle), name);
+    cr_assert_eq(other->hash, fnv1a_64(span_of_text(name)));
     cr_assert_leq(topics->count, (size_t)TOPIC_CACHE_MAX);
   }
   cr_assert_eq(topics->count, 1, "the cache did not start anew");

@@ -6,7 +6,7 @@
 void in_flight_pool_init(struct in_flight_pool *pool, uint32_t capacity)
 {
   *pool = (struct in_flight_pool){.capacity = capacity};
-  pool->places = malloc((size_t)capacity * sizeof(pool->places[0]));
+  pool->places = aligned_alloc(IN_FLIGHT_LINE, (size_t)capacity * sizeof(pool->places[0]));
   if (pool->places == NULL) {
     abort();
   }
@@ -42,7 +42,7 @@ struct in_flight *in_flight_take(struct in_flight_pool *pool, const struct recor
   *place = (struct in_flight){
       .token = token,
       .position = record->position,
-      .entry = record->entry,
+      .entry = (uint32_t)record->entry,
       .partition = record->partition,
       .bytes = record_bytes(record),
       .chosen = -1,

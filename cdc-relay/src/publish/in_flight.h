@@ -8,19 +8,24 @@
 
 #include "route/record.h"
 
+/* One line of the cache: nobody has touched a place since its record was sent, so that each line of it costs a read from memory. */
 struct in_flight {
   uint64_t token;
   struct position position;
-  size_t entry;
-  int32_t partition; /* asked for; RECORD_PARTITION_BY_KEY: by key. Read by the partitioner, on the client's threads too */
+  uint64_t home; /* proven.h: where the client put it; 0: it did not say at once */
+  uint32_t entry;
   uint32_t bytes;    /* key, value and headers */
+  int32_t partition; /* asked for; RECORD_PARTITION_BY_KEY: by key. Read by the partitioner, on the client's threads too */
   int error;         /* the publisher's, while it keeps a report back */
-  uint64_t home;     /* proven.h: where the client put it; 0: it did not say at once */
   /* The partition that the client chose, -1 before. Written by the partitioner, which may run on a thread of the client's. */
   _Atomic int32_t chosen;
   _Atomic int32_t partitions; /* how many it chose from, 0 before; likewise */
   struct in_flight *next_free;
 };
+
+enum { IN_FLIGHT_LINE = 64 };
+
+_Static_assert(sizeof(struct in_flight) == IN_FLIGHT_LINE, "a place is one line of the cache");
 
 struct in_flight_pool {
   struct in_flight *places;

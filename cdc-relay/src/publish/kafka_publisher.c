@@ -28,7 +28,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "fnv1a.h"
 #include "moment.h"
 #include "publish/kafka_conf.h"
 #include "publish/kafka_publisher_priv.h"
@@ -212,14 +211,13 @@ void kafka_publisher_look_for_moved_keys(struct kafka_publisher *publisher, cons
 }
 
 /* The client has taken a record. Whether the next one may follow at once depends on where it goes. */
-static void on_taken(struct kafka_publisher *publisher, struct in_flight *place, const struct record *record)
+static void on_taken(struct kafka_publisher *publisher, struct in_flight *place, const struct record *record, const struct known_topic *topic)
 {
   struct kafka_client *client = publisher->client;
   int32_t chosen = atomic_load_explicit(&place->chosen, memory_order_relaxed);
-  uint64_t topic = fnv1a_64(record->topic);
 
-  kafka_publisher_look_for_moved_keys(publisher, place, record->topic, topic);
-  place->home = chosen >= 0 ? proven_home(topic, chosen) : 0;
+  kafka_publisher_look_for_moved_keys(publisher, place, record->topic, topic->hash);
+  place->home = chosen >= 0 ? proven_home(topic->hash, chosen) : 0;
   if (place->home == 0 || !proven_has(&client->proven, place->home, publisher->served_us)) {
     client->first = place;
     hurry_now(client->hurry); /* nothing comes to keep it company, however long the user lets others wait for some */
@@ -230,7 +228,7 @@ static enum verdict publish(struct publisher *port, const struct record *record,
 {
   struct kafka_publisher *publisher = (struct kafka_publisher *)port;
   struct in_flight *place;
-  rd_kafka_topic_t *topic;
+  const struct known_topic *topic;
   rd_kafka_headers_t *headers;
   rd_kafka_resp_err_t error;
 
@@ -254,11 +252,11 @@ static enum verdict publish(struct publisher *port, const struct record *record,
     return kafka_error_explain(rd_kafka_last_error(), record->topic.data, &publisher->address, VERDICT_POISON, problem);
   }
   headers = headers_of(record);
-  error = rd_kafka_producev(publisher->client->producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+  error = rd_kafka_producev(publisher->client->producer, RD_KAFKA_V_RKT(topic->handle), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                             RD_KAFKA_V_KEY(record->key.data, record->key.length), RD_KAFKA_V_VALUE((void *)record->value.data, record->value.length),
                             RD_KAFKA_V_TIMESTAMP(record->timestamp_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(place), RD_KAFKA_V_END);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    on_taken(publisher, place, record);
+    on_taken(publisher, place, record, topic);
     return VERDICT_OK;
   }
   if (headers != NULL) {

@@ -1,6 +1,7 @@
 /* topic_cache.c - an open-addressing table, at most half full, cleared as a whole and therefore without deletion. */
 #include "publish/topic_cache.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "fnv1a.h"
@@ -14,23 +15,35 @@ void topic_cache_init(struct topic_cache *cache, rd_kafka_t *producer)
 void topic_cache_done(struct topic_cache *cache)
 {
   for (size_t i = 0; i < TOPIC_CACHE_SLOTS; i++) {
-    if (cache->slots[i] != NULL) {
-      rd_kafka_topic_destroy(cache->slots[i]);
-      cache->slots[i] = NULL;
+    if (cache->slots[i].handle != NULL) {
+      rd_kafka_topic_destroy(cache->slots[i].handle);
+      cache->slots[i].handle = NULL;
     }
   }
   cache->count = 0;
+  cache->last = NULL;
 }
 
-rd_kafka_topic_t *topic_cache_get(struct topic_cache *cache, struct span name)
+static bool is_named(const struct known_topic *topic, struct span name)
 {
-  size_t start = fnv1a_32(name) % TOPIC_CACHE_SLOTS;
-  size_t at = start;
+  return strcmp(rd_kafka_topic_name(topic->handle), name.data) == 0;
+}
+
+const struct known_topic *topic_cache_get(struct topic_cache *cache, struct span name)
+{
+  uint64_t hash;
+  size_t start, at;
   rd_kafka_topic_t *topic;
 
-  for (; cache->slots[at] != NULL; at = (at + 1) % TOPIC_CACHE_SLOTS) {
-    if (strcmp(rd_kafka_topic_name(cache->slots[at]), name.data) == 0) {
-      return cache->slots[at];
+  if (cache->last != NULL && is_named(cache->last, name)) {
+    return cache->last;
+  }
+  hash = fnv1a_64(name);
+  start = (size_t)(hash ^ hash >> 32) % TOPIC_CACHE_SLOTS;
+  for (at = start; cache->slots[at].handle != NULL; at = (at + 1) % TOPIC_CACHE_SLOTS) {
+    if (cache->slots[at].hash == hash && is_named(&cache->slots[at], name)) {
+      cache->last = &cache->slots[at];
+      return cache->last;
     }
   }
   if (cache->count == TOPIC_CACHE_MAX) {
@@ -38,18 +51,20 @@ rd_kafka_topic_t *topic_cache_get(struct topic_cache *cache, struct span name)
     at = start;
   }
   topic = rd_kafka_topic_new(cache->producer, name.data, NULL);
-  if (topic != NULL) {
-    cache->slots[at] = topic;
-    cache->count++;
+  if (topic == NULL) {
+    return NULL;
   }
-  return topic;
+  cache->slots[at] = (struct known_topic){.handle = topic, .hash = hash};
+  cache->count++;
+  cache->last = &cache->slots[at];
+  return cache->last;
 }
 
 rd_kafka_topic_t *topic_cache_any(const struct topic_cache *cache)
 {
   for (size_t i = 0; i < TOPIC_CACHE_SLOTS && cache->count > 0; i++) {
-    if (cache->slots[i] != NULL) {
-      return cache->slots[i];
+    if (cache->slots[i].handle != NULL) {
+      return cache->slots[i].handle;
     }
   }
   return NULL;

@@ -9,23 +9,30 @@
 
 #include <librdkafka/rdkafka.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "span.h"
 
 enum { TOPIC_CACHE_MAX = 1024, TOPIC_CACHE_SLOTS = 2 * TOPIC_CACHE_MAX };
 
+struct known_topic {
+  rd_kafka_topic_t *handle; /* NULL: free */
+  uint64_t hash;            /* fnv1a_64() of its name */
+};
+
 struct topic_cache {
   rd_kafka_t *producer;
   size_t count;
-  rd_kafka_topic_t *slots[TOPIC_CACHE_SLOTS];
+  const struct known_topic *last; /* asked for: most records are for the topic of the one before; NULL: none */
+  struct known_topic slots[TOPIC_CACHE_SLOTS];
 };
 
 void topic_cache_init(struct topic_cache *cache, rd_kafka_t *producer);
 /* Gives all handles back; before the producer is destroyed. */
 void topic_cache_done(struct topic_cache *cache);
 
-/* The handle for a zero-terminated name, borrowed until the next call. A new one makes the client ask for the topic's metadata. NULL: rd_kafka_last_error(). */
-rd_kafka_topic_t *topic_cache_get(struct topic_cache *cache, struct span name);
+/* What is known for a zero-terminated name, borrowed until the next call. A new one makes the client ask for the topic's metadata. NULL: rd_kafka_last_error(). */
+const struct known_topic *topic_cache_get(struct topic_cache *cache, struct span name);
 
 /* Any handle at all, or NULL. */
 rd_kafka_topic_t *topic_cache_any(const struct topic_cache *cache);
