@@ -25,14 +25,7 @@
 #include "moment.h"
 #include "stream/pace.h"
 
-enum {
-  TCP_WINDOW_BYTES = 196608,
-  LONG_READ_BYTES = 8192,
-  STATUS_US = 1000000,
-  LIMIT_US = 300000000,
-  XLOG_DATA_HEADER_BYTES = 25,
-  KEEPALIVE_BYTES = 18
-};
+enum { TCP_WINDOW_BYTES = 196608, LONG_READ_BYTES = 8192, STATUS_US = 1000000, LIMIT_US = 300000000, XLOG_DATA_HEADER_BYTES = 25, KEEPALIVE_BYTES = 18 };
 
 struct reading {
   bool is_wal2json;

@@ -6,7 +6,7 @@
 #   bare_reader      a reader in lumps that does nothing with what it reads; from the first row to the last
 #   pg_recvlogical   to /dev/null; the whole process, less one with nothing to do. Of one transaction it has CPU alone: its clock would have the seconds in which the server
 #                    reads the transaction before it sends anything, and those of all others begin behind them
-#   debezium_KIND    Debezium Server to Kafka, as the relay, but warm: a JVM makes machine code of what runs often, and has its full rate only after half a minute. Its slot
+#   debezium_KIND    Debezium Server to Kafka, as the relay, but warm: a JVM makes machine code of what runs often, and grows faster for many seconds. Its slot
 #                    stands BENCH_PEER_WARM_EVENTS before the backlog, in transactions of the same size; rate and CPU begin behind these. The relay's begin with its first record
 #
 # Each sets DRAIN_RATE and notes its own figures; drain_compare notes the ratios of one round, since what the machine did meanwhile it did to all.
@@ -145,8 +145,7 @@ drain_debezium() {
   topic_new "$topic"
   slot_copy peer "$slot"
   debezium_start "$kind" "$slot" "$topic"
-  debezium_await "$topic" 1 180
-  debezium_await "$topic" "$BENCH_PEER_WARM_EVENTS" 180
+  debezium_await "$topic" "$BENCH_PEER_WARM_EVENTS" 240
   begun_ticks=$(process_ticks "$BENCH_DEBEZIUM")
   begun_records=$(topic_tool total "$topic")
   debezium_await "$topic" $((BENCH_PEER_WARM_EVENTS + BENCH_LOADED)) 300

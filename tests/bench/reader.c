@@ -27,9 +27,9 @@ enum { ANSWER_TIMEOUT_MS = 10000, POLL_MS = 200, QUIET_MS = 2000 };
 
 struct seen {
   int64_t records;
-  int64_t bytes; /* keys and values */
+  int64_t bytes;              /* keys and values */
   struct durations append_ms; /* moments, kept for their order */
-  int64_t wanted; /* records; with latencies those that are skipped */
+  int64_t wanted;             /* records; with latencies those that are skipped */
   bool is_latency;
   struct durations latency;
 };

@@ -199,7 +199,7 @@ report_latency() {
       if (lines == 0) { exit }
       print "## Latency\n"
       print "Milliseconds from before the INSERT was sent to an independent reader, and from the commit to the acknowledgement as the relay counts it; Poisson arrivals, one row per transaction."
-      print "The last three columns are the writer'"'"'s own: its COMMIT at p99, which nobody can be quicker than, the rate that it reached, and how far it was behind its schedule, at the median: where it says *not held*, the machine was full, and the figures are those of a queue.\n"
+      print "The last three columns are the writer'"'"'s own: its COMMIT at p99 (a slow one is in the latency of its row), the rate that it reached, and how far it was behind its schedule, at the median: where it says *not held*, the machine was full, and the figures are those of a queue.\n"
       print "| rate | system | reader p50 | p99 | p99.9 | acknowledged p50 | p99 | p99.9 | % of a core | writer'"'"'s COMMIT p99 | written/s | writer behind |"
       print "|---|---|---|---|---|---|---|---|---|---|---|---|"
       for (l = 1; l <= lines; l++) {
