@@ -1,11 +1,12 @@
 /*
- * bare_reader.c - how fast a log can be read at all: replication messages are taken off the socket, counted and thrown away. The upper limit for the relay.
+ * bare_reader.c - how fast a log is read by who does nothing with it: replication messages are taken off the socket, counted and thrown away.
  *
  *   bare_reader CONNINFO SLOT PLUGIN END-LSN [PAUSE-US [LONG-READ-BYTES]]
  *
  * It reads as the relay may while it is behind: one read of libpq's buffer; when it brought less than LONG-READ-BYTES, a sleep of PAUSE-US on a timer, never at
- * the socket. With PAUSE-US 0 it sleeps at the socket before each read, as pg_recvlogical does. Over TCP it has the relay's long pause, too, and the window that the
- * relay begins with (stream/near_peer.h), or it would be no upper limit; its size is left to the kernel, since whoever does nothing with what he reads is never late.
+ * the socket. With PAUSE-US 0 it sleeps at the socket before each read, as pg_recvlogical does. Over TCP it has the relay's long pause, too, but first the rest of what
+ * has been joined (stream/pace.h), and the window that the relay begins with (stream/near_peer.h); its size is left to the kernel, since whoever does nothing with what he
+ * reads is never late. It is no upper limit: by a Unix socket who sleeps at the socket, as pg_recvlogical does, may be faster, so the relay is compared with the faster of both.
  *
  * Prints NAME=VALUE lines: rows, bytes, the time from the first row to the last one, and its own CPU time meanwhile.
  */
@@ -22,17 +23,9 @@
 
 #include "cpu_time.h"
 #include "moment.h"
+#include "stream/pace.h"
 
-enum {
-  PAUSE_US = 500,
-  TCP_PAUSE_US = 20000,
-  TCP_WINDOW_BYTES = 196608,
-  LONG_READ_BYTES = 8192,
-  STATUS_US = 1000000,
-  LIMIT_US = 300000000,
-  XLOG_DATA_HEADER_BYTES = 25,
-  KEEPALIVE_BYTES = 18
-};
+enum { TCP_WINDOW_BYTES = 196608, LONG_READ_BYTES = 8192, STATUS_US = 1000000, LIMIT_US = 300000000, XLOG_DATA_HEADER_BYTES = 25, KEEPALIVE_BYTES = 18 };
 
 struct reading {
   bool is_wal2json;
@@ -126,7 +119,7 @@ static void wait_for_more(PGconn *connection, int64_t pause_us)
 
 static bool read_to(PGconn *connection, uint64_t end, int64_t pause_us, int64_t long_read_bytes, struct reading *reading)
 {
-  int64_t begun_us = moment_now().mono_us, told_us = begun_us;
+  int64_t begun_us = moment_now().mono_us, told_us = begun_us, joined_bytes = 0;
 
   while (reading->wal_end < end) {
     int64_t bytes = read_once(connection, reading);
@@ -134,8 +127,10 @@ static bool read_to(PGconn *connection, uint64_t end, int64_t pause_us, int64_t 
     if (bytes < 0 || moment_now().mono_us - begun_us > LIMIT_US) {
       return false;
     }
+    joined_bytes += bytes;
     if (reading->wal_end < end && bytes < long_read_bytes) {
-      wait_for_more(connection, pause_us);
+      wait_for_more(connection, joined_bytes < PACE_MORE_BYTES || pause_us < PACE_PAUSE_US ? pause_us : PACE_PAUSE_US);
+      joined_bytes = 0;
     }
     if (moment_now().mono_us - told_us > STATUS_US) {
       told_us = moment_now().mono_us;
@@ -190,9 +185,9 @@ int main(int argc, char **argv)
   reading.is_wal2json = strcmp(argv[3], "wal2json") == 0;
   long_read_bytes = argc > 6 ? strtoll(argv[6], NULL, 10) : long_read_bytes;
   connection = PQconnectdb(argv[1]);
-  pause_us = PAUSE_US;
+  pause_us = PACE_PAUSE_US;
   if (is_tcp(PQsocket(connection))) {
-    pause_us = TCP_PAUSE_US;
+    pause_us = PACE_LONG_PAUSE_US;
     (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVLOWAT, &window_bytes, sizeof(window_bytes));
     (void)setsockopt(PQsocket(connection), SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
   }

@@ -3,9 +3,11 @@
 #
 #   relay            to Kafka; the duration is that between the broker's first and last append
 #   relay_decode     the relay with a publisher that settles at once (bench_decode), so all of it but librdkafka; from its first record to its last
-#   bare_reader      what can be read at all; from the first row to the last
-#   pg_recvlogical   to /dev/null; the whole process, less one with nothing to do
-#   debezium_KIND    Debezium Server to Kafka, as the relay
+#   bare_reader      a reader in lumps that does nothing with what it reads; from the first row to the last
+#   pg_recvlogical   to /dev/null; the whole process, less one with nothing to do. Of one transaction it has CPU alone: its clock would have the seconds in which the server
+#                    reads the transaction before it sends anything, and those of all others begin behind them
+#   debezium_KIND    Debezium Server to Kafka, as the relay, but warm: a JVM makes machine code of what runs often, and grows faster for many seconds. Its slot
+#                    stands BENCH_PEER_WARM_EVENTS before the backlog, in transactions of the same size; rate and CPU begin behind these. The relay's begin with its first record
 #
 # Each sets DRAIN_RATE and notes its own figures; drain_compare notes the ratios of one round, since what the machine did meanwhile it did to all.
 # shellcheck disable=SC2034,SC2153,SC2154
@@ -19,20 +21,20 @@ slot_drop() {
   bench_sql -c "SELECT pg_drop_replication_slot('$1')" >/dev/null
 }
 
-# note_drain SETTING SYSTEM ROUND CPU-SECONDS-PER-MILLION DATABASE-TICKS. Round 0 is not noted.
+# note_drain SETTING SYSTEM ROUND CPU-SECONDS-PER-MILLION DATABASE-TICKS. Round 0 is not noted, nor is a DRAIN_RATE that is empty.
 note_drain() {
   [ "$3" != 0 ] || return 0
-  note drain "$1" "$2" events_per_s "$3" "$DRAIN_RATE"
+  [ -z "$DRAIN_RATE" ] || note drain "$1" "$2" events_per_s "$3" "$DRAIN_RATE"
   note drain "$1" "$2" cpu_s_per_million "$3" "$4"
   note drain "$1" "$2" database_cpu_s_per_million "$3" "$(ticks_per_million "$5" "$BENCH_LOADED")"
 }
 
-# drain_is_whole TOPIC: all that was loaded is in Kafka, once. Sets DRAIN_RATE by the broker's append times.
+# drain_is_whole TOPIC [WARM]: all that was loaded is in Kafka, once, behind so many records that are not measured. Sets DRAIN_RATE by the broker's append times.
 drain_is_whole() {
-  local records ms
-  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" drain "$1" "$BENCH_LOADED" $((60 + BENCH_LOADED / 50000)) >"$RUN/reader.out" || fail_bench "records are missing: $(cat "$RUN/reader.out")"
+  local records ms warm=${2:-0} wanted=$((BENCH_LOADED + ${2:-0}))
+  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" drain "$1" "$wanted" $((60 + wanted / 50000)) "$warm" >"$RUN/reader.out" || fail_bench "records are missing: $(cat "$RUN/reader.out")"
   records=$(topic_tool total "$1")
-  [ "$records" = "$BENCH_LOADED" ] || fail_bench "topic $1 holds $records records of $BENCH_LOADED rows"
+  [ "$records" = "$wanted" ] || fail_bench "topic $1 holds $records records of $wanted rows"
   ms=$(($(read_value "$RUN/reader.out" last_ms) - $(read_value "$RUN/reader.out" first_ms)))
   DRAIN_RATE=$(compute "$BENCH_LOADED / ($ms + 0.5) * 1000")
   topic_tool delete "$1" >/dev/null 2>&1 || true
@@ -131,39 +133,41 @@ drain_pg_recvlogical() {
   peer_run "$plugin" "$transport" "$slot" "$BENCH_END"
   slot_drop "$slot"
   database_ticks=$(($(children_ticks "$BENCH_POSTGRES") - database_ticks))
-  DRAIN_RATE=$(compute "$BENCH_LOADED / ($PEER_US - $idle_us) * 1e6")
+  DRAIN_RATE=''
+  [ "$per" = all ] || DRAIN_RATE=$(compute "$BENCH_LOADED / ($PEER_US - $idle_us) * 1e6")
   note_drain "$setting" pg_recvlogical "$round" "$(compute "$PEER_CPU_US / $BENCH_LOADED")" "$database_ticks"
 }
 
-# Its CPU counts from its first record on: a JVM needs some seconds to begin, which a drain of this size would not forget.
+# Its CPU counts from when its warm-up was seen to be through: of the records that were not there yet.
 drain_debezium() {
   local kind=$1 setting=$2 round=$3 topic slot=copy_debezium begun_ticks begun_records ticks records
   topic=debezium.$kind.$round
   topic_new "$topic"
-  slot_copy pgoutput "$slot"
+  slot_copy peer "$slot"
   debezium_start "$kind" "$slot" "$topic"
-  debezium_await "$topic" 1 60
-  begun_records=$(topic_tool total "$topic")
+  debezium_await "$topic" "$BENCH_PEER_WARM_EVENTS" 240
   begun_ticks=$(process_ticks "$BENCH_DEBEZIUM")
-  debezium_await "$topic" "$BENCH_LOADED" 300
+  begun_records=$(topic_tool total "$topic")
+  debezium_await "$topic" $((BENCH_PEER_WARM_EVENTS + BENCH_LOADED)) 300
   ticks=$(process_ticks "$BENCH_DEBEZIUM")
-  records=$((BENCH_LOADED - begun_records))
+  records=$((BENCH_PEER_WARM_EVENTS + BENCH_LOADED - begun_records))
   note drain "$setting" "debezium_$kind" peak_mb "$round" "$(compute "$(status_kb "$BENCH_DEBEZIUM" VmHWM) / 1024")"
   debezium_stop
   slot_drop "$slot"
-  drain_is_whole "$topic"
+  drain_is_whole "$topic" "$BENCH_PEER_WARM_EVENTS"
   note drain "$setting" "debezium_$kind" events_per_s "$round" "$DRAIN_RATE"
   [ $records -le 0 ] || note drain "$setting" "debezium_$kind" cpu_s_per_million "$round" "$(ticks_per_million $((ticks - begun_ticks)) $records)"
 }
 
-# drain_systems SETTING: who drains it, in the order of odd rounds.
+# drain_systems SETTING: who drains it, in the order of odd rounds. Of one large transaction Debezium Server's fastest setting does, since each takes a minute.
 drain_systems() {
   echo pg_recvlogical
   [ "$BENCH_KIND" = quick ] || echo bare_reader
   echo relay_decode
   echo relay
   if [ "$BENCH_PEERS" = yes ] && [[ $1 == 'pgoutput tcp '* ]]; then
-    printf '%s\n' debezium_default debezium_tuned debezium_lean
+    [ "${1##* }" = all ] || printf '%s\n' debezium_default debezium_tuned
+    echo debezium_lean
   fi
 }
 
@@ -179,6 +183,11 @@ drain_compare() {
   local setting=$1 round=$2 peer_cpu line system
   drain_ratio "$setting" "$round" relay_decode pg_recvlogical
   drain_ratio "$setting" "$round" relay_decode bare_reader
+  # Neither reader is an upper limit: by a Unix socket now one, now the other is the faster.
+  if [ -n "${DRAIN_RATES[bare_reader]:-}" ]; then
+    DRAIN_RATES[faster_reader]=$(printf '%s\n' "${DRAIN_RATES[bare_reader]}" "${DRAIN_RATES[pg_recvlogical]:-0}" | sort -g | tail -n 1)
+    drain_ratio "$setting" "$round" relay_decode faster_reader
+  fi
   drain_ratio "$setting" "$round" relay pg_recvlogical
   # The peer reads over TCP alone, with pgoutput alone: its rate of this round goes for the relay's other ways as well.
   for system in debezium_default debezium_tuned debezium_lean; do
@@ -192,7 +201,7 @@ drain_compare() {
   note drain "$setting" relay cpu_ratio_to_pg_recvlogical "$round" "$(compute "$DRAIN_CPU / $peer_cpu")"
   line=$(printf 'round %s  %-18s' "$round" "$setting")
   while read -r system; do
-    line+=$(printf '  %s %.0f' "$system" "${DRAIN_RATES[$system]}")
+    line+=$(printf '  %s %.0f' "$system" "${DRAIN_RATES[$system]:-0}")
   done < <(drain_systems "$setting")
   say "$line events/s"
 }
@@ -227,19 +236,33 @@ drain_settings() {
   done
 }
 
+# Not measured: the broker's machine code is made while it works.
+drain_warm_broker() {
+  drain_relay "$1" 0
+  drain_relay "$1" 0
+}
+
+# drain_warm_load EVENTS-PER-TRANSACTION: what the peers read before the backlog, and the slot that they begin at.
+drain_warm_load() {
+  [ "$BENCH_PEERS" = yes ] || return 0
+  say "loading $BENCH_PEER_WARM_EVENTS events for the peers to warm up, $1 per transaction"
+  bench_sql -c 'TRUNCATE outbox' -c "SELECT pg_create_logical_replication_slot('template_peer', 'pgoutput')" >/dev/null
+  bench_rows "$BENCH_PEER_WARM_EVENTS" "$1"
+}
+
 # measure_drains EVENTS-PER-TRANSACTION
 measure_drains() {
   local per=$1 round setting first
   first=$(drain_settings "$per" | head -n 1)
   [ -n "$first" ] || return 0
   if [ "$per" = all ]; then
+    drain_warm_load "$BENCH_PEER_WARM_EVENTS"
     bench_load "$BENCH_ROWS" "$BENCH_ROWS"
   else
+    drain_warm_load "$per"
     bench_load "$BENCH_EVENTS" "$per"
-    # Not measured: the broker's machine code is made while it works.
-    drain_relay "$first" 0
-    drain_relay "$first" 0
   fi
+  drain_warm_broker "$first"
   for ((round = 1; round <= BENCH_ROUNDS; round++)); do
     while read -r setting; do
       drain_round "$setting" "$round"

@@ -45,12 +45,19 @@ static int64_t at(const struct durations *durations, size_t permille)
   return durations->us[rank > 0 ? rank - 1 : 0];
 }
 
+void durations_sort(struct durations *durations)
+{
+  if (durations->count > 0) {
+    qsort(durations->us, durations->count, sizeof(durations->us[0]), compare);
+  }
+}
+
 void durations_print(struct durations *durations, const char *name)
 {
   if (durations->count == 0) {
     return;
   }
-  qsort(durations->us, durations->count, sizeof(durations->us[0]), compare);
+  durations_sort(durations);
   printf("%s_min_us=%" PRId64 "\n%s_p50_us=%" PRId64 "\n%s_p90_us=%" PRId64 "\n%s_p99_us=%" PRId64 "\n%s_p999_us=%" PRId64 "\n%s_max_us=%" PRId64 "\n", name,
          durations->us[0], name, at(durations, 500), name, at(durations, 900), name, at(durations, 990), name, at(durations, 999), name,
          durations->us[durations->count - 1]);

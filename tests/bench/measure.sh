@@ -32,12 +32,20 @@ revision() {
   echo "$short"
 }
 
-# note FIGURE SETTING SYSTEM METRIC ROUND VALUE: a line of values, with the revision, the day, and how many events the value is of: NOTE_EVENTS, where that says anything.
+# machine: what the values of this run are of, in a few words.
+machine() {
+  local cpu
+  cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+  echo "PostgreSQL $(bench_sql -c "SELECT split_part(current_setting('server_version'), ' ', 1)"), Linux $(uname -r), $(nproc) x ${cpu:-$(uname -m)}"
+}
+
+# note FIGURE SETTING SYSTEM METRIC ROUND VALUE: a line of values, with the revision, the day, how many events the value is of (NOTE_EVENTS, where that says anything), and
+# the machine.
 NOTE_EVENTS=-
 
 note() {
   local IFS=$'\t'
-  echo "$*$IFS$BENCH_REVISION$IFS$BENCH_DAY$IFS$NOTE_EVENTS" >>"$BENCH_TSV"
+  echo "$*$IFS$BENCH_REVISION$IFS$BENCH_DAY$IFS$NOTE_EVENTS$IFS$BENCH_MACHINE" >>"$BENCH_TSV"
 }
 
 # compute EXPRESSION
@@ -125,7 +133,12 @@ END $$;
 SQL
 }
 
-# bench_load EVENTS EVENTS-PER-TRANSACTION [KEYS PAYLOAD-BYTES TABLES]: the backlog, and a template slot per plugin that stands before it. Sets BENCH_END,
+# bench_rows EVENTS EVENTS-PER-TRANSACTION [KEYS PAYLOAD-BYTES TABLES]
+bench_rows() {
+  bench_sql -c 'SET synchronous_commit = off' -c "CALL bench_load($1, $2, ${3:-10000}, ${4:-250}, ${5:-1})"
+}
+
+# bench_load, of the same: the backlog, and a template slot per plugin that stands before it. Sets BENCH_END,
 # behind it.
 bench_load() {
   local plugin
@@ -134,7 +147,7 @@ bench_load() {
   for plugin in pgoutput wal2json; do
     bench_sql -c "SELECT pg_create_logical_replication_slot('template_$plugin', '$plugin')" >/dev/null
   done
-  bench_sql -c 'SET synchronous_commit = off' -c "CALL bench_load($1, $2, ${3:-10000}, ${4:-250}, ${5:-1})"
+  bench_rows "$@"
   bench_sql -c CHECKPOINT
   BENCH_END=$(bench_sql -c 'SELECT pg_current_wal_insert_lsn()')
   BENCH_LOADED=$1

@@ -1,9 +1,9 @@
 /*
  * reader.c - reads a topic from its beginning and says what it saw: the independent end of every measurement. It shares nothing with the relay but the broker.
  *
- *   reader -b BOOTSTRAP drain TOPIC COUNT SECONDS
+ *   reader -b BOOTSTRAP drain TOPIC COUNT SECONDS [WARM]
  *       records, their bytes, and the broker's append times of the first and the last one, which is how long a drain took (the topic needs
- *       message.timestamp.type=LogAppendTime)
+ *       message.timestamp.type=LogAppendTime). With WARM the first one is that behind so many, by append time: what a JVM did while it warmed up is no part of it
  *
  *   reader -b BOOTSTRAP latency TOPIC SKIP SECONDS
  *       from the writer's clock in a payload ("sent_us", before its INSERT) to the moment when the record is here. The first SKIP records are not counted: the
@@ -27,10 +27,9 @@ enum { ANSWER_TIMEOUT_MS = 10000, POLL_MS = 200, QUIET_MS = 2000 };
 
 struct seen {
   int64_t records;
-  int64_t bytes; /* keys and values */
-  int64_t first_ms;
-  int64_t last_ms;
-  int64_t wanted; /* records; with latencies those that are skipped */
+  int64_t bytes;              /* keys and values */
+  struct durations append_ms; /* moments, kept for their order */
+  int64_t wanted;             /* records; with latencies those that are skipped */
   bool is_latency;
   struct durations latency;
 };
@@ -83,10 +82,7 @@ static void see(struct seen *seen, const rd_kafka_message_t *message)
       durations_add(&seen->latency, now_us - sent);
     }
   } else {
-    int64_t append_ms = rd_kafka_message_timestamp(message, NULL);
-
-    seen->first_ms = seen->records == 1 || append_ms < seen->first_ms ? append_ms : seen->first_ms;
-    seen->last_ms = append_ms > seen->last_ms ? append_ms : seen->last_ms;
+    durations_add(&seen->append_ms, rd_kafka_message_timestamp(message, NULL));
   }
 }
 
@@ -172,23 +168,27 @@ int main(int argc, char **argv)
 {
   struct seen seen = {0};
   rd_kafka_t *consumer;
+  int64_t warm;
   bool is_whole;
 
   if (argc < 7 || strcmp(argv[1], "-b") != 0 || (strcmp(argv[3], "drain") != 0 && strcmp(argv[3], "latency") != 0)) {
-    (void)fprintf(stderr, "usage: reader -b BOOTSTRAP drain|latency TOPIC COUNT|SKIP SECONDS\n");
+    (void)fprintf(stderr, "usage: reader -b BOOTSTRAP drain|latency TOPIC COUNT|SKIP SECONDS [WARM]\n");
     return 2;
   }
   seen.is_latency = strcmp(argv[3], "latency") == 0;
   seen.wanted = strtoll(argv[5], NULL, 10);
+  warm = argc > 7 ? strtoll(argv[7], NULL, 10) : 0;
   consumer = open_consumer(argv[2]);
   if (consumer == NULL) {
     return 1;
   }
   is_whole = assign(consumer, argv[4]) && read_all(consumer, strtoll(argv[6], NULL, 10), &seen);
   printf("records=%" PRId64 "\nbytes=%" PRId64 "\n", seen.records, seen.bytes);
-  if (!seen.is_latency) {
-    printf("first_ms=%" PRId64 "\nlast_ms=%" PRId64 "\n", seen.first_ms, seen.last_ms);
+  durations_sort(&seen.append_ms);
+  if (warm >= 0 && (size_t)warm < seen.append_ms.count) {
+    printf("first_ms=%" PRId64 "\nlast_ms=%" PRId64 "\n", seen.append_ms.us[warm], seen.append_ms.us[seen.append_ms.count - 1]);
   }
+  durations_done(&seen.append_ms);
   durations_print(&seen.latency, "latency");
   durations_done(&seen.latency);
   (void)rd_kafka_consumer_close(consumer);

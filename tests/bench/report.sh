@@ -1,15 +1,15 @@
 # shellcheck shell=bash
 # report.sh - medians and spread of build/reports/bench.tsv, each figure against its target, and plots: build/reports/bench.md, and with --publish docs/benchmarks.md.
 #
-# A line of bench.tsv is FIGURE SETTING SYSTEM METRIC ROUND VALUE REVISION DAY EVENTS, a tab apart; the last three are missing where a value is of before they were kept.
+# A line of bench.tsv is FIGURE SETTING SYSTEM METRIC ROUND VALUE REVISION DAY EVENTS MACHINE, a tab apart; the last four, or the machine, are missing where a value is of before they were kept.
 
 # A line per target: figure, metric, system, comparison, bound, words, setting (a pattern of awk). Every setting that fits is judged.
 report_targets() {
   cat <<'TARGETS'
 drain|ratio_to_pg_recvlogical|relay_decode|>=|2|decoding side, of pg_recvlogical to /dev/null (same round)|tcp 1$
-drain|ratio_to_bare_reader|relay_decode|>=|0.85|decoding side, of a bare reader (same round)|.
-drain|ratio_to_debezium_lean|relay|>=|3|drain to Kafka over TCP, of Debezium Server tuned and lean (same round)|tcp
-drain|ratio_to_debezium_lean|relay|>=|4|drain to Kafka over a Unix socket, of Debezium Server tuned and lean (same round)|unix
+drain|ratio_to_faster_reader|relay_decode|>=|0.85|decoding side, of the faster of a bare reader and pg_recvlogical (same round; of one transaction, of the bare reader)|.
+drain|ratio_to_debezium_lean|relay|>=|3|drain to Kafka over TCP, of Debezium Server tuned, lean and warm (same round; it reads with pgoutput over TCP, whatever the relay does, and is measured minutes before or behind it)|tcp
+drain|ratio_to_debezium_lean|relay|>=|4|drain to Kafka over a Unix socket, of Debezium Server tuned, lean and warm (same round; it reads with pgoutput over TCP, whatever the relay does, and is measured minutes before or behind it)|unix
 drain|cpu_ratio_to_pg_recvlogical|relay|<=|0.5|relay's CPU to Kafka, of pg_recvlogical's (same round)| 1$
 drain|cpu_ratio_to_pg_recvlogical|relay|<=|1|relay's CPU to Kafka, of pg_recvlogical's (same round)| 100$
 drain|cpu_s_per_million|relay|<=|7|relay's CPU to Kafka, s per million events| 1$
@@ -17,9 +17,9 @@ drain|cpu_s_per_million|relay|<=|4.5|relay's CPU to Kafka, s per million events|
 latency|insert_to_reader_p50_ms|relay|<|2|INSERT sent to an independent reader, p50, ms|^1000/s
 latency|insert_to_reader_p99_ms|relay|<|8|INSERT sent to an independent reader, p99, ms|^1000/s
 latency|cpu_percent|relay|<=|20|relay, % of a core|^1000/s
-latency|rss_mb|relay|<=|24|resident memory, steady, MB|.
+latency|peak_mb|relay|<=|24|peak resident memory, steady, MB|.
 memory|peak_mb|relay|<=|48|peak memory, MB|one transaction
-memory|peak_mb|relay|<=|96|peak memory, MB|without Kafka
+memory|peak_mb|relay|<=|96|peak memory, MB|^10 min without Kafka
 start|process_to_streaming_ms|relay|<=|50|start of the process to streaming, ms|.
 start|process_to_first_record_ms|relay|<=|100|start of the process to the broker's append of the first record, ms|.
 growth|flat_events_per_s|relay|>=|0.95|growth, events/s: slowest of all settings, of the fastest|.
@@ -49,22 +49,22 @@ report_begins() {
 }
 
 report_machine() {
-  local cpu memory
-  cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+  local memory
   memory=$(awk '/^MemTotal:/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)
-  echo "Machine: $(nproc) x ${cpu:-$(uname -m)}, $memory GB, Linux $(uname -r)."
-  echo "PostgreSQL $(bench_sql -c 'SHOW server_version'), fsync on; Apache Kafka $(kafka_version), one node, $BENCH_PARTITIONS partitions; all on the loopback interface, sharing the processors."
+  echo "The machine of the last run that added to this: $BENCH_MACHINE, $memory GB. Which values are of another one is in the table below."
+  echo "PostgreSQL has fsync on; Apache Kafka $(kafka_version), one node, $BENCH_PARTITIONS partitions; all on the loopback interface, sharing the processors."
   echo "Payloads have 250 bytes where the setting says nothing else. Figures are medians (smallest to largest of how many runs)."
-  echo "The last run that added to this: $("$ROOT/build/release/cdc-relay/cdc-relay" version | head -n 1), revision $BENCH_REVISION${BENCH_SET[*]:+, with ${BENCH_SET[*]}}; $BENCH_KIND run, \`--only $BENCH_ONLY\`, $((SECONDS - REPORT_BEGAN)) s; load when it began $REPORT_LOAD, when it ended $(cut -d ' ' -f 1-3 /proc/loadavg)."
+  echo "The last run: $("$ROOT/build/release/cdc-relay/cdc-relay" version | head -n 1), revision $BENCH_REVISION${BENCH_SET[*]:+, with ${BENCH_SET[*]}}; $BENCH_KIND run, \`--only $BENCH_ONLY\`, $((SECONDS - REPORT_BEGAN)) s; load when it began $REPORT_LOAD, when it ended $(cut -d ' ' -f 1-3 /proc/loadavg)."
 }
 
-# Which revision and day the values of a figure are of, and which backlogs. Its settings are named where they are of more than one.
+# Which revision, day and machine the values of a figure are of, and which backlogs. Its settings are named where they are of more than one.
 report_origins() {
-  printf '| figure | settings | revision | day | events |\n|---|---|---|---|---|\n'
+  printf '| figure | settings | revision | day | events | machine |\n|---|---|---|---|---|---|\n'
   awk -F '\t' '
     NR > 1 {
       revision = $7 == "" ? "earlier" : $7; day = $8 == "" ? "earlier" : $8
-      key = $1 SUBSEP revision SUBSEP day
+      machine = $10 == "" ? "earlier" : $10
+      key = $1 SUBSEP revision SUBSEP day SUBSEP machine
       if (!(key in seen)) { seen[key] = 1; order[++keys] = key; origins[$1]++ }
       if (!((key, "of", $2) in seen)) { seen[key, "of", $2] = 1; settings[key] = settings[key] (settings[key] == "" ? "" : "; ") $2 }
       if ($9 != "" && $9 != "-" && !((key, $9) in seen)) { seen[key, $9] = 1; events[key] = events[key] (events[key] == "" ? "" : ", ") $9 }
@@ -72,7 +72,7 @@ report_origins() {
     END {
       for (k = 1; k <= keys; k++) {
         key = order[k]; split(key, name, SUBSEP)
-        printf "| %s | %s | %s | %s | %s |\n", name[1], (origins[name[1]] > 1 ? settings[key] : "all"), name[2], name[3], events[key]
+        printf "| %s | %s | %s | %s | %s | %s |\n", name[1], (origins[name[1]] > 1 ? settings[key] : "all"), name[2], name[3], events[key], name[4]
       }
     }' "$BENCH_TSV" | sort -s -t '|' -k 2,2
 }
@@ -99,7 +99,7 @@ report_medians() {
     }' "$BENCH_TSV"
 }
 
-# How flat a row of settings is, as lines like those of report_medians, which has no runs of its own: the smallest median of the largest. A row is what the settings have in common besides a number:
+# How flat a row of settings is, as lines like those of report_medians: the smallest median of the largest, of so many runs as each setting has at least. A row is what the settings have in common besides a number:
 # backlog, tables, keys, payload, and it is named with its least and its largest one. Large payloads are compared by their bytes, everything else by its events.
 report_flatness() {
   awk -F '\t' -v OFS='\t' '
@@ -108,8 +108,9 @@ report_flatness() {
       row = $2; gsub(/of |bytes|[0-9]| /, "", row)
       if ($4 != "peak_mb" && $4 != (row == "payload" && number >= 10000 ? "mb_per_s" : "events_per_s")) { next }
       key = row SUBSEP $4
-      if (!(key in count)) { order[++keys] = key; least[key] = $5; most[key] = $5; from[key] = number; to[key] = number }
+      if (!(key in count)) { order[++keys] = key; least[key] = $5; most[key] = $5; from[key] = number; to[key] = number; runs[key] = $8 }
       count[key]++
+      if ($8 < runs[key]) { runs[key] = $8 }
       if ($5 < least[key]) { least[key] = $5 }
       if ($5 > most[key]) { most[key] = $5 }
       if (number < from[key]) { from[key] = number }
@@ -120,7 +121,7 @@ report_flatness() {
         key = order[k]; split(key, name, SUBSEP)
         if (count[key] > 1) {
           flat = least[key] / most[key]
-          print "growth", sprintf("%s, %d to %d", name[1], from[key], to[key]), "relay", "flat_" name[2], flat, flat, flat
+          print "growth", sprintf("%s, %d to %d", name[1], from[key], to[key]), "relay", "flat_" name[2], flat, flat, flat, runs[key]
         }
       }
     }' "$1"
@@ -139,7 +140,7 @@ report_verdicts() {
           if (v[1] != b[1] || v[4] != b[2] || v[3] != b[3] || v[2] !~ b[7]) { continue }
           judged++
           met = b[4] == "<" ? v[5] < b[5] : b[4] == "<=" ? v[5] <= b[5] : v[5] >= b[5]
-          spread = v[8] > 1 ? sprintf(" (%.3g to %.3g of %d)", v[6], v[7], v[8]) : v[8] == 1 ? " (one run)" : ""
+          spread = v[4] ~ /^flat_/ && v[8] > 1 ? " (medians of " v[8] ")" : v[8] > 1 ? sprintf(" (%.3g to %.3g of %d)", v[6], v[7], v[8]) : v[8] == 1 ? " (one run)" : ""
           printf "| %s | %s | %.3g%s | %s %s | %s |\n", b[6], v[2], v[5], spread, b[4], b[5], met ? "met" : "MISSED"
         }
         if (!judged) { printf "| %s | | not measured | %s %s | *not measured* |\n", b[6], b[4], b[5] }
@@ -172,7 +173,7 @@ report_plot() {
 report_plots() {
   mkdir -p "$REPORT_PLOTS"
   rm -f "$REPORT_PLOTS"/*.svg
-  report_plot drain 'Drain of a backlog to Kafka (pg_recvlogical: to /dev/null)' events/s drain events_per_s 'relay|debezium_.*|pg_recvlogical' .
+  report_plot drain 'Drain of a backlog to Kafka (pg_recvlogical: to /dev/null; Debezium Server: warm)' events/s drain events_per_s 'relay|debezium_.*|pg_recvlogical' .
   report_plot decode 'The decoding side alone: a publisher that settles at once' events/s drain events_per_s 'relay_decode|bare_reader|pg_recvlogical' .
   report_plot cpu 'CPU of the draining process' 's per million events' drain cpu_s_per_million 'relay|relay_decode|bare_reader|pg_recvlogical' .
   report_plot cpu-peers 'CPU of the draining process, beside Debezium Server' 's per million events' drain cpu_s_per_million 'relay|debezium_.*' '^pgoutput tcp [0-9]'
@@ -198,16 +199,16 @@ report_latency() {
       if (lines == 0) { exit }
       print "## Latency\n"
       print "Milliseconds from before the INSERT was sent to an independent reader, and from the commit to the acknowledgement as the relay counts it; Poisson arrivals, one row per transaction."
-      print "The last two columns are the rate that the writer reached, and how far it was behind its schedule, at the median: where it says *not held*, the machine was full, and the figures are those of a queue.\n"
-      print "| rate | system | reader p50 | p99 | p99.9 | acknowledged p50 | p99 | p99.9 | % of a core | written/s | writer behind |"
-      print "|---|---|---|---|---|---|---|---|---|---|---|"
+      print "The last three columns are the writer'"'"'s own: its COMMIT at p99 (a slow one is in the latency of its row), the rate that it reached, and how far it was behind its schedule, at the median: where it says *not held*, the machine was full, and the figures are those of a queue.\n"
+      print "| rate | system | reader p50 | p99 | p99.9 | acknowledged p50 | p99 | p99.9 | % of a core | writer'"'"'s COMMIT p99 | written/s | writer behind |"
+      print "|---|---|---|---|---|---|---|---|---|---|---|---|"
       for (l = 1; l <= lines; l++) {
         split(order[l], name, SUBSEP); setting = name[1]
         late = value[setting, "writer_beside_" name[2], "behind_schedule_p50_ms"]
         written = value[setting, "writer_beside_" name[2], "rows_per_s"]
-        printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %.3g%s |\n", setting, name[2], cell(name[2], "insert_to_reader_p50_ms"), cell(name[2], "insert_to_reader_p99_ms"),
+        printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %.3g%s |\n", setting, name[2], cell(name[2], "insert_to_reader_p50_ms"), cell(name[2], "insert_to_reader_p99_ms"),
           cell(name[2], "insert_to_reader_p999_ms"), cell(name[2], "commit_to_ack_p50_ms"), cell(name[2], "commit_to_ack_p99_ms"), cell(name[2], "commit_to_ack_p999_ms"),
-          cell(name[2], "cpu_percent"), (written == "" ? "" : sprintf("%.0f", written)), late, (late > behind_ms ? ", *not held*" : "")
+          cell(name[2], "cpu_percent"), cell("writer_beside_" name[2], "commit_p99_ms"), (written == "" ? "" : sprintf("%.0f", written)), late, (late > behind_ms ? ", *not held*" : "")
       }
       print ""
     }' "$RUN/medians.tsv"
@@ -249,7 +250,7 @@ report_text() {
   report_machine
   printf '\n## What is of which revision\n\n'
   # shellcheck disable=SC2016
-  printf 'Revisions are those of the sources; *earlier*: from before they were kept with each value. What is compared was measured in one run; two lines of this table are not comparable. Events: of a backlog, or written in all.\n\n'
+  printf 'Revisions are those of the sources; *earlier*: from before they, or the machine, were kept with each value. What is compared was measured in one run; two lines of this table are not comparable. Events: of a backlog, or written in all.\n\n'
   report_origins
   printf '\n## Against the targets\n\n| figure | setting | measured | target | |\n|---|---|---|---|---|\n'
   report_verdicts

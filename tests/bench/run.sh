@@ -67,8 +67,8 @@ usage() {
   --match GLOB       only the drains whose name fits: 'pgoutput tcp 1', '* unix 100', '* all'
   --set PATH=VALUE   given to the relay: --set kafka.linger.ms=5
 
-The report: build/reports/bench.md; every single value, with the revision and the day that it is of: build/reports/bench.tsv. The whole takes about three quarters of an hour, with --peers a quarter of an
-hour more.
+The report: build/reports/bench.md; every single value, with the revision, day and machine that it is of: build/reports/bench.tsv. The whole takes about three quarters of an hour, with --peers half an hour
+more, with --long a quarter of an hour. Who comes first in a round changes from one to the next: --rounds 2 or 4 is the fairest for two systems, as latency has them.
 USAGE
 }
 
@@ -79,6 +79,7 @@ BENCH_SECONDS=60   # of writing at each rate
 BENCH_WARM_SECONDS=5
 BENCH_JVM_WARM_SECONDS=30
 BENCH_BROKER_WARM_SECONDS=90
+BENCH_PEER_WARM_EVENTS=600000 # that Debezium Server drains before what is measured
 BENCH_RATES='100 1000 5000'
 BENCH_WRITERS=
 BENCH_STARTS=5 # a round
@@ -99,7 +100,7 @@ bench_arguments() {
   while [ $# != 0 ]; do
     case $1 in
       --quick)
-        BENCH_KIND=quick BENCH_ROUNDS=1 BENCH_EVENTS=40000 BENCH_ROWS=200000 BENCH_SECONDS=5 BENCH_WARM_SECONDS=2 BENCH_BROKER_WARM_SECONDS=5 BENCH_RATES=1000 BENCH_STARTS=3
+        BENCH_KIND=quick BENCH_ROUNDS=1 BENCH_EVENTS=40000 BENCH_ROWS=200000 BENCH_SECONDS=5 BENCH_WARM_SECONDS=2 BENCH_BROKER_WARM_SECONDS=5 BENCH_PEER_WARM_EVENTS=40000 BENCH_RATES=1000 BENCH_STARTS=3
         BENCH_OUTAGE_MINUTES=0 BENCH_CONNECTIONS=8 BENCH_LOAD_SECONDS=1 BENCH_ONLY=drain,memory,start,latency,orders,consumers
         ;;
       --long) BENCH_KIND=long BENCH_OUTAGE_MINUTES=10 BENCH_BACKLOGS+=' 5000000' ;;
@@ -168,10 +169,10 @@ bench_measures() {
   esac
 }
 
-# An earlier run's values stay where they are asked for, and not measured anew. Lines of before a value had revision, day and events have six columns, and stay so.
+# An earlier run's values stay where they are asked for, and not measured anew. Lines of before a value had a machine have a column less, and stay so.
 bench_values_begin() {
   local figure setting rest
-  printf 'figure\tsetting\tsystem\tmetric\tround\tvalue\trevision\tday\tevents\n' >"$RUN/values.tsv"
+  printf 'figure\tsetting\tsystem\tmetric\tround\tvalue\trevision\tday\tevents\tmachine\n' >"$RUN/values.tsv"
   if [ $BENCH_ADD = yes ] && [ -s "$BENCH_TSV" ]; then
     while IFS=$'\t' read -r figure setting rest; do
       bench_measures "$figure" "$setting" || printf '%s\t%s\t%s\n' "$figure" "$setting" "$rest"
@@ -208,6 +209,7 @@ if [ $BENCH_PEERS = yes ] && ! debezium_is_there; then
   BENCH_PEERS=no
 fi
 bench_servers
+BENCH_MACHINE=$(machine)
 for per in 1 100 all; do
   ! bench_wants drain || [ $BENCH_KIND$per = quickall ] || measure_drains $per
 done
