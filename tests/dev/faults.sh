@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # faults.sh - `./dev faults`: runs every scenario that covers a row of the fault matrix (tests/faults/rows.txt) on a private PostgreSQL and a real Kafka that they share
-# (lanes.sh), and writes build/reports/faults.md. After test.sh, with which it counts and tells.
+# (lanes.sh), and writes build/reports/faults.md. After test.sh, with which it counts and tells. A look (a pattern, --short, --swarm) has a folder of its own, and leaves
+# alone what the last campaign has left.
 #
 # A scenario is a file of tests/faults, tests/e2e or tests/services with a line `# row: ID ...` for each row that it covers. More lines of its header that count here:
 #
@@ -22,7 +23,8 @@ faults_usage() {
 ./dev faults [--seed N] [--short] [--swarm] [--minutes N] [--resume] [--part K/N] [--lanes N] [--publish] [--list] [PATTERN]
 
   --seed N      of all chance; a random one by default, printed and written into the report
-  --resume      goes on where the last campaign was cut off: what passed then is kept, and not run again
+  --resume      goes on where the last campaign was cut off: what passed then is kept, and not run again.
+                Neither this nor --part goes with what is only a look: --short, --swarm, a pattern
   --part K/N    every Nth scenario from the Kth on: a campaign on N machines. Their build/campaign/results.jsonl
                 in one file of that name, and --resume writes the report of all
   --lanes N     so many scenarios at a time, each with servers of its own: sooner done, and its figures
@@ -34,7 +36,8 @@ faults_usage() {
   --list        the rows and the scenarios that cover them; runs nothing
   PATTERN       only scenarios whose name or row contains it
 
-The report: build/reports/faults.md, with a drawing per scenario beside it in build/reports/faults/.
+The report: build/reports/faults.md, with a drawing per scenario beside it in build/reports/faults/; logs and results are
+in build/campaign. All of a look is in build/faults-part, and the last campaign stays as it is.
 USAGE
 }
 
@@ -241,6 +244,28 @@ faults_extent() {
   fi
 }
 
+# Whether it is only a look, not a campaign or one's part.
+faults_is_look() {
+  [ -n "$FAULTS_SHORT$FAULTS_ONLY_SWARM$FAULTS_PATTERN" ]
+}
+
+# faults_folders: where logs, results, report and drawings are, of a campaign or of a look.
+faults_folders() {
+  TEST_LOGS=$ROOT/build/campaign
+  FAULTS_REPORT=$ROOT/build/reports/faults.md
+  if faults_is_look; then
+    TEST_LOGS=$ROOT/build/faults-part
+    FAULTS_REPORT=$TEST_LOGS/faults.md
+  fi
+  FAULTS_REPORTS=${FAULTS_REPORT%.md}
+  FAULTS_RESULTS=$TEST_LOGS/results.jsonl
+  rm -f "$FAULTS_REPORT"
+  [ -n "$FAULTS_RESUMES" ] || rm -rf "$TEST_LOGS" "$FAULTS_REPORTS"
+  mkdir -p "$TEST_LOGS" "$FAULTS_REPORTS"
+  touch "$FAULTS_RESULTS"
+  : >"$TEST_LOGS/results"
+}
+
 # What stands at the head of the report: where and with what it was measured.
 faults_circumstances() {
   local version
@@ -273,7 +298,7 @@ faults_report() {
     faults_circumstances
     echo
     jq -r -s --rawfile rows <(faults_rows) --arg gaps "$gaps" --arg partial "${FAULTS_PART:+yes}${FAULTS_PATTERN:+yes}${FAULTS_ONLY_SWARM:+yes}" -f "$ROOT/tests/dev/faults_report.jq" "$FAULTS_RESULTS"
-  } >"$ROOT/build/reports/faults.md"
+  } >"$FAULTS_REPORT"
 }
 
 # The drawings of single scenarios are not kept with the sources; that of the random faults is.
@@ -283,15 +308,15 @@ faults_publish() {
     /^# Faults$/ { print "# The last campaign\n\nWritten by `./dev faults --publish`; what is judged, and how, is in [proof.md](proof.md)."; next }
     /^!\[/ { if (index($0, kept)) { sub(/\]\(.*/, "](campaign.svg)"); print; print "" } skip = 1; next }
     skip && $0 == "" { skip = 0; next }
-    { print }' "$ROOT/build/reports/faults.md" >"$ROOT/docs/campaign.md"
-  cp "$ROOT/build/reports/$drawing" "$ROOT/docs/campaign.svg"
+    { print }' "$FAULTS_REPORT" >"$ROOT/docs/campaign.md"
+  cp "${FAULTS_REPORT%/*}/$drawing" "$ROOT/docs/campaign.svg"
   say 'written to docs/campaign.md'
 }
 
 faults_ends() {
   local code=$?
   trap - EXIT
-  [ ! -s "$FAULTS_RESULTS" ] || [ -e "$ROOT/build/reports/faults.md" ] || faults_report '' || true
+  [ ! -s "$FAULTS_RESULTS" ] || [ -e "$FAULTS_REPORT" ] || faults_report '' || true
   lanes_end
   [ -n "$(test_failures)" ] || rm -rf "$TEST_RUN"
   exit $code
@@ -338,7 +363,10 @@ faults_arguments() {
     esac
     shift
   done
-  if [ -n "$FAULTS_PUBLISH" ] && [ -n "$FAULTS_SHORT$FAULTS_ONLY_SWARM$FAULTS_PART$FAULTS_PATTERN" ]; then
+  if faults_is_look && [ -n "$FAULTS_RESUMES$FAULTS_PART" ]; then
+    usage_error 'faults: --resume and --part are for a campaign, not for a pattern, --short or --swarm'
+  fi
+  if [ -n "$FAULTS_PUBLISH" ] && { faults_is_look || [ -n "$FAULTS_PART" ]; }; then
     usage_error 'faults: --publish is for a whole campaign; its parts are put together by --resume'
   fi
   FAULTS_MINUTES=${FAULTS_MINUTES:-$([ -n "$FAULTS_ONLY_SWARM" ] && echo 3 || echo 30)}
@@ -352,15 +380,8 @@ dev_faults() {
     say 'faults needs a real Apache Kafka, and its jars could not be fetched; see ./dev setup'
     exit 1
   }
-  TEST_LOGS=$ROOT/build/campaign
-  FAULTS_REPORTS=$ROOT/build/reports/faults
-  FAULTS_RESULTS=$TEST_LOGS/results.jsonl
+  faults_folders
   FAULTS_REVISION=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo 'outside of a repository')
-  rm -f "$ROOT/build/reports/faults.md"
-  [ -n "$FAULTS_RESUMES" ] || rm -rf "$TEST_LOGS" "$FAULTS_REPORTS"
-  mkdir -p "$TEST_LOGS" "$FAULTS_REPORTS"
-  touch "$FAULTS_RESULTS"
-  : >"$TEST_LOGS/results"
   [ -z "$FAULTS_RESUMES" ] || faults_keep_passed
   run_new faults
   TEST_RUN=$RUN
@@ -386,8 +407,8 @@ dev_faults() {
   [ -z "$FAULTS_PUBLISH" ] || faults_publish
   echo
   [ -z "$gaps" ] || echo "$gaps"
-  test_tell_failures build/campaign
-  sed -n '/^## Totals/,/^## /p' "$ROOT/build/reports/faults.md" | grep '^| ' | sed '1d; s/^| *//; s/ *|$//; s/ *| */: /' || true
-  say "$((SECONDS - began)) s; the report is build/reports/faults.md"
+  test_tell_failures "${TEST_LOGS#"$ROOT"/}"
+  sed -n '/^## Totals/,/^## /p' "$FAULTS_REPORT" | grep '^| ' | sed '1d; s/^| *//; s/ *|$//; s/ *| */: /' || true
+  say "$((SECONDS - began)) s; the report is ${FAULTS_REPORT#"$ROOT"/}"
   test_is_good && [ -z "$gaps" ]
 }

@@ -2,14 +2,16 @@
 # mutants.sh - `./dev faults --mutants [--short] [NAME...]`: does wrong on purpose, one wrong at a time, and shows which test notices.
 #
 # The wrongs are named in cdc-relay/lib/fault_point.h. For each: the unit tests of its place, then the simulator, then a scenario on real servers where there is one
-# in the table below. All that notice are shown; one is enough. A mutant that nobody notices has survived: a test is missing, and the exit code is 1.
+# in the table below. Each that the table names has to notice: one that is silent has gone blind, or never saw this wrong, though its neighbours do. A mutant that nobody
+# notices has survived: a test is missing. The exit code is 1 for either; and for a mutant that the table does not have.
 # To notice is to say what is wrong: a case of a unit test that failed, a rule that a history broke, a scenario's FAILED. Who only ran out of time, or ended in another way,
-# has not judged; that is shown apart, and the exit code is 1, too: a mutant that shows in time alone wants a test that asserts the bound.
+# has not judged; that is shown apart, and the exit code is 1, too: a mutant that shows in time alone wants a test that asserts the bound. So is a simulator that crashed:
+# of its histories that end their process only those count in which the relay's own invariant did.
 # The first line is all of it without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing. Scenarios of tests/services run on a real
 # Kafka, since the embedded one keeps no place for a static member.
 #
-# --short: no servers, and only what unit tests or the simulator's first histories can notice; ./dev test does so, too. The report of a whole run is
-# build/reports/mutants.md.
+# --short: no servers, and only what unit tests or the simulator's first histories can notice, which may be too few for the simulator: its silence is no error then.
+# ./dev test does so, too. The report of a whole run is build/reports/mutants.md, any other build/test/mutants/report.md.
 
 MUTANT_SIM_HISTORIES=20000 # from seed 1 on and by one process: the same each time
 MUTANT_SIM_SHORT_HISTORIES=1000
@@ -18,14 +20,14 @@ MUTANT_SIM_SHORT_HISTORIES=1000
 MUTANT_TABLE='
     CONFIRM_START_LSN             txn,session                     sim   -
     CONFIRM_BEFORE_REPORT         session,session_poison          sim   e2e/kafka_down_at_start_and_later/pgoutput
-    CONFIRM_UNSENT_LOG            session                         -     -
+    CONFIRM_UNSENT_LOG            session                         sim   -
     KEEPALIVE_OVERTAKES           ledger,ledger_model,session     sim   -
-    KEEPALIVE_IN_TRANSACTION      session                         -     -
+    KEEPALIVE_IN_TRANSACTION      session                         sim   -
     LEDGER_OUT_OF_ORDER           ledger,ledger_model,session     sim   -
     EMPTY_TRANSACTION_OVERTAKES   ledger,ledger_model             sim   -
     LEDGER_NUMBERS_REUSED         ledger,ledger_model,session     sim   -
     FAILED_REPORT_SETTLES         session_poison                  sim   -
-    LOST_REPORT_IGNORED           session                         -     -
+    LOST_REPORT_IGNORED           session                         sim   -
     QUEUE_FULL_DROPS              session                         sim   -
     PAUSED_SAYS_NOTHING           session                         sim   -
     STATUS_ONLY_WHEN_ASKED        feedback,session                sim   -
@@ -49,8 +51,8 @@ MUTANT_TABLE='
     INDEX_GOES_ON                 txn                             sim   e2e/transaction_order_and_rollback/pgoutput
     KEY_BY_CRC32                  kafka_publisher                 -     -
     NULL_IS_TOMBSTONE             router_connector                -     -
-    ESCAPES_LITERAL               json_scanner,json_differential  -     e2e/byte_exact_payloads/wal2json
-    INBOX_SKIPPED                 -                               -     services/consumer_killed_at_each_step/pgoutput,services/members_survive_each_party/pgoutput
+    ESCAPES_LITERAL               json_scanner,json_differential  sim   e2e/byte_exact_payloads/wal2json
+    INBOX_SKIPPED                 -                               -     services/consumer_killed_at_each_step/pgoutput
     KNOWN_EVENT_HANDLED           -                               -     services/consumer_killed_at_each_step/pgoutput,services/orders_survive_each_party/pgoutput
     OFFSET_BEFORE_COMMIT          -                               -     services/consumer_killed_at_each_step/pgoutput,services/members_survive_each_party/pgoutput
     LOCKED_COUNTS_AS_DONE         -                               -     services/consumer_rebalance_storm/pgoutput
@@ -66,8 +68,22 @@ mutant_columns() {
   awk -v n="$1" -v names=" ${*:2} " 'NF && $n != "-" && (names ~ /^ *$/ || index(names, " " $1 " ")) { print $n }' <<<"$MUTANT_TABLE" | tr , '\n' | sort -u
 }
 
-# Whoever could not judge says so by a line that begins with these words.
+# Whoever could not judge says so by a line that begins with these words, and for one that said nothing there is a line with those.
 MUTANT_UNJUDGED='not judged by'
+MUTANT_SILENT='not noticed by'
+
+# mutants_check_table [NAME...]: prints what is in the table and not in fault_point.h, or the other way round, and each name that is in neither.
+mutants_check_table() {
+  local name table listed
+  table=$(awk 'NF { print $1 }' <<<"$MUTANT_TABLE")
+  listed=$(mutants_list | cut -d ' ' -f 1)
+  for name in $listed; do
+    grep -qx "$name" <<<"$table" || echo "$name has no line in tests/dev/mutants.sh that says who should notice"
+  done
+  for name in $table "$@"; do
+    grep -qx "$name" <<<"$listed" || echo "$name is no mutant of cdc-relay/lib/fault_point.h"
+  done
+}
 
 # mutant_unit MUTANT NOUN: prints the first case that failed; nothing when none did. A case that crashed counts as failed, one that Criterion ended for its time does not.
 mutant_unit() {
@@ -91,19 +107,21 @@ mutant_end() {
 
 # mutant_simulate MUTANT: prints the seed; nothing when no history broke a guarantee.
 mutant_simulate() {
-  local log=$MUTANT_LOGS/$1.sim.log rc=0 mutant=() found
+  local log=$MUTANT_LOGS/$1.sim.log rc=0 mutant=() found ended
   [ "$1" = NONE ] || mutant=(--mutant "$1")
   (cd "$ROOT" && timeout 300 "$MUTANT_SIM" "${mutant[@]}" --first 1 --count "$MUTANT_SIM_HISTORIES" --jobs 1) >"$log" 2>&1 || rc=$?
-  found=$(sed -nE 's/^FOUND (seed [0-9]+: .*)/simulator, \1/p' "$log" | head -n 1 | cut -c 1-120)
-  if [ -n "$found" ]; then
-    echo "$found"
-  elif [ $rc != 0 ]; then
+  found=$(sed -nE 's/^FOUND (seed [0-9]+: .*)/simulator, \1/p' "$log" | head -n 1 | cut -c 1-120 | LC_ALL=C tr -cd '[:print:]\n')
+  ended=$(sed -nE 's/^ENDED (seed [0-9]+: .*)/\1/p' "$log" | head -n 1)
+  [ -z "$found" ] || echo "$found"
+  if [ -n "$ended" ]; then
+    echo "$MUTANT_UNJUDGED the simulator, $ended"
+  elif [ -z "$found" ] && [ $rc != 0 ]; then
     echo "$MUTANT_UNJUDGED the simulator, which $(mutant_end $rc)"
   fi
 }
 
 # mutant_scenario MUTANT FOLDER/NAME/PLUGIN: prints its name when it failed, with the reason that it gave. One that needs what is not here (77) notices nothing, and a
-# history that could not be judged was not.
+# history that could not be judged was not; nor was anything where the scenario could not kill whom it was to kill.
 mutant_scenario() {
   local folder name plugin rc=0 log reason broker=embedded
   IFS=/ read -r folder name plugin <<<"$2"
@@ -120,7 +138,7 @@ mutant_scenario() {
   RUN=$MUTANT_RUN/$1.$name SERVERS=$MUTANT_RUN PLUGIN=$plugin BUILD=$ROOT/build/faults BROKER=$broker CDC_MUTANT=${1#NONE} \
     FAULTS_SEED=1 FAULTS_SHORT=1 FAULTS_MINUTES=1 timeout -k 40 240 bash "$ROOT/tests/$folder/$name.sh" >"$log" 2>&1 </dev/null || rc=$?
   RUN=$MUTANT_RUN/$1.$name processes_stop_all >>"$log" 2>&1
-  reason=$(sed -n '/could not be judged/d; s/^FAILED: //p' "$log" | head -n 1 | cut -c 1-120)
+  reason=$(sed -nE '/could not be (judged|killed)/d; s/^FAILED: //p' "$log" | head -n 1 | cut -c 1-120)
   if [ $rc = 0 ] || [ $rc = 77 ]; then
     return
   elif [ -n "$reason" ]; then
@@ -130,18 +148,37 @@ mutant_scenario() {
   fi
 }
 
-# mutant_try MUTANT UNITS SIM SCENARIOS: what noticed, one a line.
+# mutant_ask WHO COMMAND...: what it prints; or that it prints nothing.
+mutant_ask() {
+  local said
+  said=$("${@:2}")
+  echo "${said:-$MUTANT_SILENT $1}"
+}
+
+# mutant_try MUTANT UNITS SIM SCENARIOS: what noticed and what did not, one a line.
 mutant_try() {
   local unit scenario
   for unit in $2; do
-    mutant_unit "$1" "$unit"
+    mutant_ask "unit/$unit" mutant_unit "$1" "$unit"
   done
-  if [ -n "$3" ]; then
+  if [ -n "$3" ] && [ -n "$MUTANT_SERVERS" ]; then
+    mutant_ask "the simulator" mutant_simulate "$1"
+  elif [ -n "$3" ]; then
     mutant_simulate "$1"
   fi
   for scenario in ${4//,/ }; do
-    [ -z "$MUTANT_SERVERS" ] || mutant_scenario "$1" "$scenario"
+    [ -z "$MUTANT_SERVERS" ] || mutant_ask "$scenario" mutant_scenario "$1" "$scenario"
   done
+}
+
+# mutant_joined SEPARATOR LINES
+mutant_joined() {
+  awk -v separator="$1" 'NR > 1 { printf "%s", separator } { printf "%s", $0 }' <<<"$2"
+}
+
+# mutant_tell WORD NAME LINES: one line on the screen.
+mutant_tell() {
+  printf '%-9s %-28s %s\n' "$1" "$2" "$(mutant_joined '; ' "$3")"
 }
 
 mutants_end() {
@@ -158,20 +195,26 @@ mutants_list() {
 }
 
 dev_mutants() {
-  local name text seen caught unjudged names=() survivors=() doubts=() began=$SECONDS total=0 report=$ROOT/build/reports/mutants.md
+  local name text seen caught unjudged silent names=() survivors=() doubts=() blind=() wrong began=$SECONDS total=0 report=$ROOT/build/reports/mutants.md
   MUTANT_SERVERS=yes
   while [ $# != 0 ]; do
     case $1 in
       --short)
         MUTANT_SERVERS=''
         MUTANT_SIM_HISTORIES=$MUTANT_SIM_SHORT_HISTORIES
-        report=$ROOT/build/test/mutants/report.md # the whole one stays
         ;;
       -*) usage_error "faults --mutants knows no $1" ;;
       *) names+=("$1") ;;
     esac
     shift
   done
+  # The report of a whole run stays.
+  [ -n "$MUTANT_SERVERS" ] && [ ${#names[@]} = 0 ] || report=$ROOT/build/test/mutants/report.md
+  wrong=$(mutants_check_table "${names[@]}")
+  if [ -n "$wrong" ]; then
+    printf '%s\n' "$wrong"
+    return 1
+  fi
   dev_setup quiet
   # shellcheck disable=SC2046
   build_variant faults cdc-relay sim $(mutant_columns 2 | sed 's/^/test_/')
@@ -201,7 +244,7 @@ dev_mutants() {
     fi
   fi
   say 'without a mutant'
-  caught=$(mutant_try NONE "$(mutant_columns 2 "${names[@]}")" sim "$(mutant_columns 4 "${names[@]}")")
+  caught=$(mutant_try NONE "$(mutant_columns 2 "${names[@]}")" sim "$(mutant_columns 4 "${names[@]}")" | sed "/^$MUTANT_SILENT /d")
   if [ -n "$caught" ]; then
     printf 'FAIL  without any mutant: %s (build/test/mutants)\n' "$caught"
     return 1
@@ -221,25 +264,32 @@ dev_mutants() {
     fi
     total=$((total + 1))
     seen=$(mutant_try "$name" "$(mutant_column "$name" 2 | tr , ' ')" "$(mutant_column "$name" 3)" "$(mutant_column "$name" 4 | tr , ' ')")
-    caught=$(grep -v "^$MUTANT_UNJUDGED" <<<"$seen" || true)
-    unjudged=$(grep "^$MUTANT_UNJUDGED" <<<"$seen" || true)
+    caught=$(grep -avE "^($MUTANT_UNJUDGED|$MUTANT_SILENT) " <<<"$seen" || true)
+    unjudged=$(grep -a "^$MUTANT_UNJUDGED " <<<"$seen" || true)
+    silent=$(grep -a "^$MUTANT_SILENT " <<<"$seen" || true)
     if [ -n "$unjudged" ]; then
       doubts+=("$name")
-      printf 'UNJUDGED  %-28s %s\n' "$name" "$(paste -sd ';' <<<"$unjudged" | sed 's/;/; /g')"
+      mutant_tell UNJUDGED "$name" "$unjudged"
+    fi
+    if [ -n "$silent" ]; then
+      blind+=("$name")
+      mutant_tell SILENT "$name" "$silent"
     fi
     if [ -n "$caught" ]; then
-      printf 'caught    %-28s %s\n' "$name" "$(paste -sd ';' <<<"$caught" | sed 's/;/; /g')"
+      mutant_tell caught "$name" "$caught"
     else
       survivors+=("$name")
-      printf 'SURVIVED  %-28s %s\n' "$name" "$text"
+      seen="**nobody**${seen:+$'\n'$seen}"
+      mutant_tell SURVIVED "$name" "$text"
     fi
-    # shellcheck disable=SC2016,SC2001
-    printf '| `%s` | %s | %s |\n' "$name" "$text" "$(sed 's/|/\\|/g' <<<"${seen:-**nobody**}" | paste -sd ';' | sed 's/;/<br>/g')" >>"$report"
+    # shellcheck disable=SC2016
+    printf '| `%s` | %s | %s |\n' "$name" "$text" "$(mutant_joined '<br>' "${seen//|/\\|}")" >>"$report"
   done < <(mutants_list)
 
   echo
   say "$((SECONDS - began)) s, report in ${report#"$ROOT"/}"
   echo "$((total - ${#survivors[@]})) of $total mutants were caught"
   [ ${#doubts[@]} = 0 ] || echo "not all that were asked have judged ${doubts[*]} (build/test/mutants)"
-  [ ${#survivors[@]} = 0 ] && [ ${#doubts[@]} = 0 ] && [ $total != 0 ]
+  [ ${#blind[@]} = 0 ] || echo "not all that tests/dev/mutants.sh names have noticed ${blind[*]}"
+  [ $((${#survivors[@]} + ${#doubts[@]} + ${#blind[@]})) = 0 ] && [ $total != 0 ]
 }

@@ -153,11 +153,14 @@ test_program() {
   fi
 }
 
-# test_corpora VARIANT: the corpora of the fuzz targets, in this build.
+# test_corpora VARIANT: the corpora of the fuzz targets, in this build. A target without one fails, and so does a corpus without a target.
 test_corpora() {
-  local folder
-  for folder in "$ROOT"/tests/fuzz/corpus/*; do
-    test_program "fuzz/${folder##*/}" env UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_${folder##*/}" "$folder"
+  local target
+  for target in $({
+    fuzz_targets
+    ls "$ROOT/tests/fuzz/corpus"
+  } | sort -u); do
+    test_program "fuzz/$target" env UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$ROOT/build/$1/tests/fuzz/fuzz_$target" "$ROOT/tests/fuzz/corpus/$target"
   done
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "moment.h"
+#include "verdict.h"
 #include "world.h"
 
 struct job {
@@ -27,11 +28,12 @@ static uint64_t seed_of(const struct job_order *order, uint64_t number)
   return order->seeds != NULL ? order->seeds[number] : order->first + number;
 }
 
-static void note(struct job *job, uint64_t seed, const char *text)
+static void note(struct job *job, uint64_t seed, bool is_judged, const char *text)
 {
   struct job_finding *finding = &job->result.findings[job->result.finding_count++];
 
   finding->seed = seed;
+  finding->is_judged = is_judged;
   (void)snprintf(finding->text, sizeof(finding->text), "%s", text);
 }
 
@@ -59,7 +61,7 @@ static void live(const struct job_order *order, struct job *job, int64_t end_us)
     uint64_t seed = seed_of(order, job->at);
 
     if (!world_live(world, seed, order->is_traced)) {
-      note(job, seed, world->finding);
+      note(job, seed, true, world->finding);
     }
     add(&job->result, world);
     if (moment_now().mono_us >= end_us) {
@@ -111,7 +113,7 @@ static void await(const struct job_order *order, struct job *job, int64_t end_us
     (void)snprintf(text, sizeof(text), "the process ended %s %d", WIFSIGNALED(status) ? "by signal" : "with code",
                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     if (job->result.finding_count < JOB_FINDINGS_MAX) {
-      note(job, job->is_done ? 0 : seed_of(order, job->at), text);
+      note(job, job->is_done ? 0 : seed_of(order, job->at), WIFEXITED(status) && WEXITSTATUS(status) == EXIT_INVARIANT, text);
     }
     job->at += order->jobs;
     if (job->is_done || job->result.finding_count == JOB_FINDINGS_MAX || job->at >= order->count || moment_now().mono_us >= end_us) {

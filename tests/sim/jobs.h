@@ -1,4 +1,7 @@
-/* jobs.h - many histories on several processes. A history that ends its process (a broken invariant, a crash) is a finding like any other. */
+/*
+ * jobs.h - many histories on several processes. A history in which the relay's own invariant ends the process is a finding like any other. One whose process ends in
+ * another way (a crash, perhaps of the simulator itself) was judged by nobody, and is told apart.
+ */
 #ifndef SIM_JOBS_H
 #define SIM_JOBS_H
 
@@ -19,6 +22,7 @@ struct job_order {
 
 struct job_finding {
   uint64_t seed;
+  bool is_judged; /* the oracle or an invariant of the relay says that a rule was broken */
   char text[JOB_FINDING_TEXT_MAX];
 };
 

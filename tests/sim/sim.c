@@ -5,6 +5,8 @@
  *   sim --first N --count N        a fixed range
  *   sim --list FILE                the seeds of a file: one a line, and behind it why it is there
  *   sim --seed N                   one history, told line by line
+ *
+ * FOUND and a seed: a rule was broken. ENDED and a seed: the process ended in it, by a signal or with a code that is not the relay's word for a broken invariant.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -204,8 +206,8 @@ static int live_many(struct arguments *arguments)
     (void)snprintf(mutant, sizeof(mutant), " --mutant %s", arguments->mutant);
   }
   for (size_t i = 0; i < result.finding_count; i++) {
-    printf("FOUND seed %" PRIu64 ": %s\n      %s --seed %" PRIu64 "%s\n", result.findings[i].seed, result.findings[i].text, arguments->program,
-           result.findings[i].seed, mutant);
+    printf("%s seed %" PRIu64 ": %s\n      %s --seed %" PRIu64 "%s\n", result.findings[i].is_judged ? "FOUND" : "ENDED", result.findings[i].seed,
+           result.findings[i].text, arguments->program, result.findings[i].seed, mutant);
   }
   return result.finding_count == 0 ? 0 : 1;
 }
