@@ -5,8 +5,8 @@
 # in the table below. All that notice are shown; one is enough. A mutant that nobody notices has survived: a test is missing, and the exit code is 1.
 # To notice is to say what is wrong: a case of a unit test that failed, a rule that a history broke, a scenario's FAILED. Who only ran out of time, or ended in another way,
 # has not judged; that is shown apart, and the exit code is 1, too: a mutant that shows in time alone wants a test that asserts the bound.
-# The first line is all of it without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing. Scenarios of tests/services run on a real
-# Kafka, since the embedded one keeps no place for a static member.
+# The first line is all of it without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing. Scenarios of tests/services, and those whose
+# history has to break, run on a real Kafka, since the embedded one keeps no place for a static member, and appends again what an idempotent producer repeats.
 #
 # --short: no servers, and only what unit tests or the simulator's first histories can notice; ./dev test does so, too. The report of a whole run is
 # build/reports/mutants.md.
@@ -14,10 +14,10 @@
 MUTANT_SIM_HISTORIES=20000 # from seed 1 on and by one process: the same each time
 MUTANT_SIM_SHORT_HISTORIES=1000
 
-#   mutant                        unit tests                      sim   scenarios (folder/name/plugin)
+#   mutant                        unit tests                      sim   scenarios (folder/name/plugin, and with = each guarantee that its history must break)
 MUTANT_TABLE='
     CONFIRM_START_LSN             txn,session                     sim   -
-    CONFIRM_BEFORE_REPORT         session,session_poison          sim   e2e/kafka_down_at_start_and_later/pgoutput
+    CONFIRM_BEFORE_REPORT         session,session_poison          sim   e2e/kafka_down_at_start_and_later/pgoutput,faults/relay_killed_at_random/pgoutput=lost=confirmed
     CONFIRM_UNSENT_LOG            session                         -     -
     KEEPALIVE_OVERTAKES           ledger,ledger_model,session     sim   -
     KEEPALIVE_IN_TRANSACTION      session                         -     -
@@ -102,14 +102,23 @@ mutant_simulate() {
   fi
 }
 
-# mutant_scenario MUTANT FOLDER/NAME/PLUGIN: prints its name when it failed, with the reason that it gave. One that needs what is not here (77) notices nothing, and a
+# mutant_verdict_lacks FILE FOLDER/NAME/PLUGIN=GUARANTEE...: those of which the history checker has found nothing.
+mutant_verdict_lacks() {
+  local guarantees=${2#*=} guarantee
+  [[ $2 == *=* ]] || return 0
+  for guarantee in ${guarantees//=/ }; do
+    jq -e ".findings.$guarantee > 0" "$1" >/dev/null 2>&1 || echo "$guarantee"
+  done
+}
+
+# mutant_scenario MUTANT FOLDER/NAME/PLUGIN[=GUARANTEE...]: prints its name when it failed, with the reason that it gave. One that needs what is not here (77) notices nothing, and a
 # history that could not be judged was not.
 mutant_scenario() {
-  local folder name plugin rc=0 log reason broker=embedded
-  IFS=/ read -r folder name plugin <<<"$2"
+  local folder name plugin rc=0 log reason lacks broker=embedded
+  IFS=/ read -r folder name plugin <<<"${2%%=*}"
   log=$MUTANT_LOGS/$1.$folder.$name.log
   mkdir -p "$MUTANT_RUN/$1.$name"
-  if [ "$folder" = services ]; then
+  if [ "$folder" = services ] || [[ $2 == *=* ]]; then
     broker=kafka
   else
     # Topics of the same names are there from the run before.
@@ -123,7 +132,13 @@ mutant_scenario() {
   reason=$(sed -n '/could not be judged/d; s/^FAILED: //p' "$log" | head -n 1 | cut -c 1-120)
   if [ $rc = 0 ] || [ $rc = 77 ]; then
     return
+  fi
+  lacks=''
+  [ "$1" = NONE ] || lacks=$(mutant_verdict_lacks "$MUTANT_RUN/$1.$name/verdict.json" "$2" | paste -sd ' ')
+  if [ -n "$lacks" ]; then
+    echo "$MUTANT_UNJUDGED $folder/$name, whose history was to break: $lacks"
   elif [ -n "$reason" ]; then
+    [[ $2 != *=* ]] || reason+=" ($(sed 's/^[^=]*=//; s/=/, /g' <<<"$2"))"
     echo "$folder/$name: $reason"
   else
     echo "$MUTANT_UNJUDGED $folder/$name, which $(mutant_end $rc)"
@@ -196,7 +211,7 @@ dev_mutants() {
     say 'starting PostgreSQL and the embedded broker'
     postgres_start postgres
     embedded_broker_start embedded
-    if mutant_columns 4 "${names[@]}" | grep -q ^services/; then
+    if mutant_columns 4 "${names[@]}" | grep -qE '^services/|='; then
       kafka_start kafka
     fi
   fi
