@@ -5,8 +5,8 @@
 # in the table below. All that notice are shown; one is enough. A mutant that nobody notices has survived: a test is missing, and the exit code is 1.
 # To notice is to say what is wrong: a case of a unit test that failed, a rule that a history broke, a scenario's FAILED. Who only ran out of time, or ended in another way,
 # has not judged; that is shown apart, and the exit code is 1, too: a mutant that shows in time alone wants a test that asserts the bound.
-# The first line is all of it without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing. Scenarios of tests/services, and those whose
-# history has to break, run on a real Kafka, since the embedded one keeps no place for a static member, and appends again what an idempotent producer repeats.
+# The first line is all of it without a mutant, for which everything must be quiet: otherwise "noticed" would mean nothing. Scenarios of tests/services run on a real
+# Kafka, since the embedded one keeps no place for a static member.
 #
 # --short: no servers, and only what unit tests or the simulator's first histories can notice; ./dev test does so, too. The report of a whole run is
 # build/reports/mutants.md.
@@ -81,6 +81,16 @@ mutant_unit() {
   fi
 }
 
+# mutant_verdict_lacks FILE FOLDER/NAME/PLUGIN=GUARANTEE...: those of which the history checker has found nothing. Histories that are judged want a
+# real Kafka, too: the embedded one appends again what an idempotent producer repeats.
+mutant_verdict_lacks() {
+  local guarantees=${2#*=} guarantee
+  [[ $2 == *=* ]] || return 0
+  for guarantee in ${guarantees//=/ }; do
+    jq -e ".findings.$guarantee > 0" "$1" >/dev/null 2>&1 || echo "$guarantee"
+  done
+}
+
 # mutant_end CODE: how a program ended, in words.
 mutant_end() {
   case $1 in
@@ -102,16 +112,7 @@ mutant_simulate() {
   fi
 }
 
-# mutant_verdict_lacks FILE FOLDER/NAME/PLUGIN=GUARANTEE...: those of which the history checker has found nothing.
-mutant_verdict_lacks() {
-  local guarantees=${2#*=} guarantee
-  [[ $2 == *=* ]] || return 0
-  for guarantee in ${guarantees//=/ }; do
-    jq -e ".findings.$guarantee > 0" "$1" >/dev/null 2>&1 || echo "$guarantee"
-  done
-}
-
-# mutant_scenario MUTANT FOLDER/NAME/PLUGIN[=GUARANTEE...]: prints its name when it failed, with the reason that it gave. One that needs what is not here (77) notices nothing, and a
+# mutant_scenario MUTANT FOLDER/NAME/PLUGIN: prints its name when it failed, with the reason that it gave. One that needs what is not here (77) notices nothing, and a
 # history that could not be judged was not.
 mutant_scenario() {
   local folder name plugin rc=0 log reason lacks broker=embedded

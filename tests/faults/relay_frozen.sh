@@ -107,7 +107,6 @@ if [ -z "${FAULTS_SHORT:-}" ]; then
   pg "ALTER ROLE relay RESET wal_sender_timeout"
   relay_stop first # its walsender has the patience that it began with
   relay_start first
-  load_start --rate 100 --connections 4
 fi
 
 # Until here it was alone: however often its session ended, nothing comes again of which PostgreSQL had been told.
