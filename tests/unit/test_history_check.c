@@ -330,19 +330,6 @@ Test(history_check, another_lsn_of_a_repetition_is_found)
   script_finds(script, &usual, GUARANTEE_BYTES, 1);
 }
 
-Test(history_check, a_record_without_lsn_is_found_since_nothing_could_be_said_of_its_confirmation)
-{
-  struct script *script = script_new();
-
-  script_event(script, 10, "a1", "a", 1);
-  script_line(
-      script,
-      "{\"t\":1,\"op\":\"read\",\"topic\":\"orders\",\"partition\":0,\"offset\":0,\"append_ms\":11,\"key\":\"a\",\"id\":\"a1\",\"lsn\":null,\"sha256\":\"%s\"}",
-      hash_of("a1").text);
-  script_sample(script, 20, 0x18);
-  script_finds(script, &usual, GUARANTEE_BYTES, 1);
-}
-
 Test(history_check, another_record_where_one_was_read_before_is_found)
 {
   struct script *script = good_history();
