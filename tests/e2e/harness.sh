@@ -26,7 +26,7 @@ set -euo pipefail
 . "$ROOT/tests/dev/servers.sh"
 
 SCENARIO=$(basename "$0" .sh)
-T=$SCENARIO-$PLUGIN-${BUILD##*/} # for topics
+T=$SCENARIO-$PLUGIN-${BUILD##*/}${CDC_MUTANT:+-$CDC_MUTANT} # for topics
 DB=e2e_${SCENARIO}_${PLUGIN} # for PostgreSQL
 SLOT=${DB}_outbox            # the relay's default, as is the publication's name
 

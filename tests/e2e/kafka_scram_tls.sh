@@ -61,10 +61,13 @@ relay_stop
 tls_make "$RUN/other-tls"
 relay_set KAFKA_SSL_CA_LOCATION "$RUN/other-tls/ca.crt"
 insert k 4
+pending=$(wal_end)
 relay_start relay -
-not_ready() {
-  [ "$(relay_get_status /readyz)" = 503 ]
+says_that_it_does_not_trust() {
+  [ -n "$(relay_log relay 'select(.event == "kafka_client" and (.message | test("certificate|handshake"; "i"))) | .ts')" ]
 }
-await 'readiness false with an unknown authority' 30 not_ready
+await "the relay's word on an unknown authority" 30 says_that_it_does_not_trust
+assert_eq 'readiness with an unknown authority' 503 "$(relay_get_status /readyz)"
+! slot_has_confirmed "$pending" || fail 'confirmed what nobody who is trusted has'
 relay_stop
 assert_eq 'records by an unknown broker' 2 "$(read_topic "$topic" | wc -l)"

@@ -17,11 +17,9 @@ relay_set KAFKA_SASL_USERNAME "$KAFKA_USER"
 relay_set KAFKA_SASL_PASSWORD wrong-secret-of-tests
 relay_init
 relay_start relay -
-not_ready() {
-  [ "$(relay_get_status /readyz)" = 503 ]
-}
-await 'readiness false with a wrong password' 20 not_ready
+await_state held relay 60
 relay_get /readyz >readyz.page
+assert_match 'the reason, with a wrong password' '[Aa]uthentication' "$(cat readyz.page)"
 relay_get /status >status.page
 relay_get /metrics >metrics.page
 relay_stop relay TERM

@@ -256,11 +256,13 @@ settle() {
 }
 
 # verdict [OPTION...]: ends load, reader and sampler, and has the history judged; the options are history_check's. The scenario fails with the verdict. With dead letters it
-# has their figures as well: how many there are, and how many other rows had to suffer for theirs (lost, a dead letter, out of order).
+# has their figures as well: how many there are, and how many other rows had to suffer for theirs (lost, a dead letter, out of order). A scenario may go on behind it, by
+# watch_start and load_start: its next verdict is one on the whole history, and its options are those of all that happened.
 verdict() {
   local code=0 files=() file
   load_stop
   watch_stop
+  rm -f "$RUN/rows.jsonl" # of a verdict before this one
   "$FAULTS/fault_writer" --resolve --output "$RUN/rows.jsonl" "$(load_conninfo)" || fail "the table's rows could not be listed"
   for file in writer reader sampler faults rows; do
     [ ! -e "$RUN/$file.jsonl" ] || files+=("$RUN/$file.jsonl")

@@ -43,6 +43,7 @@ figure event_behind_it_after "$(seconds_since "$committed")" s
 await 'confirmation' 60 slot_has_confirmed "$(wal_end)"
 rm watching
 wait $watcher
+assert_number 'seconds without a reply read, of all that were seen' "$(cat silence)" '>' 0
 assert_eq 'values, none of them twice' '1 2 3' "$(cut -d '|' -f 2 records | paste -sd ' ')"
 reconnects=$(relay_get /metrics | awk '/^cdc_relay_reconnects_total\{/ { sum += $NF } END { print sum + 0 }')
 figure rows "$rows" rows

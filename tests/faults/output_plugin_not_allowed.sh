@@ -5,7 +5,7 @@
 # expects: O1 O3 O10
 # tags: matrix
 POSTGRES=own
-OWN_POSTGRES=()
+OWN_POSTGRES=("log_replication_commands = on")
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/faults/campaign.sh
@@ -15,6 +15,14 @@ OWN_POSTGRES=()
   echo "this PostgreSQL has no output_plugin_libraries"
   exit 77
 }
+# looks: how often the relay has asked who the server is, before it judges or streams
+looks() {
+  grep -c 'received replication command: IDENTIFY_SYSTEM' "$RUN/own.log"
+}
+has_looked() {
+  [ "$(looks)" -gt "$1" ]
+}
+
 topic=outbox.event.$T
 topic_create "$topic" 1
 relay_init
@@ -33,6 +41,8 @@ figure detection "$(seconds_since "$began")" s
 problem=$(relay_log relay 'select(.event == "state" and .state == "held") | "\(.code) \(.cause) \(.error)"' | tail -n 1)
 assert_match 'the refusal' "^3 plugin_not_allowed .*output plugin $PLUGIN: .*\"test_decoding\"" "$problem"
 insert k 3
+# A second look begins when the first one has come to nothing.
+await 'two looks' 60 has_looked $(($(looks) + 1))
 assert_eq 'records while the plugin is not allowed' 2 "$(read_topic "$topic" | wc -l)"
 code=0
 relay_command check check || code=$?

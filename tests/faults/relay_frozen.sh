@@ -107,11 +107,19 @@ if [ -z "${FAULTS_SHORT:-}" ]; then
   pg "ALTER ROLE relay RESET wal_sender_timeout"
   relay_stop first # its walsender has the patience that it began with
   relay_start first
-  load_start --rate 100 --connections 4
 fi
 
+# Until here it was alone: however often its session ended, nothing comes again of which PostgreSQL had been told.
+settle
+verdict --only-unconfirmed
+figure 'repeated while there was one relay, all of it unconfirmed' "$(jq .duplicates "$RUN/verdict.json")" records
+
 # While it is frozen another one takes the slot; woken, it finds that it has lost it, and waits.
+watch_start
+load_start --rate 100 --connections 4
 relay_start second standby
+committed=$(grep -c '"op":"commit"' "$RUN/writer.jsonl")
+await 'transactions before the takeover' 30 load_has_committed $((committed + 50))
 freeze 'frozen while another takes over'
 await_state streaming second 60
 some_time 500 1500
@@ -124,4 +132,3 @@ relay_stop first
 relay_stop second
 # What the frozen one had handed to its producer before it lost the slot may be written after it wakes: beside what its successor writes, and before anything new.
 verdict --may-interleave
-figure 'bound of repetitions' 'none, with two relays'

@@ -7,11 +7,19 @@
 # expects: refused, code 4, within one life; a restart accepts; a slot ahead of its server is refused by any
 # tags:
 POSTGRES=own
-OWN_POSTGRES=()
+OWN_POSTGRES=("log_replication_commands = on")
 # shellcheck source=tests/e2e/harness.sh
 . "${BASH_SOURCE[0]%/*}/../e2e/harness.sh"
 # shellcheck source=tests/faults/campaign.sh
 . "$ROOT/tests/faults/campaign.sh"
+
+# looks: how often the relay has asked who the server is, before it judges or streams
+looks() {
+  grep -c 'received replication command: IDENTIFY_SYSTEM' "$RUN/own.log"
+}
+has_looked() {
+  [ "$(looks)" -gt "$1" ]
+}
 
 topic=outbox.event.$T
 topic_create "$topic" 1
@@ -64,6 +72,8 @@ assert_match 'the range' "events from [0-9A-F]+/[0-9A-F]+ to [0-9A-F]+/[0-9A-F]+
 to=$(jq -r .problem.text <<<"$problem" | sed -E 's:.* to ([0-9A-F]+/[0-9A-F]+) may .*:\1:')
 [ "$(pg "SELECT '$to'::pg_lsn >= '$known'::pg_lsn")" = t ] || fail "the range ends before $known: $problem"
 insert k 4
+# A second look begins when the first one has come to nothing.
+await 'two looks' 60 has_looked $(($(looks) + 1))
 assert_eq 'values while held' '1 2 3' "$(values)"
 relay_stop
 

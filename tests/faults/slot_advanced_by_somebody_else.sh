@@ -2,7 +2,7 @@
 # An administrator advances the slot past what the relay has published: pg_replication_slot_advance() while the walsender is away for a moment. The relay holds with code 4
 # and names the range of positions, whose events the table still has: published again by that range, nothing is missing in the end.
 # row: P-12 foreign confirmation by pg_replication_slot_advance()
-# expects: O1 after the documented repair, O8 O10
+# expects: held, code 4, with the range, and nothing confirmed while held; O1 after the documented repair
 # tags: short
 POSTGRES=own
 OWN_POSTGRES=()

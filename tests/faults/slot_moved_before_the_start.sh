@@ -4,7 +4,7 @@
 # holds, and ends. Both times the first one holds with code 4 and names the range, before anything is published or confirmed. In the second case
 # nothing is missing, which only a person can know; what counts is that the held record does not come once more behind newer ones.
 # row: P-12 foreign confirmation between the look at the slot and the start
-# expects: O1 after the documented repair, O3 O4 O8 O10
+# expects: held, code 4, with the range, and nothing confirmed while held; O1 after the documented repair; of what comes then O3 and O4
 # tags: slow
 # build: faults
 # shellcheck source=tests/e2e/harness.sh

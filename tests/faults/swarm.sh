@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Random faults together under load. Each phase draws a subset of the kinds below from the seed, each round one to three of the subset, which begin one after the other, last
 # for a moment together, and end in another order; the next round follows at once. From time to time the relay must catch up with what was written, which is measured.
-# First of all come some pairs that hurt only together, and that chance seldom draws. At the end all is healed and the history judged: with a single relay (odd seeds) also
-# by what was repeated.
+# First of all come some pairs that hurt only together, and that chance seldom draws. In the middle of the time and at its end all is healed and the history judged. In the
+# first half there is a single relay, so that it is judged by what was repeated as well; in the second half another one beside it, and then nothing bounds that.
 #
-#   the relay        killed, restarted, frozen, its wall clock put back or forward (back costs it its producer); every other seed has a second relay beside it
+#   the relay        killed, restarted, frozen, its wall clock put back or forward (back costs it its producer); in the second half another relay beside it
 #   PostgreSQL       walsender or all connections ended, postmaster killed, restarted; its line cut, reset in a message, closed by half, frozen (both ways or one), sliced,
 #                    slow, refused; tables locked, transactions that stay open and are rolled back, a column added, load at full speed
 #   Kafka            killed, restarted (not within `./dev test`); its line cut, frozen, sliced, slow, narrow, refused; requests swallowed, acknowledgements lost
@@ -28,16 +28,7 @@ relay_set POSTGRES_URL "postgresql://relay@${PROXY[postgres]}/$DB"
 # What nobody answers is given up soon, so that more faults fit in a minute.
 relay_set KAFKA_SOCKET_TIMEOUT_MS 2000
 relay_set DELIVERY_DRAIN_TIMEOUT_MS 2000
-# A single relay publishes alone: nothing comes again of which PostgreSQL had been told, but for what it forgot, killed or restarted.
 relays=(first)
-repetitions=(--only-unconfirmed --forgets 'postgres killed' --forgets 'postgres restarted')
-bound='what had not been confirmed'
-if [ $((FAULTS_SEED % 2)) = 0 ]; then
-  relays=(first second)
-  # What a frozen relay had handed to its producer is written when it wakes, beside what its successor writes, and has had confirmed.
-  repetitions=(--may-interleave)
-  bound='none, with two relays'
-fi
 clock() {
   printf '%-32s' "$1" | dd of="$RUN/clock" conv=notrunc status=none
 }
@@ -282,12 +273,30 @@ draw_round() {
   done
 }
 
+rounds=0
+# live SECONDS: rounds under load; then all is healed, since each kind ends with its round, confirmed and read.
+live() {
+  local until=$((SECONDS + $1))
+  while [ $SECONDS -lt $until ]; do
+    [ $((rounds % 24)) != 0 ] || draw_subset
+    draw_round
+    one_round "${round[@]}"
+    loads_reap
+    rounds=$((rounds + 1))
+    if [ $((rounds % 8)) = 0 ]; then
+      catches_up
+    else
+      look_at_relays
+    fi
+  done
+  catches_up
+  settle 120
+}
+
 watch_start
 relay_init
 RELAY_SETTINGS+=("LD_PRELOAD=$ROOT/build/dev/tests/faults/wall_clock.so" "WALL_CLOCK_FILE=$RUN/clock")
-for name in "${relays[@]}"; do
-  relay_launch "$name"
-done
+relay_launch first
 load_start --rate 100 --connections 6 --keys 60 --pause 0.05
 await 'the first transactions' 30 load_has_committed 20
 catches_up
@@ -298,32 +307,25 @@ for pair in "${pairs[@]}"; do
   catches_up
 done
 began=$SECONDS
-rounds=0
-while [ $((SECONDS - began)) -lt "$seconds" ]; do
-  [ $((rounds % 24)) != 0 ] || draw_subset
-  draw_round
-  one_round "${round[@]}"
-  loads_reap
-  rounds=$((rounds + 1))
-  if [ $((rounds % 8)) = 0 ]; then
-    catches_up
-  else
-    look_at_relays
-  fi
-done
-elapsed=$((SECONDS - began))
+live $((seconds / 2))
+# A single relay publishes alone: nothing comes again of which PostgreSQL had been told, but for what it forgot, killed or restarted.
+verdict --only-unconfirmed --forgets 'postgres killed' --forgets 'postgres restarted'
+figure 'faults with one relay' "$faults"
+figure 'repeated with one relay, all of it unconfirmed' "$(jq .duplicates "$RUN/verdict.json")" records
 
-# Healed all of it is by now: each kind ends with its round.
-catches_up
-settle 120
+watch_start
+relays=(first second)
+relay_launch second
+load_start --rate 100 --connections 6 --keys 60 --pause 0.05
+live $((seconds - seconds / 2))
+elapsed=$((SECONDS - began))
 for name in "${relays[@]}"; do
   relay_stop "$name"
 done
-verdict "${repetitions[@]}"
+# What a frozen relay had handed to its producer is written when it wakes, beside what its successor writes, and has had confirmed.
+verdict --may-interleave
 figure 'faults injected' "$faults"
 figure 'faults a minute' $((faults * 60 / elapsed))
-figure 'relays' "${#relays[@]}"
-figure 'bound of repetitions' "$bound"
 sort -n "$RUN/recoveries" >"$RUN/recoveries.sorted"
 figure 'times that it had to catch up' "$(wc -l <"$RUN/recoveries.sorted")"
 figure 'time to catch up p50' "$(awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' "$RUN/recoveries.sorted")" s

@@ -90,3 +90,16 @@ Test(judge_confirmed, before_the_first_such_fault_everything_counts)
   script_read(script, 35, 0, 2, "a", "a2", 0x20);
   script_finds(script, &forgiving, GUARANTEE_DUPLICATES, 1);
 }
+
+Test(judge_confirmed, a_record_without_lsn_is_found_since_nothing_could_be_said_of_its_confirmation)
+{
+  struct script *script = script_new();
+
+  script_event(script, 10, "a1", "a", 1);
+  script_line(
+      script,
+      "{\"t\":1,\"op\":\"read\",\"topic\":\"orders\",\"partition\":0,\"offset\":0,\"append_ms\":11,\"key\":\"a\",\"id\":\"a1\",\"lsn\":null,\"sha256\":\"%s\"}",
+      hash_of("a1").text);
+  script_sample(script, 20, 0x18);
+  script_finds(script, &strict, GUARANTEE_BYTES, 1);
+}
