@@ -219,7 +219,7 @@ static void see_order(const struct bench *bench, const struct row *row, const st
     bench->is_collateral[row - bench->history->rows] = !row->is_poison;
     judge_find(bench->judgement, GUARANTEE_ORDER, "event %s is number %" PRId64 " of its key and came first after number %" PRId64 " (%s)",
                names_text(names, row->id), row->n, key->top->n, place(bench, reading).text);
-  } else if (at < top && row->place > at + 1 && !(bench->options->may_interleave && row->place == top + 1)) {
+  } else if (at < top && row->place > at + 1 && !(bench->options->may_interleave && row->place <= top + 1)) {
     judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s, number %" PRId64 " of its key, follows number %" PRId64 " within a replay (%s)",
                names_text(names, row->id), row->n, key->at->n, place(bench, reading).text);
   }

@@ -21,7 +21,8 @@ struct judge_options {
   const char *forgetful_kinds[FORGETFUL_KINDS_MAX + 1];
   bool is_without_samples;  /* a history without samples of the slot is whole */
   bool may_move_keys;       /* the number of partitions changes: a key may be in several */
-  bool may_interleave;      /* two relays publish at once for a while: a late stretch may end before it has reached what came last */
+  /* Two relays publish at once for a while: a late stretch of one may end anywhere, and the other goes on where it is, which is behind it, and at most one event behind the last. */
+  bool may_interleave;
   const char *dead_letters; /* the topic where rows that are poison belong, and no others; NULL: none */
 };
 

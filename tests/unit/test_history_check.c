@@ -188,6 +188,17 @@ Test(history_check, a_replay_that_ends_early_is_found_unless_two_relays_interlea
   }
 }
 
+/* One relay's late stretch, which ends with a2, and the other's replay from a4 on, which is where PostgreSQL had been told to begin. */
+Test(history_check, a_late_stretch_between_two_relays_may_end_in_the_midst_of_what_is_there)
+{
+  struct script *script = good_history();
+
+  script_read(script, 80, 0, 8, "a", "a2", 0x30);
+  script_read(script, 80, 0, 9, "a", "a4", 0x60);
+  script_read(script, 80, 0, 10, "a", "a5", 0x70);
+  script_finds(script, &(struct judge_options){.may_interleave = true}, GUARANTEE_DUPLICATES, 0);
+}
+
 Test(history_check, a_replay_may_be_cut_short_by_another_one)
 {
   struct script *script = good_history();
