@@ -8,6 +8,7 @@
 #                    reads the transaction before it sends anything, and those of all others begin behind them
 #   debezium_KIND    Debezium Server to Kafka, as the relay, but warm: a JVM makes machine code of what runs often, and grows faster for many seconds. Its slot
 #                    stands BENCH_PEER_WARM_EVENTS before the backlog, in transactions of the same size; rate and CPU begin behind these. The relay's begin with its first record
+#   debezium_KIND_cold  the same process, from its first record on, for as many as the backlog has: how the figures to beat were had
 #
 # Each sets DRAIN_RATE and notes its own figures; drain_compare notes the ratios of one round, since what the machine did meanwhile it did to all.
 # shellcheck disable=SC2034,SC2153,SC2154
@@ -29,7 +30,8 @@ note_drain() {
   note drain "$1" "$2" database_cpu_s_per_million "$3" "$(ticks_per_million "$5" "$BENCH_LOADED")"
 }
 
-# drain_is_whole TOPIC [WARM]: all that was loaded is in Kafka, once, behind so many records that are not measured. Sets DRAIN_RATE by the broker's append times.
+# drain_is_whole TOPIC [WARM]: all that was loaded is in Kafka, once, behind so many records that are not measured. Sets DRAIN_RATE by the broker's append times, and with WARM
+# DRAIN_COLD_RATE, of as many records from the first one on.
 drain_is_whole() {
   local records ms warm=${2:-0} wanted=$((BENCH_LOADED + ${2:-0}))
   "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" drain "$1" "$wanted" $((60 + wanted / 50000)) "$warm" >"$RUN/reader.out" || fail_bench "records are missing: $(cat "$RUN/reader.out")"
@@ -37,6 +39,10 @@ drain_is_whole() {
   [ "$records" = "$wanted" ] || fail_bench "topic $1 holds $records records of $wanted rows"
   ms=$(($(read_value "$RUN/reader.out" last_ms) - $(read_value "$RUN/reader.out" first_ms)))
   DRAIN_RATE=$(compute "$BENCH_LOADED / ($ms + 0.5) * 1000")
+  if [ "$warm" != 0 ]; then
+    ms=$(($(read_value "$RUN/reader.out" cold_last_ms) - $(read_value "$RUN/reader.out" cold_first_ms)))
+    DRAIN_COLD_RATE=$(compute "$BENCH_LOADED / ($ms + 0.5) * 1000")
+  fi
   topic_tool delete "$1" >/dev/null 2>&1 || true
 }
 
@@ -138,25 +144,38 @@ drain_pg_recvlogical() {
   note_drain "$setting" pg_recvlogical "$round" "$(compute "$PEER_CPU_US / $BENCH_LOADED")" "$database_ticks"
 }
 
-# Its CPU counts from when its warm-up was seen to be through: of the records that were not there yet.
+# debezium_mark TOPIC RECORDS: its ticks and records once so many are there, behind those in MARK_TICKS and MARK_RECORDS.
+debezium_mark() {
+  debezium_await "$1" "$2" 300
+  MARK_TICKS+=("$(process_ticks "$BENCH_DEBEZIUM")")
+  MARK_RECORDS+=("$(topic_tool total "$1")")
+}
+
+# debezium_note SETTING SYSTEM ROUND RATE FROM TO: the rate, and the CPU between two marks, of the records that came between them.
+debezium_note() {
+  local records=$((MARK_RECORDS[$6] - MARK_RECORDS[$5]))
+  note drain "$1" "$2" events_per_s "$3" "$4"
+  [ $records -le 0 ] || note drain "$1" "$2" cpu_s_per_million "$3" "$(ticks_per_million $((MARK_TICKS[$6] - MARK_TICKS[$5])) $records)"
+}
+
+# Cold, from its first record on, as many as the backlog has; and warm, the backlog behind the warm-up.
 drain_debezium() {
-  local kind=$1 setting=$2 round=$3 topic slot=copy_debezium begun_ticks begun_records ticks records
+  local kind=$1 setting=$2 round=$3 topic slot=copy_debezium records
+  local -a MARK_TICKS=() MARK_RECORDS=()
   topic=debezium.$kind.$round
   topic_new "$topic"
   slot_copy peer "$slot"
   debezium_start "$kind" "$slot" "$topic"
-  debezium_await "$topic" "$BENCH_PEER_WARM_EVENTS" 240
-  begun_ticks=$(process_ticks "$BENCH_DEBEZIUM")
-  begun_records=$(topic_tool total "$topic")
-  debezium_await "$topic" $((BENCH_PEER_WARM_EVENTS + BENCH_LOADED)) 300
-  ticks=$(process_ticks "$BENCH_DEBEZIUM")
-  records=$((BENCH_PEER_WARM_EVENTS + BENCH_LOADED - begun_records))
+  for records in 1 "$BENCH_LOADED" "$BENCH_PEER_WARM_EVENTS" $((BENCH_PEER_WARM_EVENTS + BENCH_LOADED)); do
+    debezium_mark "$topic" "$records"
+  done
   note drain "$setting" "debezium_$kind" peak_mb "$round" "$(compute "$(status_kb "$BENCH_DEBEZIUM" VmHWM) / 1024")"
   debezium_stop
   slot_drop "$slot"
   drain_is_whole "$topic" "$BENCH_PEER_WARM_EVENTS"
-  note drain "$setting" "debezium_$kind" events_per_s "$round" "$DRAIN_RATE"
-  [ $records -le 0 ] || note drain "$setting" "debezium_$kind" cpu_s_per_million "$round" "$(ticks_per_million $((ticks - begun_ticks)) $records)"
+  DRAIN_RATES[debezium_${kind}_cold]=$DRAIN_COLD_RATE
+  debezium_note "$setting" "debezium_${kind}_cold" "$round" "$DRAIN_COLD_RATE" 0 1
+  debezium_note "$setting" "debezium_$kind" "$round" "$DRAIN_RATE" 2 3
 }
 
 # drain_systems SETTING: who drains it, in the order of odd rounds. Of one large transaction Debezium Server's fastest setting does, since each takes a minute.
@@ -190,7 +209,7 @@ drain_compare() {
   fi
   drain_ratio "$setting" "$round" relay pg_recvlogical
   # The peer reads over TCP alone, with pgoutput alone: its rate of this round goes for the relay's other ways as well.
-  for system in debezium_default debezium_tuned debezium_lean; do
+  for system in debezium_{default,tuned,lean}{,_cold}; do
     if [ -n "${DRAIN_RATES[$system]:-}" ]; then
       DRAIN_PEERS[$system.${setting##* }.$round]=${DRAIN_RATES[$system]}
     fi

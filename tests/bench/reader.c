@@ -3,7 +3,8 @@
  *
  *   reader -b BOOTSTRAP drain TOPIC COUNT SECONDS [WARM]
  *       records, their bytes, and the broker's append times of the first and the last one, which is how long a drain took (the topic needs
- *       message.timestamp.type=LogAppendTime). With WARM the first one is that behind so many, by append time: what a JVM did while it warmed up is no part of it
+ *       message.timestamp.type=LogAppendTime). With WARM the first one is that behind so many, by append time: what a JVM did while it warmed up is no part of it;
+ *       and `cold_first_ms`, `cold_last_ms` are of as many records from the very first one on
  *
  *   reader -b BOOTSTRAP latency TOPIC SKIP SECONDS
  *       from the writer's clock in a payload ("sent_us", before its INSERT) to the moment when the record is here. The first SKIP records are not counted: the
@@ -187,6 +188,7 @@ int main(int argc, char **argv)
   durations_sort(&seen.append_ms);
   if (warm >= 0 && (size_t)warm < seen.append_ms.count) {
     printf("first_ms=%" PRId64 "\nlast_ms=%" PRId64 "\n", seen.append_ms.us[warm], seen.append_ms.us[seen.append_ms.count - 1]);
+    printf("cold_first_ms=%" PRId64 "\ncold_last_ms=%" PRId64 "\n", seen.append_ms.us[0], seen.append_ms.us[seen.append_ms.count - (size_t)warm - 1]);
   }
   durations_done(&seen.append_ms);
   durations_print(&seen.latency, "latency");
