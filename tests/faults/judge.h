@@ -19,8 +19,8 @@ struct judge_options {
   bool is_only_unconfirmed; /* nothing is repeated of which PostgreSQL had been told */
   /* Kinds of faults with which PostgreSQL may forget what it had been told, since it is killed or restarted; NULL behind the last. Told by marks of begin and end. */
   const char *forgetful_kinds[FORGETFUL_KINDS_MAX + 1];
-  bool is_without_samples;  /* a history without samples of the slot is whole */
-  bool may_move_keys;       /* the number of partitions changes: a key may be in several */
+  bool is_without_samples; /* a history without samples of the slot is whole */
+  bool may_move_keys;      /* the number of partitions changes: a key may be in several */
   /* Two relays publish at once for a while: a late stretch of one may end anywhere, and the other goes on where it is, which is behind it, and at most one event behind the last. */
   bool may_interleave;
   const char *dead_letters; /* the topic where rows that are poison belong, and no others; NULL: none */
