@@ -214,7 +214,7 @@ drain_compare() {
       DRAIN_PEERS[$system.${setting##* }.$round]=${DRAIN_RATES[$system]}
     fi
     DRAIN_RATES[$system]=${DRAIN_PEERS[$system.${setting##* }.$round]:-}
-    drain_ratio "$setting" "$round" relay $system
+    drain_ratio "$setting" "$round" relay "$system"
   done
   peer_cpu=$(awk -F '\t' -v s="$setting" -v r="$round" '$2 == s && $3 == "pg_recvlogical" && $4 == "cpu_s_per_million" && $5 == r { print $6 }' "$BENCH_TSV")
   note drain "$setting" relay cpu_ratio_to_pg_recvlogical "$round" "$(compute "$DRAIN_CPU / $peer_cpu")"
