@@ -7,7 +7,8 @@
 #   build/mutants    whether the tests notice each mutant (./dev faults --mutants --short); not with --quick
 #   build/no-faults/VARIANT                              that none of its programs has mutants or crash points
 #   bench/report     tests/bench/report_check.sh         the report of the benchmark, made of values that are known
-#   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers
+#   sim/WHICH        tests/sim                           simulated histories: seeds that once found something, a fixed range, a new one, one under the sanitizers, and
+#                                                        whether one range is the same in one process and in two
 #   e2e/NAME/PLUGIN  tests/e2e/NAME.sh                   on a private PostgreSQL and a broker, which scenarios of a lane share (lanes.sh)
 #   e2e/NAME/PLUGIN/asan                                 once more with the relay of build/asan, for scenarios tagged asan
 #   services/NAME/pgoutput   tests/services/NAME.sh      producers and consumers, on such servers; its line `# plugins: both` makes it both; /asan as above;
@@ -182,11 +183,26 @@ test_histories() {
   fi
 }
 
+# A seed tells the same history wherever it is lived through: one process and two come to one account of the same range, to the last byte and microsecond.
+test_histories_are_the_same() {
+  local one two
+  one=$(test_account_of_histories 1)
+  two=$(test_account_of_histories 2)
+  printf 'one process: %s\ntwo: %s\n' "$one" "$two"
+  [ "$one" = "$two" ] && grep -o 'fingerprint .*' <<<"$one"
+}
+
+# test_account_of_histories PROCESSES: without the time that they took.
+test_account_of_histories() {
+  "$ROOT/build/dev/tests/sim/sim" --first 1 --count 2000 --jobs "$1" | sed -nE 's/^(sim: [0-9]+ histories) in [^;]*; (.*, fingerprint )/\1; \2/p'
+}
+
 # test_simulator quick|all
 test_simulator() {
   test_histories sim/regressions dev --list tests/sim/regression_seeds.txt
   test_histories sim/fixed dev --first 1 --count 10000
   test_histories sim/random dev --seconds 5
+  test_program sim/same test_histories_are_the_same
   [ "$1" = quick ] || test_histories sim/asan asan --first 1000000 --count 400
 }
 

@@ -4,7 +4,7 @@
 # be decoded by that slot, so the way out is the documented one: drop, init, and the rows of the gap once more. wal2json does not look at publications and goes on.
 # From PostgreSQL 18 on the walsender does not stumble: it warns, and goes on without the rows. The relay takes the warning for the error that it was.
 # row: P-24 publication dropped at run time
-# expects: held, code 3, and nothing confirmed of what could not be seen; O1 by the documented way
+# expects: pgoutput is held, code 3, and nothing confirmed of what could not be seen; O1 by the documented way. wal2json: streams on, O1
 # tags: matrix
 # plugins: both
 POSTGRES=own

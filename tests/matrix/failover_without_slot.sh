@@ -43,7 +43,20 @@ assert_eq 'the range begins at or behind the last confirmed position, and ends b
 insert k 5
 assert_eq 'slots that the relay made' 0 "$(pg_in postgres "SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical'")"
 assert_eq 'records while held' 3 "$(read_topic "$topic" | wc -l)"
+
+# A slot that somebody makes there does not have what was written before it: the relay does not take it for its own, and the range begins where the server was promoted.
+pg "SELECT pg_create_logical_replication_slot('$SLOT', '$PLUGIN')" >/dev/null
+moved() {
+  relay_log relay 'select(.event == "state" and .state == "held" and .cause == "slot_moved") | "\(.code) \(.error)"' | tail -n 1
+}
+has_moved() {
+  [ -n "$(moved)" ]
+}
+await 'the refusal of a slot that is not its own' 60 has_moved
+assert_match 'the second refusal' '^4 .*[0-9A-F]+/[0-9A-F]+' "$(moved)"
+assert_eq 'records while held by a slot of somebody' 3 "$(read_topic "$topic" | wc -l)"
 relay_stop
+pg "SELECT pg_drop_replication_slot('$SLOT')" >/dev/null
 
 # As docs/operations.md says.
 code=0

@@ -209,6 +209,10 @@ static int live_many(struct arguments *arguments)
     printf("%s seed %" PRIu64 ": %s\n      %s --seed %" PRIu64 "%s\n", result.findings[i].is_judged ? "FOUND" : "ENDED", result.findings[i].seed,
            result.findings[i].text, arguments->program, result.findings[i].seed, mutant);
   }
+  if (result.histories == 0) {
+    (void)fprintf(stderr, "sim: not one history was lived through\n");
+    return 2;
+  }
   return result.finding_count == 0 ? 0 : 1;
 }
 
