@@ -36,7 +36,7 @@ revision() {
 machine() {
   local cpu
   cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
-  echo "PostgreSQL $(bench_sql -c "SELECT split_part(current_setting('server_version'), ' ', 1)"), Linux $(uname -r), $(nproc) x ${cpu:-$(uname -m)}"
+  echo "PostgreSQL $(bench_sql -c "SELECT split_part(current_setting('server_version'), ' ', 1)"), Linux $(uname -r | cut -d - -f 1), $(nproc) x ${cpu:-$(uname -m)}"
 }
 
 # note FIGURE SETTING SYSTEM METRIC ROUND VALUE: a line of values, with the revision, the day, how many events the value is of (NOTE_EVENTS, where that says anything), and

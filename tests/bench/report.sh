@@ -6,14 +6,14 @@
 # A line per target: figure, metric, system, comparison, bound, words, setting (a pattern of awk). Every setting that fits is judged.
 report_targets() {
   cat <<'TARGETS'
-drain|ratio_to_pg_recvlogical|relay_decode|>=|2|decoding side, of pg_recvlogical to /dev/null (same round)|tcp 1$
-drain|ratio_to_faster_reader|relay_decode|>=|0.85|decoding side, of the faster of a bare reader and pg_recvlogical (same round; of one transaction, of the bare reader)|.
-drain|ratio_to_debezium_lean_cold|relay|>=|3|drain to Kafka over TCP, of Debezium Server tuned and lean, from its first record on, which is how the figure to beat was had (same round, as below)|tcp
-drain|ratio_to_debezium_lean|relay|>=|3|drain to Kafka over TCP, of Debezium Server tuned, lean and warm (same round; it reads with pgoutput over TCP, whatever the relay does, and is measured minutes before or behind it)|tcp
-drain|ratio_to_debezium_lean_cold|relay|>=|4|drain to Kafka over a Unix socket, of Debezium Server tuned and lean, from its first record on, which is how the figure to beat was had (same round, as below)|unix
-drain|ratio_to_debezium_lean|relay|>=|4|drain to Kafka over a Unix socket, of Debezium Server tuned, lean and warm (same round; it reads with pgoutput over TCP, whatever the relay does, and is measured minutes before or behind it)|unix
-drain|cpu_ratio_to_pg_recvlogical|relay|<=|0.5|relay's CPU to Kafka, of pg_recvlogical's (same round)| 1$
-drain|cpu_ratio_to_pg_recvlogical|relay|<=|1|relay's CPU to Kafka, of pg_recvlogical's (same round)| 100$
+drain|ratio_to_pg_recvlogical|relay_decode|>=|2|decoding side / pg_recvlogical to /dev/null|tcp 1$
+drain|ratio_to_faster_reader|relay_decode|>=|0.85|decoding side / the faster of bare reader and pg_recvlogical|.
+drain|ratio_to_debezium_lean_cold|relay|>=|3|drain to Kafka by TCP / lean Debezium Server, cold|tcp
+drain|ratio_to_debezium_lean|relay|>=|3|drain to Kafka by TCP / lean Debezium Server, warm|tcp
+drain|ratio_to_debezium_lean_cold|relay|>=|4|drain to Kafka by Unix socket / lean Debezium Server, cold|unix
+drain|ratio_to_debezium_lean|relay|>=|4|drain to Kafka by Unix socket / lean Debezium Server, warm|unix
+drain|cpu_ratio_to_pg_recvlogical|relay|<=|0.5|relay's CPU to Kafka / pg_recvlogical's| 1$
+drain|cpu_ratio_to_pg_recvlogical|relay|<=|1|relay's CPU to Kafka / pg_recvlogical's| 100$
 drain|cpu_s_per_million|relay|<=|7|relay's CPU to Kafka, s per million events| 1$
 drain|cpu_s_per_million|relay|<=|4.5|relay's CPU to Kafka, s per million events| 100$
 latency|insert_to_reader_p50_ms|relay|<|2|INSERT sent to an independent reader, p50, ms|^1000/s
@@ -27,7 +27,7 @@ start|process_to_first_record_ms|relay|<=|100|start of the process to the broker
 growth|flat_events_per_s|relay|>=|0.95|growth, events/s: slowest of all settings, of the fastest|.
 growth|flat_mb_per_s|relay|>=|0.95|growth, bytes/s where they dominate (10 kB and more): slowest of all settings, of the fastest|.
 growth|flat_peak_mb|relay|>=|0.95|growth: least peak memory of all settings, of the greatest|.
-orders|ratio_to_pgbench|order_service|>=|0.7|orders/s of order-service, of pgbench with the same rows (same round)|.
+orders|ratio_to_pgbench|order_service|>=|0.7|orders/s of order-service / pgbench with the same rows|.
 orders|ratio_to_pgbench|order_service_2n|>=|0.7|the same with twice as many clients|.
 TARGETS
 }
@@ -250,11 +250,14 @@ report_text() {
   # shellcheck disable=SC2016
   printf '# Benchmarks\n\nWritten by %s; what was tried, and why it is so, is in [decisions.md](%s).\n\n' '`./dev bench`' "$1"
   report_machine
-  printf '\n## What is of which revision\n\n'
+  printf '\n## Where each figure comes from\n\n'
   # shellcheck disable=SC2016
-  printf 'Revisions are those of the sources; *earlier*: from before they, or the machine, were kept with each value. What is compared was measured in one run; two lines of this table are not comparable. Events: of a backlog, or written in all.\n\n'
+  printf 'Revisions are those of the sources; *earlier*: from before they, or the machine, were kept with each value. What is compared was measured in one run; do not compare figures from different lines of this table. Events: of a backlog, or written in all.\n\n'
   report_origins
-  printf '\n## Against the targets\n\n| figure | setting | measured | target | |\n|---|---|---|---|---|\n'
+  printf '\n## Against the targets\n\n'
+  # shellcheck disable=SC2016
+  printf 'A slash is a ratio within one round. Of one large transaction the faster reader is the bare one. Debezium Server is tuned and lean, reads with pgoutput over TCP whatever the relay does, and is measured minutes before or behind it; *cold* is from its first record on, as the figure to beat was had, *warm* behind its warm-up ([why both](%s#what-a-benchmark-compares)).\n\n' "$1"
+  printf '| figure | setting | measured | target | |\n|---|---|---|---|---|\n'
   report_verdicts
   printf '\n'
   report_latency

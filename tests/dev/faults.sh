@@ -275,7 +275,7 @@ faults_circumstances() {
   cat <<CIRCUMSTANCES
 - $(date -u +%Y-%m-%d), seed $(jq -r -s 'map(.seed) | unique | join(", ")' "$FAULTS_RESULTS")${FAULTS_SHORT:+, shortened as within \`./dev test\`}$(faults_extent)$([ "$LANES" = 1 ] || echo ", $LANES scenarios at a time")
 - cdc-relay $(jq -r -s 'group_by(.revision) | if length == 1 then .[0][0].revision else map("\(.[0].revision) (\(length) scenarios)") | join(", ") end' "$FAULTS_RESULTS"), PostgreSQL ${version%% *}, Apache Kafka $(kafka_version), librdkafka $(pkg-config --modversion rdkafka)
-- $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)
+- $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r | cut -d - -f 1)
 CIRCUMSTANCES
 }
 
