@@ -81,11 +81,12 @@ verdict --only-unconfirmed
 figure 'recovery p50' "$(sort -n "$RUN/recoveries" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')" s
 figure 'recovery max' "$(sort -n "$RUN/recoveries" | tail -n 1)" s
 figure 'producers made anew' "$reconnects" ''
-# After each of them nobody can go on with the sequence numbers that there are.
+# After each of them nobody can go on with the sequence numbers that there are; after 59 librdkafka does, with an epoch of its own making, where nothing before that batch is
+# unanswered and it was not sent before.
 for code in 45 47 59 90 -1; do
   renewals=$(awk -v code="$code" '$1 == code { sum += $2 } END { print sum + 0 }' "$RUN/renewals")
   figure "of these for $code" "$renewals" ''
-  assert_number "producers made anew for the error $code" "$renewals" '>=' 1
+  [ "$code" = 59 ] || assert_number "producers made anew for the error $code" "$renewals" '>=' 1
 done
 figure duplicates "$(jq .duplicates "$RUN/verdict.json")" records
 relay_stop

@@ -267,7 +267,6 @@ static void end_stream(struct session *session, int64_t limit_us)
 {
   Lsn safe = ledger_safe(session->ledger);
   enum phase before = session->phase;
-  struct problem problem;
 
   session->feedback.reply_is_owed = session->feedback.reply_is_owed || safe > session->feedback.confirmed;
   session_send_feedback(session);
@@ -275,11 +274,7 @@ static void end_stream(struct session *session, int64_t limit_us)
     return; /* broken; or the socket does not take the status yet */
   }
   CRASH_POINT(BEFORE_FINISH);
-  if (stream_finish(session->ports.stream, &problem) == VERDICT_WAIT) {
-    session_enter(session, PHASE_FINISHING, session->now.mono_us + SESSION_FINISH_TIMEOUT_US);
-  } else {
-    session_ended(session);
-  }
+  session_enter(session, PHASE_FINISHING, session->now.mono_us + SESSION_FINISH_TIMEOUT_US);
 }
 
 bool session_is_cut_off(const struct session *session, short stream_events)
