@@ -1,6 +1,6 @@
 /*
  * plot.c - an area of the highest number of unseen events in each column of pixels, so that no peak is lost between two of them; axes with round numbers; each fault a
- * bar over its whole time, at least a line. Colours hold on white and on black.
+ * bar over its whole time, at least a line, or where there are hundreds a column of its kind's colour. Colours hold on white and on black.
  */
 #include "plot.h"
 
@@ -12,6 +12,9 @@
 #include "figures.h"
 
 enum { WIDTH = 960, HEIGHT = 380, LEFT = 76, RIGHT = 24, TOP = 58, BOTTOM = 84, COLUMNS = WIDTH - LEFT - RIGHT, KINDS_MAX = 8 };
+
+/* From so many faults on they are columns of their kind, without a word for each: half a megabyte otherwise for an hour of them. */
+enum { MANY_FAULTS = 300 };
 
 struct plot {
   const struct history *history;
@@ -121,6 +124,31 @@ static void draw_faults(struct plot *plot)
   }
 }
 
+static void draw_many_faults(struct plot *plot)
+{
+  const struct history *history = plot->history;
+  bool is_struck[KINDS_MAX][COLUMNS + 1] = {{false}};
+
+  for (size_t i = 0; i < history->fault_count; i++) {
+    const struct fault *fault = &history->faults[i];
+    size_t kind = kind_index(plot, fault->kind);
+    int last = (int)x_of(plot, fault->end_us) - LEFT;
+
+    for (int column = (int)x_of(plot, fault->begin_us) - LEFT; column <= last; column++) {
+      is_struck[kind][column] = true;
+    }
+  }
+  for (size_t kind = 0; kind < plot->kind_count; kind++) {
+    (void)fprintf(plot->file, "<path stroke=\"%s\" stroke-opacity=\"0.35\" d=\"", colours[kind]);
+    for (int column = 0; column <= COLUMNS; column++) {
+      if (is_struck[kind][column]) {
+        (void)fprintf(plot->file, "M%d.5 %dv%d", LEFT + column, TOP, HEIGHT - TOP - BOTTOM);
+      }
+    }
+    (void)fputs("\"/>\n", plot->file);
+  }
+}
+
 static void draw_axes(const struct plot *plot)
 {
   double seconds = (double)(plot->to_us - plot->from_us) / 1e6, step = round_step(seconds, 8);
@@ -198,7 +226,7 @@ void plot_unseen(const struct history *history, const struct judgement *judgemen
   (void)fprintf(file, "</text>\n<text x=\"%d\" y=\"45\">%zu events, %zu faults, at most %" PRId64 " events unseen at once, %" PRId64 " repeated</text>\n", LEFT,
                 history->row_count, history->fault_count, highest, judgement->repetition_count);
   draw_axes(&plot);
-  draw_faults(&plot);
+  (history->fault_count < MANY_FAULTS ? draw_faults : draw_many_faults)(&plot);
   draw_area(&plot, columns);
   draw_legend(&plot);
   (void)fputs("</svg>\n", file);

@@ -148,3 +148,33 @@ Test(figures, the_drawing_has_a_bar_per_fault_and_the_highest_peak)
   judge_done(&judgement);
   history_done(&history);
 }
+
+Test(figures, many_faults_are_columns_of_their_kind)
+{
+  struct script *script = script_new();
+  struct history history;
+  struct judgement judgement;
+  char *text = NULL;
+  size_t size;
+  FILE *file = open_memstream(&text, &size);
+
+  script_event(script, 500, "e", "a", 1);
+  script_read(script, 9000, 0, 0, "a", "e", 1);
+  for (int i = 0; i < 150; i++) {
+    script_fault(script, 1000, "kill", "begin");
+    script_fault(script, 1000, "kill", "end");
+    script_fault(script, 2000, "stop", "begin");
+    script_fault(script, 2000, "stop", "end");
+  }
+  script_judge(script, &usual, &history, &judgement);
+  plot_unseen(&history, &judgement, "many", file);
+  (void)fclose(file);
+  cr_assert_eq(history.fault_count, 300);
+  cr_assert_eq(count_of(text, "<title>"), 0);
+  cr_assert_eq(count_of(text, "<path stroke="), 2);
+  cr_assert_eq(count_of(text, "v238"), 2);
+  cr_assert_eq(count_of(text, "<rect"), 1 + 3); /* paper, legend */
+  free(text);
+  judge_done(&judgement);
+  history_done(&history);
+}
