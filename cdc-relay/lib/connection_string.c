@@ -271,6 +271,12 @@ static const char *walk_over_options(struct walk *walk, const char *at)
   return NULL;
 }
 
+/* Of the hosts on, before the options. */
+static bool has_at(const char *hosts)
+{
+  return memchr(hosts, '@', strcspn(hosts, "?")) != NULL;
+}
+
 static const char *walk_over_uri(struct walk *walk, const char *authority)
 {
   const char *at = authority;
@@ -293,7 +299,7 @@ static const char *walk_over_uri(struct walk *walk, const char *authority)
     at = sign + 1;
   }
   hosts = at;
-  if (memchr(hosts, '@', strcspn(hosts, "?")) != NULL) {
+  if (has_at(hosts)) {
     return "has an @ too many: in a URI write @ : / ? of a user name or password as %40 %3A %2F %3F";
   }
   if (has_nested(hosts, hosts + strcspn(hosts, "?"), false)) {
@@ -323,6 +329,18 @@ bool connection_string_is_nested(const char *text)
   struct walk walk = {0};
 
   return walk_over(&walk, text) == nested;
+}
+
+bool connection_string_has_stray_at(const char *text)
+{
+  const char *authority = behind_scheme(text);
+  const char *sign;
+
+  if (authority == NULL) {
+    return false;
+  }
+  sign = authority + strcspn(authority, "@/");
+  return has_at(*sign == '@' ? sign + 1 : authority);
 }
 
 const char *connection_string_refusal(const char *text)

@@ -17,6 +17,12 @@ const char *connection_string_refusal(const char *text);
 bool connection_string_is_nested(const char *text);
 
 /*
+ * Whether a URI has an @ too many, whatever else is wrong with it: a password with a raw @ or / ends earlier for libpq than its owner thinks, and its rest becomes
+ * a host, a port or a name of a database, which log lines show.
+ */
+bool connection_string_has_stray_at(const char *text);
+
+/*
  * A copy with `***` in the place of each password, to be freed. Only `***` where the text is refused or has an option that is not known to be harmless: nobody
  * can say then where a password begins and ends.
  */

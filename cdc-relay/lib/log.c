@@ -5,18 +5,27 @@
  *   2024-02-29T23:59:59.007Z INFO  streaming slot=shop_outbox timeline=1
  *
  * Room for the line's end is kept back from the beginning. What does not fit is never half there: a text value ends before the first character that has no
- * room, any other field is left out, and the line says "truncated":true. A line that cannot be written is lost: a log must not stop the program.
+ * room, any other field is left out, and the line says "truncated":true.
+ *
+ * Nothing is written that would have to wait. poll() calls a pipe writable that has room for PIPE_BUF bytes, and a socket that has room for more, so a line is
+ * not longer than that. The descriptor stays as it is, since its flags belong to every process that has it; what remains is that another process may take the
+ * room between poll() and write(). Threads of this one cannot: they write one after the other.
  */
 #include "log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "moment.h"
 #include "utf8.h"
+
+_Static_assert(LOG_LINE_MAX_BYTES <= PIPE_BUF, "a line finds room in a pipe that is writable, and does not mix with others there");
 
 struct line {
   enum log_format format;
@@ -35,6 +44,9 @@ enum { LINE_RESERVE = sizeof(JSON_CUT_END) };
 const char *const log_level_words[] = {"debug", "info", "warn", "error", NULL};
 const char *const log_format_words[] = {"json", "text", NULL};
 static const char *const level_columns[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static int64_t lost; /* lines since the last one that was written; by turn */
 
 /* All of `bytes`, or nothing and false. */
 static bool put(struct line *line, const char *bytes, size_t length)
@@ -189,43 +201,81 @@ static void put_time(struct line *line, int64_t wall_us)
   (void)put_text(line, text);
 }
 
-static void write_out(int fd, const struct line *line)
+static void build(struct line *line, const struct log *log, enum log_level level, const char *event, const struct log_field *fields)
+{
+  bool is_json = log->format == LOG_JSON;
+
+  line->format = log->format;
+  line->truncated = false;
+  line->length = 0;
+
+  (void)put_text(line, is_json ? "{\"ts\":\"" : "");
+  put_time(line, moment_now().wall_us);
+  (void)put_text(line, is_json ? "\",\"level\":\"" : " ");
+  (void)put_text(line, is_json ? log_level_words[level] : level_columns[level]);
+  (void)put_text(line, is_json ? "\",\"event\":\"" : " ");
+  (void)put_escaped(line, span_of_text(event));
+  (void)put_text(line, is_json ? "\"" : "");
+  for (const struct log_field *field = fields; field->type != LOG_FIELD_END && !line->truncated; field++) {
+    put_field(line, field);
+  }
+  if (is_json) {
+    put_end(line, line->truncated ? JSON_CUT_END : JSON_END);
+  } else {
+    put_end(line, line->truncated ? TEXT_CUT_END : TEXT_END);
+  }
+}
+
+static bool has_room(int fd)
+{
+  struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+  int ready;
+
+  do {
+    ready = poll(&poll_fd, 1, 0);
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0 && (poll_fd.revents & POLLOUT) != 0;
+}
+
+static bool write_out(int fd, const struct line *line)
 {
   ssize_t written;
 
   do {
-    written = write(fd, line->bytes, line->length);
+    written = has_room(fd) ? write(fd, line->bytes, line->length) : 0;
   } while (written < 0 && errno == EINTR);
+  return written == (ssize_t)line->length;
 }
 
-void log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields)
+/* What was lost has to be told before anything else is: who reads on must know that something is missing there. */
+static bool tell_lost(const struct log *log)
 {
-  bool is_json = log->format == LOG_JSON;
-  int saved_errno = errno; /* callers log between a failure and its errno */
   struct line line;
 
-  if (level < log->level) {
-    return;
+  if (lost > 0) {
+    build(&line, log, LOG_WARN, "log_lines_lost", (const struct log_field[]){log_int("lines", lost), {.type = LOG_FIELD_END}});
+    if (!write_out(log->fd, &line)) {
+      return false;
+    }
+    lost = 0;
   }
-  line.format = log->format;
-  line.truncated = false;
-  line.length = 0;
+  return true;
+}
 
-  (void)put_text(&line, is_json ? "{\"ts\":\"" : "");
-  put_time(&line, moment_now().wall_us);
-  (void)put_text(&line, is_json ? "\",\"level\":\"" : " ");
-  (void)put_text(&line, is_json ? log_level_words[level] : level_columns[level]);
-  (void)put_text(&line, is_json ? "\",\"event\":\"" : " ");
-  (void)put_escaped(&line, span_of_text(event));
-  (void)put_text(&line, is_json ? "\"" : "");
-  for (const struct log_field *field = fields; field->type != LOG_FIELD_END && !line.truncated; field++) {
-    put_field(&line, field);
+bool log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields)
+{
+  int saved_errno = errno; /* callers log between a failure and its errno */
+  struct line line;
+  bool is_written;
+
+  if (level < log->level) {
+    return true;
   }
-  if (is_json) {
-    put_end(&line, line.truncated ? JSON_CUT_END : JSON_END);
-  } else {
-    put_end(&line, line.truncated ? TEXT_CUT_END : TEXT_END);
-  }
-  write_out(log->fd, &line);
+  build(&line, log, level, event, fields);
+  (void)pthread_mutex_lock(&turn);
+  is_written = tell_lost(log) && write_out(log->fd, &line);
+  lost += is_written ? 0 : 1;
+  (void)pthread_mutex_unlock(&turn);
   errno = saved_errno;
+  return is_written;
 }

@@ -3,6 +3,9 @@
  *
  * A line has `ts`, `level`, `event` (a fixed snake_case name) and fields. No payload and no secret is ever a field. Control characters and bytes that are not
  * UTF-8 are escaped in both formats, so that a line is one line. Written with one write(); a line longer than LOG_LINE_MAX_BYTES is cut in its last field's value.
+ *
+ * A log must not stop the program: a line for which there is no room, because nobody reads the pipe, is lost. The next one that can be written comes behind a line
+ * of its own, `log_lines_lost` with their number, at any level.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -14,7 +17,7 @@
 #include "lsn.h"
 #include "span.h"
 
-enum { LOG_LINE_MAX_BYTES = 8192 };
+enum { LOG_LINE_MAX_BYTES = 4096 }; /* what a pipe takes whole or not at all */
 
 #ifdef LOG_EMERG
 #error "syslog.h has a LOG_DEBUG and a LOG_INFO of its own: include one of the two"
@@ -75,8 +78,8 @@ static inline struct log_field log_bool(const char *name, bool value)
   return (struct log_field){.name = name, .type = LOG_FIELD_BOOL, .integer = value};
 }
 
-/* Writes one line; `fields` ends with LOG_FIELD_END. Use the macro. May block on stderr. */
-void log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields);
+/* Writes one line; `fields` ends with LOG_FIELD_END. Use the macro. False: the line is lost. Any thread. */
+bool log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields);
 
 /* log_event(&log, LOG_INFO, "streaming", log_text("slot", slot), log_int("timeline", 1)); */
 #define log_event(log, level, event, ...) log_write((log), (level), (event), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_FIELD_END}})

@@ -44,4 +44,22 @@ static inline bool span_is(struct span span, const char *text)
   return span_equals(span, span_of_text(text));
 }
 
+/* A character below the blank, or DEL: none of them stands in a name. */
+static inline bool span_has_control(struct span span)
+{
+  for (size_t i = 0; i < span.length; i++) {
+    if ((unsigned char)span.data[i] < 0x20 || span.data[i] == 0x7f) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static inline bool span_ends_with(struct span span, const char *end)
+{
+  size_t length = strlen(end);
+
+  return span.length >= length && memcmp(span.data + span.length - length, end, length) == 0;
+}
+
 #endif

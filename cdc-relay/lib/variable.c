@@ -14,14 +14,13 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "connection_string.h"
+#include "small_file.h"
 #include "span.h"
 #include "utf8.h"
 #include "variable_priv.h"
@@ -61,25 +60,6 @@ const char *variable_file(const struct variable *variable, char ret_name[VARIABL
 
 /* --- files --- */
 
-/* Reads up to `size` bytes; the count, or -1 with errno. */
-static ssize_t read_whole(int fd, char *buffer, size_t size)
-{
-  size_t length = 0;
-
-  while (length < size) {
-    ssize_t count = read(fd, buffer + length, size - length);
-
-    if (count == 0) {
-      break;
-    }
-    if (count < 0 && errno != EINTR) {
-      return -1;
-    }
-    length += count > 0 ? (size_t)count : 0;
-  }
-  return (ssize_t)length;
-}
-
 /* What is in the buffer as a text for the process's whole life, less a newline at its end; NULL: *ret_refusal says why not. */
 static char *take_text(const char *buffer, size_t length, const char **ret_refusal)
 {
@@ -103,42 +83,18 @@ static char *take_text(const char *buffer, size_t length, const char **ret_refus
   return text;
 }
 
-/* Opened without blocking: a FIFO in the place of a file must not stop the program. */
 static char *file_text(const char *path, const char *file_variable_name, struct problem_list *problems)
 {
-  const size_t size = VARIABLE_VALUE_MAX_BYTES + 3; /* \r, \n, and one that is too many */
-  const char *refusal = NULL;
-  struct stat status;
-  char *buffer = NULL, *text = NULL;
-  ssize_t length;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct small_file file;
+  const char *refusal = small_file_read(path, VARIABLE_VALUE_MAX_BYTES + 2, &file); /* and a line's end */
+  char *text = NULL;
 
-  if (fd < 0) {
-    refusal = strerror(errno);
-    goto done;
+  if (refusal == NULL) {
+    text = take_text(file.bytes, file.length, &refusal);
+    small_file_done(&file);
   }
-  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    refusal = "not a regular file";
-    goto done;
-  }
-  buffer = malloc(size);
-  if (buffer == NULL) {
-    abort();
-  }
-  length = read_whole(fd, buffer, size);
-  if (length < 0) {
-    refusal = strerror(errno);
-  } else {
-    text = take_text(buffer, (size_t)length, &refusal);
-  }
-  explicit_bzero(buffer, size);
-done:
   if (refusal != NULL) {
     problem_list_add(problems, file_variable_name, "could not read file \"%s\": %s", path, refusal);
-  }
-  free(buffer);
-  if (fd >= 0) {
-    (void)close(fd);
   }
   return text;
 }

@@ -98,8 +98,8 @@ Test(config_connection_text, what_libpq_refuses_is_told_without_the_string)
 Test(config_connection_text, a_password_that_would_end_early_is_refused_before_its_rest_is_taken_for_a_host)
 {
   static const char *const refused[] = {
-      "postgresql://u:pa@ssw0rd@host/db",   "postgresql://u:pa/ssw0rd@host/db",       "postgres://u:12/ssw0rd@host:1/db",
-      "dbname=postgres://u:ssw0rd@host/db", "host=h dbname='user=u password=ssw0rd'",
+      "postgresql://u:pa@ssw0rd@host/db", "postgresql://u:pa?s@sw0rd@host/db",  "postgresql://u:pa/ssw0rd@host/db",
+      "postgres://u:12/ssw0rd@host:1/db", "dbname=postgres://u:ssw0rd@host/db", "host=h dbname='user=u password=ssw0rd'",
   };
   static const char *const accepted[] = {
       "postgresql://u:pa%40ssw0rd@host/db",

@@ -173,6 +173,22 @@ Test(connection_string, knows_what_is_nested_from_what_is_broken)
   cr_expect_not(connection_string_is_nested("ssw0rd"));
 }
 
+Test(connection_string, knows_an_at_that_is_too_many_whatever_else_is_wrong)
+{
+  static const char *const stray[] = {"postgres://u:p@ssw0rd@h/db", "postgres://u:p/ssw0rd@h/db",  "postgres://u:p ssw0rd@1@h/db",
+                                      "postgres://u:p%@ssw0rd@h",   "postgres://u:p?ss@w0rd@h/db", "postgres://u:p@h1,u:p@h2/db"};
+  static const char *const sound[] = {"postgres://u:ssw0rd@h/db", "postgres://u:p?ssw0rd@h/db", "postgres://u@h/db?application_name=a@b",
+                                      "postgres://h/db",          "host=h user=u@x@y",          "a@b@c"};
+
+  for (size_t i = 0; i < sizeof(stray) / sizeof(stray[0]); i++) {
+    cr_expect(connection_string_has_stray_at(stray[i]), "%s", stray[i]);
+    cr_expect_not_null(connection_string_refusal(stray[i]));
+  }
+  for (size_t i = 0; i < sizeof(sound) / sizeof(sound[0]); i++) {
+    cr_expect_not(connection_string_has_stray_at(sound[i]), "%s", sound[i]);
+  }
+}
+
 /* As strcat(), within the text. */
 static void append(char *text, size_t size, const char *more)
 {

@@ -111,3 +111,10 @@ Test(dead_letter, dead_letter_of_a_dead_letter_has_each_reason_once_and_the_newe
   cr_assert(span_is(header(&again, DEAD_LETTER_REASON), "too_large"));
   cr_assert(span_is(header(&again, DEAD_LETTER_TOPIC), "d"));
 }
+
+Test(dead_letter, reason_is_the_publishers_cause_where_there_is_a_word_for_it)
+{
+  cr_assert_eq(dead_letter_reason(&(struct problem){.cause = "too_large"}), ROUTE_REASON_TOO_LARGE);
+  cr_assert_eq(dead_letter_reason(&(struct problem){.cause = "no_partition"}), ROUTE_REASON_BAD_PARTITION);
+  cr_assert_eq(dead_letter_reason(&(struct problem){.cause = "invalid_record"}), ROUTE_REASON_REFUSED_BY_BROKER);
+}

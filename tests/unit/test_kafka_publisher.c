@@ -1,6 +1,6 @@
 /*
- * test_kafka_publisher.c - the at-least-once publisher on librdkafka's MOCK cluster (kafka_bench.h says what that is worth): order, reports, backpressure,
- * what arrives. Breaking and beginning anew is in test_kafka_publisher_breaks.c.
+ * test_kafka_publisher.c - the at-least-once publisher on librdkafka's MOCK cluster (kafka_bench.h says what that is worth): order, reports, what arrives.
+ * A full queue is in test_kafka_publisher_full.c, breaking and beginning anew in test_kafka_publisher_breaks.c.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -131,42 +131,6 @@ Test(kafka_publisher, report_wakes_the_loop_without_the_help_of_the_timer)
       cr_assert_eq(publisher_reports(bench.publisher, 100, count_reports, &reports, &problem), VERDICT_OK);
     }
   }
-}
-
-/* ---- backpressure ---- */
-
-Test(kafka_publisher, full_queue_says_wait_while_the_broker_is_down_and_nothing_is_lost)
-{
-  struct record record = kafka_bench_record("t", "key", "value");
-  struct publisher_figures figures;
-  struct problem problem;
-  enum verdict verdict;
-  int accepted = 0;
-
-  kafka_bench_topic(&bench, "t", 1);
-  kafka_bench_set(&bench, "queue.buffering.max.messages", "50");
-  kafka_bench_set(&bench, "reconnect.backoff.max.ms", "200");
-  kafka_bench_open(&bench);
-  kafka_bench_prove(&bench, &record);
-  cr_assert_eq(rd_kafka_mock_broker_set_down(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
-  kafka_bench_wait_connected(&bench, false);
-  while ((verdict = publisher_publish(bench.publisher, &record, (uint64_t)accepted, &problem)) == VERDICT_OK) {
-    accepted++;
-    cr_assert_leq(accepted, 50);
-  }
-  cr_assert_eq(verdict, VERDICT_WAIT);
-  cr_assert_eq(accepted, 50);
-  publisher_figures(bench.publisher, &figures);
-  cr_assert_eq(figures.max_events, 50);
-  cr_assert_eq(figures.queue_events, 50);
-  cr_assert_eq(figures.queue_bytes, INT64_C(50) * 8);
-  cr_assert_eq(rd_kafka_mock_broker_set_up(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
-  kafka_bench_publish(&bench, &record, 50);
-  cr_assert_eq(kafka_bench_wait_reports(&bench, 51), VERDICT_OK);
-  cr_assert_eq(bench.outcomes[REPORT_DELIVERED], 51);
-  publisher_figures(bench.publisher, &figures);
-  cr_assert_eq(figures.queue_events, 0);
-  cr_assert_eq(figures.queue_bytes, 0);
 }
 
 /* ---- connected or not ---- */

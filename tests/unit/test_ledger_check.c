@@ -3,6 +3,7 @@
  * field in a child process, and expects the child to end with code 70 and one line that names the invariant.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -148,4 +149,27 @@ Test(ledger_check, a_line_that_is_too_long_is_cut_and_still_ends)
   cr_assert_geq(length, INVARIANT_LINE_MAX_BYTES - 2);
   cr_assert_leq(length, INVARIANT_LINE_MAX_BYTES);
   cr_assert_eq(line[length - 1], '\n');
+}
+
+Test(ledger_check, a_pipe_that_nobody_reads_does_not_keep_the_process)
+{
+  char bytes[4096] = {0};
+  int ends[2];
+  int status = 0;
+  pid_t child;
+
+  cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
+  while (write(ends[1], bytes, sizeof(bytes)) > 0) {
+  }
+  cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
+  child = fork();
+  cr_assert_geq(child, 0);
+  if (child == 0) {
+    (void)alarm(10);
+    (void)dup2(ends[1], STDERR_FILENO);
+    invariant_broken("I1", "nobody reads this");
+  }
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  cr_assert(WIFEXITED(status), "it waited");
+  cr_assert_eq(WEXITSTATUS(status), EXIT_INVARIANT);
 }

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <sys/socket.h>
@@ -288,7 +289,7 @@ Test(log, a_cut_never_splits_an_escape_or_a_character)
       json = caught_json(&catcher);
       cr_assert(json_is_true(json_object_get(json, "truncated")));
       text = text_of(json, "v") + shift;
-      cr_assert(strlen(text) > 1000);
+      cr_assert(strlen(text) > LOG_LINE_MAX_BYTES / 8);
       cr_assert_eq(strlen(text) % strlen(cases[i].json), 0);
       for (; *text != '\0'; text += strlen(cases[i].json)) {
         cr_assert_eq(strncmp(text, cases[i].json, strlen(cases[i].json)), 0);
@@ -326,6 +327,89 @@ Test(log, errno_survives_and_a_lost_line_does_no_harm)
   errno = ENOENT;
   log_event(&log, LOG_INFO, "x");
   cr_assert_eq(errno, ENOENT);
+}
+
+/* ---- a log that nobody reads ---- */
+
+/* Writes until far more was said than there is room for, in lines of all lengths; how many were taken. */
+static int overfill(const struct log *log)
+{
+  static char value[LOG_LINE_MAX_BYTES];
+  int taken = 0;
+
+  memset(value, 'v', sizeof(value));
+  for (size_t i = 0; i < 1000; i++) {
+    taken += log_event(log, LOG_ERROR, "x", log_span("v", span_of(value, i * 37 % sizeof(value)))) ? 1 : 0;
+  }
+  return taken;
+}
+
+/* The next whole line, less its newline; static. NULL: there is no more. */
+static const char *next_line(int fd)
+{
+  static char line[LOG_LINE_MAX_BYTES];
+  size_t length = 0;
+
+  while (length < sizeof(line) && read(fd, line + length, 1) == 1) {
+    if (line[length] == '\n') {
+      line[length] = '\0';
+      return line;
+    }
+    length++;
+  }
+  cr_assert_eq(length, 0, "half a line");
+  return NULL;
+}
+
+static void loses_lines_and_says_how_many(int read_fd, int write_fd)
+{
+  const struct log log = {.level = LOG_ERROR, .format = LOG_TEXT, .fd = write_fd};
+  int flags = fcntl(write_fd, F_GETFL);
+  int taken = overfill(&log);
+  char expected[64];
+
+  cr_assert(taken > 0 && taken < 1000, "%d lines were taken", taken);
+  cr_assert_eq(flags & O_NONBLOCK, 0);
+  cr_assert_eq(fcntl(write_fd, F_GETFL), flags, "the flags are not ours alone");
+  cr_assert_eq(fcntl(read_fd, F_SETFL, O_NONBLOCK), 0);
+  for (int i = 0; i < taken; i++) {
+    const char *line = next_line(read_fd);
+
+    cr_assert_not_null(line, "%d of %d lines", i, taken);
+    cr_assert_not_null(strstr(line, " ERROR x v="));
+  }
+  cr_assert_null(next_line(read_fd));
+  cr_assert(log_event(&log, LOG_ERROR, "y"));
+  cr_assert(log_event(&log, LOG_ERROR, "z"));
+  (void)snprintf(expected, sizeof(expected), " WARN  log_lines_lost lines=%d", 1000 - taken);
+  cr_assert_str_eq(strchr(next_line(read_fd), ' '), expected);
+  cr_assert_str_eq(strchr(next_line(read_fd), ' '), " ERROR y");
+  cr_assert_str_eq(strchr(next_line(read_fd), ' '), " ERROR z");
+  cr_assert_null(next_line(read_fd));
+}
+
+Test(log, a_pipe_that_nobody_reads_loses_lines_and_says_how_many, .timeout = 20)
+{
+  int fds[2];
+
+  cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+  loses_lines_and_says_how_many(fds[0], fds[1]);
+}
+
+Test(log, a_socket_that_nobody_reads_loses_lines_and_says_how_many, .timeout = 20)
+{
+  int fds[2];
+
+  cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  loses_lines_and_says_how_many(fds[0], fds[1]);
+}
+
+Test(log, a_line_below_the_level_is_not_lost)
+{
+  const struct log log = {.level = LOG_WARN, .format = LOG_JSON, .fd = -1};
+
+  cr_assert(log_event(&log, LOG_INFO, "x"));
+  cr_assert_not(log_event(&log, LOG_WARN, "x"));
 }
 
 Test(log, levels_have_the_names_of_the_configuration)

@@ -108,6 +108,19 @@ Test(sender, the_log_gets_a_line_per_notice_with_the_place_of_its_event)
   (void)close(ends[1]);
 }
 
+/* The log is the way out here: what it did not take was not sent. */
+Test(sender, a_log_that_takes_nothing_is_a_way_out_that_is_broken)
+{
+  const struct sender_settings settings = {.kind = SENDER_LOG, .fail_prefix = "-"};
+  const struct log nowhere = {.level = LOG_INFO, .format = LOG_JSON, .fd = -1};
+  struct sender *sender;
+  struct problem problem;
+
+  cr_assert_eq(sender_open(&settings, &nowhere, &sender, &problem), VERDICT_OK);
+  cr_assert_eq(sender_send(sender, &notice, &problem), VERDICT_RETRY);
+  sender_close(sender);
+}
+
 Test(sender, a_full_disk_passes_and_a_missing_folder_does_not)
 {
   const struct sender_settings full = {.kind = SENDER_FILE, .file = "/dev/full", .fail_prefix = "-"};

@@ -1,6 +1,7 @@
 /* invariant.c - says which invariant broke, and ends the process there and then. Allocates nothing, touches no state. */
 #include "ack/invariant.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static size_t fitted(int wanted, size_t room)
 
 void invariant_broken(const char *name, const char *format, ...)
 {
+  struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
   char line[INVARIANT_LINE_MAX_BYTES];
   const size_t room = sizeof(line) - 1; /* one byte is kept for the newline */
   size_t used;
@@ -27,8 +29,8 @@ void invariant_broken(const char *name, const char *format, ...)
   used += fitted(vsnprintf(line + used, room - used, format, arguments), room - used);
   va_end(arguments);
   line[used++] = '\n';
-  if (write(STDERR_FILENO, line, used) < 0) {
-    /* Nobody listens; the exit code has to say it alone. */
+  if (poll(&log, 1, 0) <= 0 || write(STDERR_FILENO, line, used) < 0) {
+    /* Nobody listens; the exit code has to say it alone, and must not wait for room in a pipe. */
   }
   _Exit(EXIT_INVARIANT);
 }

@@ -180,10 +180,12 @@ static enum verdict publish(struct backlog *backlog, const struct record *record
   return verdict;
 }
 
-static enum verdict publish_alone(struct backlog *backlog, const struct record *record, struct problem *problem)
+/* *ret_reason: of POISON. */
+static enum verdict publish_alone(struct backlog *backlog, const struct record *record, enum route_reason *ret_reason, struct problem *problem)
 {
   enum verdict verdict = publish(backlog, record, problem);
 
+  *ret_reason = verdict == VERDICT_POISON ? dead_letter_reason(problem) : ROUTE_REASON_REFUSED_BY_BROKER;
   if (verdict == VERDICT_OK && backlog->batch == 1) {
     verdict = await_reports(backlog, problem);
     backlog->verdict = VERDICT_OK;
@@ -209,7 +211,7 @@ static enum verdict bury(struct backlog *backlog, enum route_reason reason, cons
   }
   report_warning(NULL, "a row becomes a dead letter in topic %s (%s): %s", outbox->dead_letter_topic, cause.reason, cause.error);
   dead_letter_build(row, &cause, outbox->dead_letter_topic, &backlog->arena, &letter);
-  verdict = publish_alone(backlog, &letter, problem);
+  verdict = publish_alone(backlog, &letter, &reason, problem);
   return verdict == VERDICT_POISON ? VERDICT_FATAL : verdict;
 }
 
@@ -255,8 +257,7 @@ static enum verdict carry_row(struct backlog *backlog, const PGresult *row, stru
                        backlog->config->outbox[backlog->entry].table);
   }
   if (verdict == VERDICT_OK) {
-    verdict = publish_alone(backlog, &record, problem);
-    reason = ROUTE_REASON_REFUSED_BY_BROKER;
+    verdict = publish_alone(backlog, &record, &reason, problem);
   }
   if (verdict == VERDICT_POISON) {
     verdict = bury(backlog, reason, &record, problem);

@@ -66,7 +66,6 @@ static void report_obstacle(void *context, const struct problem *problem)
   }
 }
 
-/* Whether a row was ever written to one of the tables, as far as the server remembers. */
 /*
  * Whether a slot may have been here before. Statistics can be lost (a crash, a reset): only a table that was never vacuumed or analyzed and shows no insert is
  * certain to be new. Messages leave no trace: beside a table they are judged by it, alone they always may have been.

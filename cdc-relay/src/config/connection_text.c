@@ -71,38 +71,14 @@ static bool has_password(const PQconninfoOption *options)
   return false;
 }
 
-/*
- * A password with a raw `@` or `/` ends earlier for libpq than its owner thinks, and its rest becomes a host, a port or a database name, which log lines show.
- * In a URI each `@` but the one behind the password, and any behind the hosts, has to be written %40.
- */
-static bool has_stray_at(const char *url)
-{
-  const char *authority = strstr(url, "://");
-  size_t length;
-  size_t count = 0;
-
-  if (!is_uri(url)) {
-    return false;
-  }
-  authority += 3;
-  length = strcspn(authority, "/?");
-  for (size_t i = 0; i < length; i++) {
-    count += authority[i] == '@';
-  }
-  return count > 1 || memchr(authority + length, '@', strcspn(authority + length, "?")) != NULL;
-}
-
 const char *connection_text_refusal(const char *url, struct texts *texts)
 {
   char *words = NULL;
   PQconninfoOption *options;
   const char *refusal = NULL;
 
-  if (connection_string_is_nested(url)) {
+  if (connection_string_is_nested(url) || connection_string_has_stray_at(url)) {
     return connection_string_refusal(url);
-  }
-  if (has_stray_at(url)) {
-    return "has an @ too many: in a URI write @ : / ? of a user name or password as %40 %3A %2F %3F";
   }
   options = PQconninfoParse(url, &words);
 

@@ -1,18 +1,10 @@
-/*
- * file_text.c - reads small files into a pool. The buffer on the way is overwritten, as the file may hold a secret. Opened without blocking, so that a FIFO in
- * the place of a file cannot stop the relay.
- */
+/* file_text.c - reads small files into a pool. */
 #include "config/file_text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config/config.h"
+#include "small_file.h"
 #include "utf8.h"
 
 static enum verdict refuse(struct problem *problem, const char *path, const char *reason)
@@ -20,60 +12,22 @@ static enum verdict refuse(struct problem *problem, const char *path, const char
   return problem_set(problem, VERDICT_RETRY, EXIT_USAGE, "file_unreadable", "could not read file \"%s\": %s", path, reason);
 }
 
-/* Reads up to `size` bytes; the count, or -1 with errno. */
-static ssize_t read_whole(int fd, char *buffer, size_t size)
-{
-  size_t length = 0;
-
-  while (length < size) {
-    ssize_t count = read(fd, buffer + length, size - length);
-
-    if (count < 0 && errno == EINTR) {
-      continue;
-    }
-    if (count < 0) {
-      return -1;
-    }
-    if (count == 0) {
-      break;
-    }
-    length += (size_t)count;
-  }
-  return (ssize_t)length;
-}
-
 enum verdict file_text_read(const char *path, size_t max_bytes, struct texts *texts, const char **ret_text, size_t *ret_length, struct problem *problem)
 {
   enum verdict verdict = VERDICT_OK;
-  char *buffer = NULL;
-  struct stat status;
-  ssize_t length;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct small_file file;
+  const char *refusal = small_file_read(path, max_bytes, &file);
 
-  if (fd < 0) {
-    return refuse(problem, path, strerror(errno));
+  if (refusal != NULL) {
+    return refuse(problem, path, refusal);
   }
-  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    verdict = refuse(problem, path, "not a regular file");
-    goto done;
-  }
-  buffer = malloc(max_bytes + 1);
-  if (buffer == NULL) {
-    abort();
-  }
-  length = read_whole(fd, buffer, max_bytes + 1);
-  if (length < 0) {
-    verdict = refuse(problem, path, strerror(errno));
-  } else if ((size_t)length > max_bytes) {
+  if (file.length > max_bytes) {
     verdict = problem_set(problem, VERDICT_RETRY, EXIT_USAGE, "file_unreadable", "could not read file \"%s\": larger than %zu bytes", path, max_bytes);
   } else {
-    *ret_text = texts_copy(texts, buffer, (size_t)length);
-    *ret_length = (size_t)length;
+    *ret_text = texts_copy(texts, file.bytes, file.length);
+    *ret_length = file.length;
   }
-  explicit_bzero(buffer, length < 0 ? max_bytes + 1 : (size_t)length); /* not more: it would touch a megabyte for a file of a hundred bytes */
-done:
-  free(buffer);
-  (void)close(fd);
+  small_file_done(&file);
   return verdict;
 }
 

@@ -173,13 +173,6 @@ static void unknown_name(struct settings *settings, enum setting_section section
 
 /* --- Debezium's block --- */
 
-static bool ends_with(const char *text, const char *end)
-{
-  size_t length = strlen(text), end_length = strlen(end);
-
-  return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
 /* Cuts `transforms.<name>.` off *name. False: nothing is left to do, the name is dealt with. */
 static bool strip_transform(struct settings *settings, size_t entry, const char **name, struct origin origin, struct raw_value value)
 {
@@ -203,7 +196,7 @@ static bool strip_transform(struct settings *settings, size_t entry, const char 
   *name = dot + 1;
   if (strcmp(*name, "type") == 0) {
     type = value.json != NULL ? json_string_value(value.json) : value.text;
-    if (type == NULL || !ends_with(type, "EventRouter")) {
+    if (type == NULL || !span_ends_with(span_of_text(type), "EventRouter")) {
       origin_problem(settings->problems, path, origin,
                      "only the outbox event router (io.debezium.transforms.outbox.EventRouter) is understood, no other transform");
     }

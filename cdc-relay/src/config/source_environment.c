@@ -19,13 +19,6 @@ static const char prefix[] = "CDC_RELAY_";
 
 enum { VARIABLE_MAX_BYTES = 256 };
 
-static bool ends_with(const char *text, const char *end)
-{
-  size_t length = strlen(text), end_length = strlen(end);
-
-  return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
 /* Whether `variable` is the environment's spelling of `name`, itself (0) or with _FILE behind (1); else -1. */
 static int spells(const char *variable, const char *name)
 {
@@ -78,14 +71,15 @@ static bool is_of_kubernetes(const char *variable, const char *value)
   if (snprintf(name, sizeof(name), "_%s", variable) >= (int)sizeof(name)) {
     return false;
   }
-  if (ends_with(name, "_SERVICE_HOST") || ends_with(name, "_SERVICE_PORT")) {
+  if (span_ends_with(span_of_text(name), "_SERVICE_HOST") || span_ends_with(span_of_text(name), "_SERVICE_PORT")) {
     return true;
   }
   service_port = strstr(name, "_SERVICE_PORT_");
   if (service_port != NULL && service_port[strlen("_SERVICE_PORT_")] != '\0') {
     return true;
   }
-  if (ends_with(name, "_PORT") && (strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0 || strncmp(value, "sctp://", 7) == 0)) {
+  if (span_ends_with(span_of_text(name), "_PORT") &&
+      (strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0 || strncmp(value, "sctp://", 7) == 0)) {
     return true;
   }
   for (const char *port = strstr(name, "_PORT_"); port != NULL; port = strstr(port + 1, "_PORT_")) {
@@ -144,7 +138,7 @@ static void offer(struct nearest *nearest, const char *section, const char *name
   (void)snprintf(path, sizeof(path), "%s%s%s", prefix, section, name);
   environment_name(path, candidate, sizeof(candidate));
   nearest_offer(nearest, candidate);
-  if (ends_with(nearest->wanted, "_FILE")) {
+  if (span_ends_with(span_of_text(nearest->wanted), "_FILE")) {
     (void)strncat(candidate, "_FILE", sizeof(candidate) - strlen(candidate) - 1);
     nearest_offer(nearest, candidate);
   }

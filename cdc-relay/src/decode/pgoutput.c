@@ -31,6 +31,7 @@
 struct pgoutput {
   struct decoder decoder;
   struct relation_store relations;
+  uint64_t kept_version; /* of the mutant RELATIONS_KEPT alone: up to which version shapes are of an older session */
 };
 
 /* What a message is read with; a failed read answers zero, nothing or an empty name, and the message is judged at its end. */
@@ -175,14 +176,11 @@ static enum verdict read_type(struct message *message, struct change *change)
   return VERDICT_OK;
 }
 
-/* RELATIONS_KEPT: up to which version shapes are of an older session. */
-static uint64_t kept_version;
-
-static bool is_kept(const struct relation_store *relations, uint32_t id)
+static bool is_kept(const struct pgoutput *pgoutput, uint32_t id)
 {
-  const struct relation *known = relation_store_find(relations, id);
+  const struct relation *known = relation_store_find(&pgoutput->relations, id);
 
-  return known != NULL && known->version <= kept_version;
+  return known != NULL && known->version <= pgoutput->kept_version;
 }
 
 static enum verdict read_relation(struct message *message, struct change *change)
@@ -212,7 +210,7 @@ static enum verdict read_relation(struct message *message, struct change *change
   if (reader->has_failed || left(reader) != 0) {
     return VERDICT_OK; /* judged by the caller; nothing of a damaged relation is kept */
   }
-  if (MUTANT(RELATIONS_KEPT) && is_kept(&message->pgoutput->relations, id)) {
+  if (MUTANT(RELATIONS_KEPT) && is_kept(message->pgoutput, id)) {
     return VERDICT_OK;
   }
   if (relation_store_intern(&message->pgoutput->relations, id, &shape) == NULL) {
@@ -449,11 +447,13 @@ static enum verdict pgoutput_read(struct decoder *decoder, struct span body, str
 
 static void pgoutput_reset(struct decoder *decoder)
 {
+  struct pgoutput *pgoutput = (struct pgoutput *)decoder;
+
   if (MUTANT(RELATIONS_KEPT)) {
-    kept_version = ((struct pgoutput *)decoder)->relations.last_version;
+    pgoutput->kept_version = pgoutput->relations.last_version;
     return;
   }
-  relation_store_reset(&((struct pgoutput *)decoder)->relations);
+  relation_store_reset(&pgoutput->relations);
 }
 
 static void pgoutput_free(struct decoder *decoder)
@@ -473,6 +473,6 @@ struct decoder *pgoutput_new(void)
   }
   pgoutput->decoder.ops = &pgoutput_ops;
   relation_store_init(&pgoutput->relations);
-  kept_version = 0;
+  pgoutput->kept_version = 0;
   return &pgoutput->decoder;
 }

@@ -30,7 +30,6 @@ const struct metric metric_table[METRIC_COUNT] = {
 #undef X
 };
 
-static const char *const state_names[] = {"connecting", "streaming", "paused", "draining", "backoff", "standby", "held"};
 static const char *const outcome_names[] = {"published", "dead_lettered"};
 static const char *const op_names[] = {"update", "delete"};
 static const char *const side_names[] = {"postgres", "kafka"};
@@ -41,15 +40,9 @@ static const char *const dimension_labels[] = {
 };
 static const char *const type_suffixes[] = {"_total", "", "", "_info"};
 
-_Static_assert(sizeof(state_names) / sizeof(*state_names) == RELAY_STATE_COUNT, "a name for each state");
 _Static_assert(sizeof(outcome_names) / sizeof(*outcome_names) == EVENT_OUTCOME_COUNT, "a name for each outcome");
 _Static_assert(sizeof(op_names) / sizeof(*op_names) == IGNORED_OP_COUNT, "a name for each operation");
 _Static_assert(sizeof(side_names) / sizeof(*side_names) == RECONNECT_SIDE_COUNT, "a name for each side");
-
-const char *relay_state_name(enum relay_state state)
-{
-  return state_names[state];
-}
 
 const char *metric_type_suffix(enum metric_type type)
 {
@@ -97,7 +90,7 @@ const char *dimension_value(const struct metrics *metrics, enum metric_dimension
 {
   switch (dimension) {
   case DIMENSION_STATE:
-    return state_names[index];
+    return relay_state_name((enum relay_state)index);
   case DIMENSION_TABLE:
     return metrics->config->outbox[index].table;
   case DIMENSION_OUTCOME:

@@ -1,7 +1,17 @@
 /* dead_letter.c - the row's headers, less our names, then ours. See the table in dead_letter.h. */
 #include "publish/dead_letter.h"
 
+#include <string.h>
+
 static const char *const names[DEAD_LETTER_HEADERS] = {DEAD_LETTER_REASON, DEAD_LETTER_ERROR, DEAD_LETTER_TABLE, DEAD_LETTER_POSITION, DEAD_LETTER_TOPIC};
+
+enum route_reason dead_letter_reason(const struct problem *refusal)
+{
+  if (strcmp(refusal->cause, "too_large") == 0) {
+    return ROUTE_REASON_TOO_LARGE;
+  }
+  return strcmp(refusal->cause, "no_partition") == 0 ? ROUTE_REASON_BAD_PARTITION : ROUTE_REASON_REFUSED_BY_BROKER;
+}
 
 static bool is_ours(struct span name)
 {

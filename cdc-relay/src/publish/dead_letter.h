@@ -17,6 +17,8 @@
 
 #include "arena.h"
 #include "route/record.h"
+#include "route/router.h"
+#include "verdict.h"
 
 #define DEAD_LETTER_REASON   "dead.letter.reason"
 #define DEAD_LETTER_ERROR    "dead.letter.error"
@@ -25,6 +27,9 @@
 #define DEAD_LETTER_TOPIC    "dead.letter.topic"
 
 enum { DEAD_LETTER_HEADERS = 5 };
+
+/* The reason of a row that publisher_publish() would not take (POISON). What a report refuses is `refused_by_broker`. */
+enum route_reason dead_letter_reason(const struct problem *refusal);
 
 /* Why; texts are borrowed, none is NULL. */
 struct dead_letter_cause {

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-void in_flight_pool_init(struct in_flight_pool *pool, uint32_t capacity)
+void in_flight_pool_init(struct in_flight_pool *pool, uint32_t capacity, int64_t max_bytes)
 {
-  *pool = (struct in_flight_pool){.capacity = capacity};
+  *pool = (struct in_flight_pool){.capacity = capacity, .max_bytes = max_bytes};
   pool->places = aligned_alloc(IN_FLIGHT_LINE, (size_t)capacity * sizeof(pool->places[0]));
   if (pool->places == NULL) {
     abort();
@@ -23,7 +23,7 @@ static uint32_t record_bytes(const struct record *record)
   size_t bytes = record->key.length + record->value.length;
 
   for (size_t i = 0; i < record->header_count; i++) {
-    bytes += record->headers[i].name.length + record->headers[i].value.length;
+    bytes += IN_FLIGHT_HEADER_BYTES + record->headers[i].name.length + record->headers[i].value.length;
   }
   return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
@@ -31,7 +31,11 @@ static uint32_t record_bytes(const struct record *record)
 struct in_flight *in_flight_take(struct in_flight_pool *pool, const struct record *record, uint64_t token)
 {
   struct in_flight *place = pool->free;
+  uint32_t bytes = record_bytes(record);
 
+  if (pool->count > 0 && pool->bytes + bytes > pool->max_bytes) {
+    return NULL;
+  }
   if (place != NULL) {
     pool->free = place->next_free;
   } else if (pool->untouched < pool->capacity) {
@@ -44,11 +48,11 @@ struct in_flight *in_flight_take(struct in_flight_pool *pool, const struct recor
       .position = record->position,
       .entry = (uint32_t)record->entry,
       .partition = record->partition,
-      .bytes = record_bytes(record),
+      .bytes = bytes,
       .chosen = -1,
   };
   pool->count++;
-  pool->bytes += place->bytes;
+  pool->bytes += bytes;
   return place;
 }
 

@@ -57,6 +57,7 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
   struct kafka_client *client = calloc(1, sizeof(*client));
   rd_kafka_conf_t *conf;
   uint32_t capacity;
+  int64_t max_bytes;
   char words[512];
 
   if (problems == NULL || client == NULL) {
@@ -69,6 +70,7 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
     goto fail;
   }
   capacity = kafka_conf_max_messages(conf);
+  max_bytes = kafka_conf_max_bytes(conf);
   client->lingers_for_us = kafka_conf_let_linger(conf);
   client->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof(words));
   if (client->producer == NULL) {
@@ -85,7 +87,7 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
   client->queue = rd_kafka_queue_get_main(client->producer);
   rd_kafka_queue_io_event_enable(client->queue, wake_fd, &one, sizeof(one));
   (void)rd_kafka_set_log_queue(client->producer, client->queue);
-  in_flight_pool_init(&client->pool, capacity);
+  in_flight_pool_init(&client->pool, capacity, max_bytes);
   topic_cache_init(&client->topics, client->producer);
   proven_init(&client->proven);
   warm_up(&client->topics, config);

@@ -125,6 +125,11 @@ uint32_t kafka_conf_max_messages(const rd_kafka_conf_t *conf)
   return (uint32_t)number(conf, "queue.buffering.max.messages");
 }
 
+int64_t kafka_conf_max_bytes(const rd_kafka_conf_t *conf)
+{
+  return (int64_t)number(conf, "queue.buffering.max.kbytes") * 1024;
+}
+
 bool kafka_conf_let_linger(rd_kafka_conf_t *conf)
 {
   char text[32];
@@ -143,7 +148,7 @@ static void check_limits(const rd_kafka_conf_t *conf, struct problem_list *probl
   if (number(conf, "queue.buffering.max.messages") == 0) {
     problem_list_add(problems, "kafka.queue.buffering.max.messages", "must be at least 1: it bounds the relay's memory");
   }
-  if (number(conf, "message.max.bytes") > number(conf, "queue.buffering.max.kbytes") * 1024) {
+  if ((int64_t)number(conf, "message.max.bytes") > kafka_conf_max_bytes(conf)) {
     problem_list_add(problems, "kafka.message.max.bytes", "a record of this size would never fit into kafka.queue.buffering.max.kbytes");
   }
 }

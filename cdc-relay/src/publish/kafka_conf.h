@@ -16,8 +16,9 @@
  */
 rd_kafka_conf_t *kafka_conf_new(const struct config *config, bool with_servers, struct problem_list *problems);
 
-/* queue.buffering.max.messages as it stands in `conf`. */
+/* queue.buffering.max.messages and .max.kbytes (in bytes) as they stand in `conf`. */
 uint32_t kafka_conf_max_messages(const rd_kafka_conf_t *conf);
+int64_t kafka_conf_max_bytes(const rd_kafka_conf_t *conf);
 
 /* Full batches need a tenth of the broker's work; the events for which it holds are older than five times that (session/session_priv.h). */
 enum { LINGER_WHILE_BEHIND_MS = 20 };

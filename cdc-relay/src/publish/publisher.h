@@ -3,7 +3,7 @@
  * transaction boundaries follow the sealed transactions (docs/architecture.md).
  *
  * Rules for every implementation: records of one partition reach Kafka in the order of publisher_publish(); exactly one report for each accepted record;
- * nothing blocks; a broken publisher says RETRY from every call until publisher_open() is called again.
+ * nothing blocks; a broken publisher says RETRY from every call until publisher_open() is called again, and FATAL where Kafka refuses us as a whole.
  */
 #ifndef PUBLISH_PUBLISHER_H
 #define PUBLISH_PUBLISHER_H

@@ -65,16 +65,6 @@ static bool is_static(const struct entry *entry, const char *name)
   return false;
 }
 
-static bool has_control(const char *text)
-{
-  for (; *text != '\0'; text++) {
-    if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-      return true;
-    }
-  }
-  return false;
-}
-
 static void add_placements(struct entry *entry)
 {
   for (size_t i = 0; i < entry->placements.count; i++) {
@@ -113,7 +103,7 @@ static void add_static_headers(struct entry *entry, const char *path, struct pro
         problem_list_add(problems, item, "header \"%s\" tells one event from another and cannot be a constant", refused[r]);
       }
     }
-    if (header->name[0] == '\0' || has_control(header->name)) {
+    if (header->name[0] == '\0' || span_has_control(span_of_text(header->name))) {
       problem_list_add(problems, item, "header name that is empty or has a control character");
     }
     if (is_placed(entry, header->name) || is_static(entry, header->name)) {

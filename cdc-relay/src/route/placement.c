@@ -43,16 +43,6 @@ static bool where_of(struct span word, enum placement_where *ret_where)
   return false;
 }
 
-static bool has_control(struct span text)
-{
-  for (size_t i = 0; i < text.length; i++) {
-    if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f) {
-      return true;
-    }
-  }
-  return false;
-}
-
 /* Whether the new item can stand beside those that are there; says why not. */
 static bool fits(const struct placement_list *list, const char *alias, enum placement_where where, const char *path, struct problem_list *problems)
 {
@@ -60,7 +50,7 @@ static bool fits(const struct placement_list *list, const char *alias, enum plac
     problem_list_add(problems, path, "the envelope's member \"payload\" is the payload itself; give the column another alias");
     return false;
   }
-  if (where == PLACEMENT_HEADER && has_control(span_of_text(alias))) {
+  if (where == PLACEMENT_HEADER && span_has_control(span_of_text(alias))) {
     problem_list_add(problems, path, "header name with a control character");
     return false;
   }

@@ -38,7 +38,7 @@ struct header {
 
 struct record {
   struct span topic;    /* legal, on the allow list, zero-terminated */
-  struct span key;      /* never null or empty */
+  struct span key;      /* neither null nor empty but in the dead letter of a row that is poison for that */
   struct span value;    /* null span = tombstone */
   int64_t timestamp_ms; /* since 1970-01-01 UTC */
   int32_t partition;    /* RECORD_PARTITION_BY_KEY, or one that is to be checked against the topic's count */

@@ -1,9 +1,11 @@
 /* relay_state.c - the states' names. */
 #include "session/relay_state.h"
 
+static const char *const names[] = {"connecting", "streaming", "paused", "draining", "backoff", "standby", "held"};
+
+_Static_assert(sizeof(names) / sizeof(*names) == RELAY_STATE_COUNT, "a name for each state");
+
 const char *relay_state_name(enum relay_state state)
 {
-  static const char *const names[RELAY_STATE_COUNT] = {"connecting", "streaming", "paused", "draining", "backoff", "standby", "held"};
-
   return names[state];
 }

@@ -56,7 +56,7 @@ struct session *session_new(const struct config *config, const struct session_po
 void session_free(struct session *session); /* takes NULL; leaves the ports to their owner */
 
 /*
- * One turn: takes everything forward that can be, bounded (a thousand messages or so), never blocks. `stream_events`: what poll() reported on the
+ * One turn: takes everything forward that can be, bounded (SESSION_TURN_MESSAGES in session_priv.h), never blocks. `stream_events`: what poll() reported on the
  * stream's fd (revents).
  */
 void session_step(struct session *session, struct moment now, short stream_events);

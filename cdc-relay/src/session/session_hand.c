@@ -7,8 +7,6 @@
  * There is at most one record in hand. While it is, nothing is read: that is the backpressure, and nothing else needs a buffer. A row that is sent alone
  * (isolation) stays in hand until its report is in, so that the row is still here if it has to become a dead letter.
  */
-#include <string.h>
-
 #include <inttypes.h>
 
 #include "fault_point.h"
@@ -38,15 +36,6 @@ static void hand_becomes_dead_letter(struct session *session, enum route_reason 
   session->record = letter;
   session->hand_is_dead_letter = true;
   session->hand = HAND_FULL;
-}
-
-/* What the publisher would not take, by the cause that it names. */
-static enum route_reason reason_of(const struct problem *refusal)
-{
-  if (strcmp(refusal->cause, "too_large") == 0) {
-    return ROUTE_REASON_TOO_LARGE;
-  }
-  return strcmp(refusal->cause, "no_partition") == 0 ? ROUTE_REASON_BAD_PARTITION : ROUTE_REASON_REFUSED_BY_BROKER;
 }
 
 void session_hand_is_poison(struct session *session, enum route_reason reason, bool is_routed, struct problem *why)
@@ -304,7 +293,7 @@ static bool publish_hand(struct session *session)
     }
     break;
   case VERDICT_POISON:
-    session_hand_is_poison(session, reason_of(&problem), true, &problem);
+    session_hand_is_poison(session, dead_letter_reason(&problem), true, &problem);
     break;
   case VERDICT_FATAL:
     session_hold(session, &problem, &session->record, false);

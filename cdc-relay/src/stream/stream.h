@@ -56,7 +56,7 @@ struct stream;
 void stream_free(struct stream *stream); /* takes NULL; closes */
 
 /*
- * One step towards a connection that is ready to start. WAIT: poll stream_fd() for stream_events(), not longer than stream_deadline_us(). OK: *ret_facts.
+ * One step towards a connection that is ready to start. WAIT: poll stream_fd() for stream_events(); to give up in time is the caller's. OK: *ret_facts.
  * RETRY: not now (network, server starting, too many connections). FATAL: refused, with the code of interface (2, 3, 4).
  * The same connection stays open when the slot is active; close it to stand by.
  */
