@@ -76,7 +76,7 @@ static void on_row(struct session *session, const struct change *change)
     session_fail(session, SESSION_POSTGRES, &problem);
     return;
   }
-  (void)isolation_passed(&session->isolation, position);
+  isolation_passed(&session->isolation, position);
   session->hand = HAND_FULL;
   session->hand_is_dead_letter = false;
   session->hand_is_counted = false;
@@ -167,7 +167,7 @@ static void receive(struct session *session)
     on_message(session, &message);
     is_caught_up = message.kind == STREAM_KEEPALIVE && !ledger_is_open(session->ledger);
     if (session->phase == PHASE_STREAMING) {
-      (void)session_work_hand(session);
+      session_work_hand(session);
     }
   }
   if (session->phase != PHASE_STREAMING) {
@@ -342,7 +342,7 @@ void session_stream_turn(struct session *session, short stream_events)
 {
   bool was_stuck = session->hand != HAND_EMPTY;
 
-  (void)session_work_hand(session);
+  session_work_hand(session);
   if (session->phase == PHASE_STREAMING && was_stuck && session->hand == HAND_EMPTY) {
     pace_init(&session->pace, session->facts.is_joined);
     session->has_more = true;
