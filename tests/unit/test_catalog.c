@@ -296,16 +296,17 @@ static PGresult *result_of(int columns, int rows, const char *const *values)
   return result;
 }
 
-static const char *const server_row[] = {"150020", "UTF8",     "shop",     "logical", "f",    "16/B374D848", "60000",    "",     "-",
-                                         "t",      "t",        "wal2json", "logical", "shop", "f",           "t",        "4711", "16/B0",
-                                         "16/A0",  "extended", "1048576",  "relay",   "true", "-",           "standby_1"};
+static const char *const server_row[] = {
+    "150020", "UTF8", "shop", "logical", "f",     "16/B374D848", "60000",    "",        "-",     "t",    "t", "wal2json",  "logical",
+    "shop",   "f",    "t",    "4711",    "16/B0", "16/A0",       "extended", "1048576", "relay", "true", "-", "standby_1", "2024-01-01 00:00:00.5+00",
+    "-5"};
 
 Test(catalog, read_takes_the_servers_and_the_slots_fields)
 {
   struct world world;
   struct catalog catalog;
   struct problem problem;
-  PGresult *result = result_of(25, 1, server_row);
+  PGresult *result = result_of(27, 1, server_row);
 
   world_init(&world);
   catalog_init(&catalog);
@@ -324,6 +325,8 @@ Test(catalog, read_takes_the_servers_and_the_slots_fields)
   cr_expect_str_eq(catalog.role, "relay");
   cr_expect(catalog.slot_has_failover && !catalog.slot_is_synced);
   cr_expect_str_eq(catalog.synchronized_standby_slots, "standby_1");
+  cr_expect_str_eq(catalog.mark.server, "2024-01-01 00:00:00.5+00");
+  cr_expect_eq(catalog.mark.number, -5);
   /* Read again, as at every start of a session: nothing leaks, nothing old stays. */
   cr_expect_eq(catalog_read(&catalog, &world.config, 0, result, &problem), VERDICT_OK);
   PQclear(result);
@@ -336,23 +339,23 @@ Test(catalog, read_refuses_an_answer_of_another_form)
   struct world world;
   struct catalog catalog;
   struct problem problem;
-  static const int damaged_fields[] = {0, 5, 6, 16, 17, 20};
+  static const int damaged_fields[] = {0, 4, 5, 6, 9, 10, 14, 15, 16, 17, 18, 20, 22, 26};
 
   world_init(&world);
   catalog_init(&catalog);
   for (size_t i = 0; i < sizeof(damaged_fields) / sizeof(*damaged_fields); i++) {
-    const char *row[25];
+    const char *row[27];
     PGresult *result;
 
     memcpy(row, server_row, sizeof(row));
     row[damaged_fields[i]] = "x1";
-    result = result_of(25, 1, row);
+    result = result_of(27, 1, row);
     cr_expect_eq(catalog_read(&catalog, &world.config, 0, result, &problem), VERDICT_RETRY, "field %d", damaged_fields[i]);
     PQclear(result);
   }
   {
-    PGresult *few = result_of(24, 1, server_row);
-    PGresult *none = result_of(25, 0, server_row);
+    PGresult *few = result_of(26, 1, server_row);
+    PGresult *none = result_of(27, 0, server_row);
     const char *out_of_range[] = {"7", "t", "r", "p", "t", "f", "d", "t", "t", "-", "0", "id", "25", "25", "f"};
     PGresult *entry = result_of(15, 1, out_of_range);
 

@@ -90,9 +90,8 @@ static void plan_next(struct slot_monitor *monitor)
   monitor->next_ask_us = monitor->asked_us + monitor->interval_us - jitter + (int64_t)(chance_next(&monitor->chance) % (uint64_t)(2 * jitter + 1));
 }
 
-void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us, struct moment now)
+void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us)
 {
-  (void)now;
   if (interval_us != monitor->interval_us) {
     monitor->interval_us = interval_us;
     plan_next(monitor);

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "moment.h"
 #include "ops/metrics.h"
+#include "stream/catalog_mark.h"
 #include "verdict.h"
 
 /* Between two questions: the interval, more or less a fifth of it by chance, so that relays that stand by do not ask in step. */
@@ -27,8 +28,9 @@ struct slot_figures {
   Lsn wal_end; /* the server's current end of WAL */
   Lsn confirmed;
   Lsn restart;
-  int64_t retained_bytes;   /* wal_end - restart; 0 when the slot holds nothing */
-  int64_t safe_bytes;       /* < 0: no limit; 0: lost, or as good as */
+  int64_t retained_bytes; /* wal_end - restart; 0 when the slot holds nothing */
+  int64_t safe_bytes;     /* < 0: no limit; 0: lost, or as good as */
+  struct catalog_mark catalog;
   bool catalog_has_changed; /* since the last figures: the publication was altered, dropped or made, or an outbox table was */
   /* Per outbox entry, from the table's statistics; what was added since the last figures. Index as in the configuration. */
   uint64_t updated[CONFIG_OUTBOX_MAX];
@@ -49,7 +51,7 @@ struct slot_monitor *slot_monitor_new(const struct config *config);
 void slot_monitor_free(struct slot_monitor *monitor); /* takes NULL; closes */
 
 /* How often to ask; SLOT_MONITOR_INTERVAL_US at first. Counts from the last question, so that calling it again and again does not put the next one off. */
-void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us, struct moment now);
+void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us);
 /* Ask as soon as possible, once. */
 void slot_monitor_ask_now(struct slot_monitor *monitor);
 /* Reconnect with what the configuration says now (secrets were re-read). */

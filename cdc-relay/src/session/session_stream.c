@@ -376,7 +376,19 @@ void session_stream_turn(struct session *session, short stream_events)
   }
 }
 
-/* ---- what the owner polls for ---- */
+/* ---- what the owner polls for, and asks ---- */
+
+bool session_is_misjudged(const struct session *session, const struct catalog_mark *seen, bool has_changed, int64_t asked_us)
+{
+  const struct catalog_mark *judged = &session->facts.catalog;
+  bool is_running = session->phase == PHASE_STREAMING || session->phase == PHASE_PROBING;
+
+  if (!is_running || judged->server[0] == '\0' || strcmp(judged->server, seen->server) != 0) {
+    return has_changed;
+  }
+  /* An older answer may show what was there before the look, and what has changed since that answer may have been judged. */
+  return asked_us >= session->looked_us && seen->number != judged->number && !session->is_stopping;
+}
 
 int64_t session_deadline_us(const struct session *session)
 {

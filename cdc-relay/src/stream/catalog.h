@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "lsn.h"
+#include "stream/catalog_mark.h"
 #include "stream/slot_status.h"
 #include "verdict.h"
 
@@ -66,6 +67,7 @@ struct catalog {
   bool slot_has_failover;           /* standbys may keep a copy in step; false before PostgreSQL 17 */
   bool slot_is_synced;              /* such a copy, or one that was */
   char *synchronized_standby_slots; /* for whom slots with failover wait; NULL before PostgreSQL 17, or not told */
+  struct catalog_mark mark;         /* of what the other queries read, and not younger */
   /* query 1 */
   bool publication_exists;
   bool publishes_insert, publishes_update, publishes_delete, publishes_truncate, publishes_via_root;

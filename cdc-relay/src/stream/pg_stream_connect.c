@@ -162,6 +162,7 @@ static enum verdict step_catalog(struct pg_stream *stream, struct problem *probl
   stream->facts.slot_is_active = stream->catalog.slot_is_active;
   stream->facts.slot_active_pid = stream->catalog.slot_active_pid;
   stream->facts.confirmed = stream->catalog.slot_confirmed;
+  stream->facts.catalog = stream->catalog.mark;
   pg_stream_drop_catalog(stream);
   if (stream->facts.slot_is_active) {
     stream->step = STEP_READY;
