@@ -219,6 +219,8 @@ SPOILER(active_slot, world->catalog.slot_is_active = true; world->catalog.slot_a
 SPOILER(unreserved, world->catalog.slot_status = SLOT_UNRESERVED)
 SPOILER(plugin_in_list, use_wal2json(world); static char list[] = "pgoutput,\"wal2json\""; world->catalog.allowed_plugins = list)
 SPOILER(new_standby, world->catalog.is_in_recovery = true; world->catalog.server_version = 160000)
+SPOILER(replaying_standby, world->catalog.is_in_recovery = true; world->catalog.server_version = 160000;
+        world->catalog.slot_confirmed = world->catalog.wal_end + 1)
 SPOILER(promoted_copy, world->catalog.server_version = 170011; world->catalog.slot_is_synced = true; world->catalog.slot_has_failover = true)
 SPOILER(updates_published, world->outbox[0].invalid_operation = INVALID_OPERATION_FATAL; world->catalog.publishes_update = true)
 SPOILER(messages, world->config.outbox_count = 2; world->catalog.table_count = 2)
@@ -241,6 +243,7 @@ static const struct {
     {"unreserved", unreserved},
     {"plugin_in_list", plugin_in_list},
     {"new_standby", new_standby},
+    {"replaying_standby", replaying_standby},
     {"promoted_copy", promoted_copy},
     {"updates_published", updates_published},
     {"messages", messages},

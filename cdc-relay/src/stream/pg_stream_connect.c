@@ -157,6 +157,7 @@ static enum verdict step_catalog(struct pg_stream *stream, struct problem *probl
     return pg_stream_fail(stream, verdict);
   }
   stream->facts.server_version = stream->catalog.server_version;
+  stream->facts.is_in_recovery = stream->catalog.is_in_recovery;
   stream->facts.wal_end = stream->catalog.wal_end;
   stream->facts.wal_sender_timeout_us = stream->catalog.wal_sender_timeout_us;
   stream->facts.slot_is_active = stream->catalog.slot_is_active;

@@ -22,6 +22,7 @@ struct server_facts {
   uint32_t timeline;
   struct timeline_history history; /* of the timelines before; unknown on timeline 1 */
   int server_version;              /* server_version_num */
+  bool is_in_recovery;             /* a standby: its end of WAL is how far it has replayed */
   Lsn wal_end;                     /* flushed (or replayed) so far */
   int64_t wal_sender_timeout_us;   /* of this connection; 0: none */
   bool slot_is_active;             /* held by somebody else: stand by */
