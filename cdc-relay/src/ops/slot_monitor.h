@@ -16,8 +16,11 @@
 
 /* Between two questions: the interval, more or less a fifth of it by chance, so that relays that stand by do not ask in step. */
 enum { SLOT_MONITOR_INTERVAL_US = 5000000 };
-/* A connection that is not made, or a question that is not answered, within this time is lost. The server is told to give up on a question earlier. */
-enum { SLOT_MONITOR_ANSWER_LIMIT_US = 30000000, SLOT_MONITOR_STATEMENT_TIMEOUT_MS = 20000 };
+/*
+ * A connection that is not made (to several addresses, each of which has connect_timeout), or a question that is not answered, within this time is lost. The server is
+ * told to give up on a question earlier.
+ */
+enum { SLOT_MONITOR_CONNECT_LIMIT_US = 60000000, SLOT_MONITOR_ANSWER_LIMIT_US = 30000000, SLOT_MONITOR_STATEMENT_TIMEOUT_MS = 20000 };
 
 struct slot_figures {
   int64_t asked_us; /* monotonic; what follows was true then or later */
