@@ -120,7 +120,7 @@ enum {
   SESSION_ARENA_FIRST_BYTES = 65536,
   SESSION_LOOK_FIRST_US = 5000000,
   SESSION_LOOK_MAX_US = 60000000,
-  SESSION_CONNECT_TIMEOUT_US = 60000000, /* several addresses, each given up by tcp_user_timeout */
+  SESSION_CONNECT_TIMEOUT_US = 60000000, /* several addresses, each given up after connect_timeout */
   SESSION_PROBE_TIMEOUT_US = 60000000,   /* librdkafka may take 30 s to be sure that a topic does not exist */
   SESSION_FINISH_TIMEOUT_US = 2000000,
   SESSION_SETTLE_TIMEOUT_US = 5000000,

@@ -26,9 +26,9 @@ struct pg_attempt {
   struct conninfo conninfo;
   struct resolver *resolver;
   PGconn *connection;
-  char place[128];     /* that is being tried */
+  char place[320];     /* that is being tried */
   int64_t deadline_us; /* for it; INT64_MAX: none */
-  char silent[192];    /* words on the last one that said nothing; empty: there was none */
+  char silent[360];    /* words on the last one that said nothing; empty: there was none */
   int fd;
   short events;
   enum verdict verdict; /* of ATTEMPT_FAILED */
