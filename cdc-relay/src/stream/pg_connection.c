@@ -158,7 +158,7 @@ static void watch_place(struct pg_attempt *attempt, struct moment now)
   (void)snprintf(text, sizeof(text), "\"%s\" (%s) port %s", place.host, place.address, place.port);
   if (strcmp(text, attempt->place) != 0) {
     memcpy(attempt->place, text, sizeof(text));
-    attempt->deadline_us = timeout_s > 0 ? now.mono_us + timeout_s * US_PER_S : INT64_MAX;
+    attempt->deadline_us = timeout_s > 0 ? now.mono_us + (int64_t)timeout_s * US_PER_S : INT64_MAX;
   }
 }
 
