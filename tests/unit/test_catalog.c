@@ -106,6 +106,7 @@ SPOILER(no_root, world->tables[0].is_partitioned = true; world->catalog.publishe
 SPOILER(no_table, world->tables[0].exists = false)
 SPOILER(view, world->tables[0].is_view_or_other = true)
 SPOILER(unlogged, world->tables[0].is_persistent = false)
+SPOILER(unlogged_partition, world->tables[0].is_partitioned = true; world->tables[0].is_persistent = false)
 SPOILER(unpublished, world->tables[0].is_published = false)
 SPOILER(partitioned_wal2json, use_wal2json(world); world->tables[0].is_partitioned = true)
 SPOILER(no_key_column, world->columns[2].name = word_renamed)
@@ -154,6 +155,7 @@ static const struct {
     {"no_table", no_table, EXIT_DATABASE_REFUSES, "table public.outbox does not exist", "sql/outbox.sql"},
     {"view", view, EXIT_DATABASE_REFUSES, "public.outbox is not a table", "outbox[0].table"},
     {"unlogged", unlogged, EXIT_DATABASE_REFUSES, "unlogged", "ALTER TABLE \"public\".\"outbox\" SET LOGGED;"},
+    {"unlogged_partition", unlogged_partition, EXIT_DATABASE_REFUSES, "has an unlogged partition", "\\d+ public.outbox"},
     {"unpublished", unpublished, EXIT_DATABASE_REFUSES, "not in publication", "ALTER PUBLICATION \"shop_outbox\" ADD TABLE \"public\".\"outbox\";"},
     {"partitioned_wal2json", partitioned_wal2json, EXIT_DATABASE_REFUSES, "is partitioned: wal2json", "pgoutput"},
     {"no_key_column", no_key_column, EXIT_DATABASE_REFUSES, "no column \"aggregateid\"", "outbox[0].table.field.event.key"},

@@ -50,7 +50,7 @@ static const char publication_query[] = "SELECT p.oid IS NOT NULL, p.pubinsert, 
  * A table is published under its own name where the server's view says so, and a partitioned one that the view shows only by its leaves, where it was named.
  */
 static const char table_query_head[] =
-    "SELECT e.entry, c.oid IS NOT NULL, c.relkind, c.relpersistence,"
+    "SELECT e.entry, c.oid IS NOT NULL, c.relkind, CASE WHEN leaf.without_log THEN 'u' ELSE c.relpersistence END,"
     " EXISTS (SELECT FROM pg_catalog.pg_publication_tables v WHERE v.pubname = p.pubname AND v.schemaname = e.schema AND v.tablename = e.name)"
     "  OR (c.relkind = 'p' AND (p.puballtables OR pr.prrelid IS NOT NULL)),"
     " to_jsonb(pr) ->> 'prqual' IS NOT NULL OR to_jsonb(pr) ->> 'prattrs' IS NOT NULL,"
@@ -68,7 +68,7 @@ static const char table_query_middle[] =
     " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = e.name"
     " LEFT JOIN LATERAL (SELECT CASE WHEN bool_or(q.reltuples > 0) THEN sum(greatest(q.reltuples, 0))::bigint END AS estimate,"
     "  sum(pg_stat_get_tuples_inserted(q.oid))::bigint AS inserted,"
-    "  bool_or(q.reltuples >= 0 AND current_setting('server_version_num')::int >= 140000) AS maintained"
+    "  bool_or(q.reltuples >= 0 AND current_setting('server_version_num')::int >= 140000) AS maintained, bool_or(q.relpersistence <> 'p') AS without_log"
     "  FROM pg_catalog.pg_class q WHERE q.oid = c.oid OR q.oid IN (SELECT f.relid FROM pg_partition_tree(c.oid) f WHERE f.isleaf AND c.relkind = 'p')) leaf"
     "  ON true"
     " LEFT JOIN pg_catalog.pg_publication p ON p.pubname = ";

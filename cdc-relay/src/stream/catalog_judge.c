@@ -336,6 +336,11 @@ static void judge_table(const struct judge *judge, size_t entry)
            "set outbox[%zu].table to the table behind it", entry);
     return;
   }
+  if (!table->is_persistent && table->is_partitioned) {
+    REFUSE(judge, EXIT_DATABASE_REFUSES, "table_kind", ("table %s has an unlogged partition: rows there never reach the stream", outbox->table),
+           "for each of its partitions that is: ALTER TABLE ... SET LOGGED; (psql names them: \\d+ %s)", outbox->table);
+    return;
+  }
   if (!table->is_persistent) {
     REFUSE(judge, EXIT_DATABASE_REFUSES, "table_kind", ("table %s is unlogged or temporary: its rows never reach the stream", outbox->table),
            "ALTER TABLE %s SET LOGGED;", quote_table(outbox).text);

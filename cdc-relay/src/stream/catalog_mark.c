@@ -3,7 +3,8 @@
  * day, by ANALYZE for one, so of that only what matters counts.
  *
  *   publication   its row, those of its tables, and what else depends on it: its schemas (PostgreSQL 15 and later) have a catalog that older servers do not know
- *   tables        entry, OID, kind, persistence: an unlogged one writes no log, and no walsender says so
+ *   tables        entry, OID, kind, persistence, and which of its partitions are not persistent: an unlogged one writes no log, and no walsender says so. Others may come
+ *                 and go, as they do each month
  */
 #include "stream/catalog_mark.h"
 
@@ -20,7 +21,10 @@ static const char mark_head[] =
     " WHERE d.refclassid = 'pg_catalog.pg_publication'::pg_catalog.regclass AND d.refobjid = p.oid))"
     " FROM pg_catalog.pg_publication p WHERE p.pubname = ";
 static const char mark_middle[] =
-    "), '/', (SELECT pg_catalog.string_agg(pg_catalog.concat(e.entry, ' ', c.oid, ' ', c.relkind, ' ', c.relpersistence), ' ' ORDER BY e.entry) FROM ";
+    "), '/', (SELECT pg_catalog.string_agg(pg_catalog.concat(e.entry, ' ', c.oid, ' ', c.relkind, ' ', c.relpersistence, ' ',"
+    " (WITH RECURSIVE part (oid) AS (SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid"
+    " UNION SELECT i.inhrelid FROM part JOIN pg_catalog.pg_inherits i ON i.inhparent = part.oid) SELECT pg_catalog.string_agg(q.oid::text, ' ' ORDER BY q.oid)"
+    " FROM part JOIN pg_catalog.pg_class q ON q.oid = part.oid AND q.relpersistence <> 'p')), ' ' ORDER BY e.entry) FROM ";
 static const char mark_tail[] = ")), 0)";
 
 void catalog_put_tables(struct sql_text *sql, const struct config *config)
