@@ -98,7 +98,7 @@ static void take_figures(struct relay *relay, const struct slot_figures *figures
     }
   }
   session_on_slot_activity(relay->session, figures->slot_is_active, figures->active_pid, figures->asked_us, relay->now);
-  if (figures->catalog_has_changed) {
+  if (session_is_misjudged(relay->session, &figures->catalog, figures->catalog_has_changed, figures->asked_us)) {
     /* A table that is no longer published is missed without a word by a stream that runs: only a new one is judged. */
     news_catalog_changed(relay);
     session_reload(relay->session, relay->now);
@@ -229,7 +229,7 @@ static void follow_state(struct relay *relay)
   session_figures(relay->session, relay->now, &figures);
   if (figures.state != relay->followed_state) {
     relay->followed_state = figures.state;
-    slot_monitor_set_interval(relay->monitor, figures.state == RELAY_STANDBY ? MONITOR_STANDBY_US : MONITOR_INTERVAL_US, relay->now);
+    slot_monitor_set_interval(relay->monitor, figures.state == RELAY_STANDBY ? MONITOR_STANDBY_US : MONITOR_INTERVAL_US);
     slot_monitor_ask_now(relay->monitor);
   }
   if (figures.state == RELAY_HELD && relay->options.exit_on_hold) {
@@ -306,7 +306,7 @@ static enum verdict build(struct relay *relay)
   relay->decoder = decoder_new(relay->config->postgres.plugin);
   relay->stream = pg_stream_new(relay->config);
   relay->monitor = slot_monitor_new(relay->config);
-  slot_monitor_set_interval(relay->monitor, MONITOR_INTERVAL_US, relay->now);
+  slot_monitor_set_interval(relay->monitor, MONITOR_INTERVAL_US);
   relay->session = session_new(relay->config,
                                &(struct session_ports){
                                    .stream = relay->stream,

@@ -17,6 +17,7 @@ struct fake_publisher {
   enum verdict publish_verdict, reports_verdict;
   struct problem publish_problem, reports_problem;
   bool is_connected;
+  bool is_ending;
   int opens, closes, hurries;
   bool is_open;
   bool is_reporting;
@@ -34,6 +35,9 @@ static enum verdict fp_open(struct publisher *base, struct problem *problem)
   (void)problem;
   if (fake->is_reporting) {
     abort(); /* as publisher.h says, not from inside a report */
+  }
+  if (fake->is_ending) {
+    return VERDICT_WAIT;
   }
   fake->opens++;
   fake->is_open = true;
@@ -213,6 +217,11 @@ void fake_publisher_report_all(struct fake_publisher *fake)
 bool fake_publisher_is_open(const struct fake_publisher *fake)
 {
   return fake->is_open;
+}
+
+void fake_publisher_set_ending(struct fake_publisher *fake, bool is_ending)
+{
+  fake->is_ending = is_ending;
 }
 
 int fake_publisher_opens(const struct fake_publisher *fake)

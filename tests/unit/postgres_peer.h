@@ -26,7 +26,8 @@ struct peer {
   size_t accepted;
   size_t questions; /* that came in since the last reset by a test */
   char last[8192];  /* text of the last one */
-  char url[128];
+  unsigned int port;
+  char url[192];
   struct config config;
   struct slot_monitor *monitor;
   struct moment now;
@@ -45,8 +46,8 @@ static void peer_init(struct peer *peer)
   cr_assert_eq(bind(peer->listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
   cr_assert_eq(listen(peer->listen_fd, 8), 0);
   cr_assert_eq(getsockname(peer->listen_fd, (struct sockaddr *)&address, &length), 0);
-  (void)snprintf(peer->url, sizeof(peer->url), "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable",
-                 (unsigned int)ntohs(address.sin_port));
+  peer->port = ntohs(address.sin_port);
+  (void)snprintf(peer->url, sizeof(peer->url), "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable", peer->port);
   peer->config = plain;
   peer->config.postgres.url = peer->url;
   peer->monitor = slot_monitor_new(&peer->config);

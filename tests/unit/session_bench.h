@@ -23,6 +23,7 @@ struct bench {
   int delivered, dead_lettered, poisoned, failures, isolations;
   enum route_reason poison_reason;
   struct problem last_failure;
+  enum session_side failed_side;
 };
 
 static inline void on_state(void *context, enum relay_state from, enum relay_state to, const struct problem *why)
@@ -42,9 +43,9 @@ static inline void on_failed(void *context, enum session_side side, const struct
 {
   struct bench *bench = context;
 
-  (void)side;
   (void)delay_us;
   bench->failures++;
+  bench->failed_side = side;
   bench->last_failure = *why;
 }
 

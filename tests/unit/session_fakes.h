@@ -73,6 +73,8 @@ void fake_publisher_on_publish(struct fake_publisher *fake, enum verdict verdict
 /* Answer of the next reports call, once. */
 void fake_publisher_on_reports(struct fake_publisher *fake, enum verdict verdict, const struct problem *problem);
 void fake_publisher_set_connected(struct fake_publisher *fake, bool is_connected);
+/* The one before does not end: an open waits. */
+void fake_publisher_set_ending(struct fake_publisher *fake, bool is_ending);
 /* Records accepted since the last open, and ever. */
 size_t fake_publisher_count(const struct fake_publisher *fake);
 const struct fake_record *fake_publisher_record(const struct fake_publisher *fake, size_t index);

@@ -106,6 +106,7 @@ SPOILER(no_root, world->tables[0].is_partitioned = true; world->catalog.publishe
 SPOILER(no_table, world->tables[0].exists = false)
 SPOILER(view, world->tables[0].is_view_or_other = true)
 SPOILER(unlogged, world->tables[0].is_persistent = false)
+SPOILER(unlogged_partition, world->tables[0].is_partitioned = true; world->tables[0].is_persistent = false)
 SPOILER(unpublished, world->tables[0].is_published = false)
 SPOILER(partitioned_wal2json, use_wal2json(world); world->tables[0].is_partitioned = true)
 SPOILER(no_key_column, world->columns[2].name = word_renamed)
@@ -154,6 +155,7 @@ static const struct {
     {"no_table", no_table, EXIT_DATABASE_REFUSES, "table public.outbox does not exist", "sql/outbox.sql"},
     {"view", view, EXIT_DATABASE_REFUSES, "public.outbox is not a table", "outbox[0].table"},
     {"unlogged", unlogged, EXIT_DATABASE_REFUSES, "unlogged", "ALTER TABLE \"public\".\"outbox\" SET LOGGED;"},
+    {"unlogged_partition", unlogged_partition, EXIT_DATABASE_REFUSES, "has an unlogged partition", "\\d+ public.outbox"},
     {"unpublished", unpublished, EXIT_DATABASE_REFUSES, "not in publication", "ALTER PUBLICATION \"shop_outbox\" ADD TABLE \"public\".\"outbox\";"},
     {"partitioned_wal2json", partitioned_wal2json, EXIT_DATABASE_REFUSES, "is partitioned: wal2json", "pgoutput"},
     {"no_key_column", no_key_column, EXIT_DATABASE_REFUSES, "no column \"aggregateid\"", "outbox[0].table.field.event.key"},
@@ -219,6 +221,8 @@ SPOILER(active_slot, world->catalog.slot_is_active = true; world->catalog.slot_a
 SPOILER(unreserved, world->catalog.slot_status = SLOT_UNRESERVED)
 SPOILER(plugin_in_list, use_wal2json(world); static char list[] = "pgoutput,\"wal2json\""; world->catalog.allowed_plugins = list)
 SPOILER(new_standby, world->catalog.is_in_recovery = true; world->catalog.server_version = 160000)
+SPOILER(replaying_standby, world->catalog.is_in_recovery = true; world->catalog.server_version = 160000;
+        world->catalog.slot_confirmed = world->catalog.wal_end + 1)
 SPOILER(promoted_copy, world->catalog.server_version = 170011; world->catalog.slot_is_synced = true; world->catalog.slot_has_failover = true)
 SPOILER(updates_published, world->outbox[0].invalid_operation = INVALID_OPERATION_FATAL; world->catalog.publishes_update = true)
 SPOILER(messages, world->config.outbox_count = 2; world->catalog.table_count = 2)
@@ -241,6 +245,7 @@ static const struct {
     {"unreserved", unreserved},
     {"plugin_in_list", plugin_in_list},
     {"new_standby", new_standby},
+    {"replaying_standby", replaying_standby},
     {"promoted_copy", promoted_copy},
     {"updates_published", updates_published},
     {"messages", messages},
@@ -296,16 +301,17 @@ static PGresult *result_of(int columns, int rows, const char *const *values)
   return result;
 }
 
-static const char *const server_row[] = {"150020", "UTF8",     "shop",     "logical", "f",    "16/B374D848", "60000",    "",     "-",
-                                         "t",      "t",        "wal2json", "logical", "shop", "f",           "t",        "4711", "16/B0",
-                                         "16/A0",  "extended", "1048576",  "relay",   "true", "-",           "standby_1"};
+static const char *const server_row[] = {
+    "150020", "UTF8", "shop", "logical", "f",     "16/B374D848", "60000",    "",        "-",     "t",    "t", "wal2json",  "logical",
+    "shop",   "f",    "t",    "4711",    "16/B0", "16/A0",       "extended", "1048576", "relay", "true", "-", "standby_1", "2024-01-01 00:00:00.5+00",
+    "-5"};
 
 Test(catalog, read_takes_the_servers_and_the_slots_fields)
 {
   struct world world;
   struct catalog catalog;
   struct problem problem;
-  PGresult *result = result_of(25, 1, server_row);
+  PGresult *result = result_of(27, 1, server_row);
 
   world_init(&world);
   catalog_init(&catalog);
@@ -324,6 +330,8 @@ Test(catalog, read_takes_the_servers_and_the_slots_fields)
   cr_expect_str_eq(catalog.role, "relay");
   cr_expect(catalog.slot_has_failover && !catalog.slot_is_synced);
   cr_expect_str_eq(catalog.synchronized_standby_slots, "standby_1");
+  cr_expect_str_eq(catalog.mark.server, "2024-01-01 00:00:00.5+00");
+  cr_expect_eq(catalog.mark.number, -5);
   /* Read again, as at every start of a session: nothing leaks, nothing old stays. */
   cr_expect_eq(catalog_read(&catalog, &world.config, 0, result, &problem), VERDICT_OK);
   PQclear(result);
@@ -336,23 +344,23 @@ Test(catalog, read_refuses_an_answer_of_another_form)
   struct world world;
   struct catalog catalog;
   struct problem problem;
-  static const int damaged_fields[] = {0, 5, 6, 16, 17, 20};
+  static const int damaged_fields[] = {0, 4, 5, 6, 9, 10, 14, 15, 16, 17, 18, 20, 22, 26};
 
   world_init(&world);
   catalog_init(&catalog);
   for (size_t i = 0; i < sizeof(damaged_fields) / sizeof(*damaged_fields); i++) {
-    const char *row[25];
+    const char *row[27];
     PGresult *result;
 
     memcpy(row, server_row, sizeof(row));
     row[damaged_fields[i]] = "x1";
-    result = result_of(25, 1, row);
+    result = result_of(27, 1, row);
     cr_expect_eq(catalog_read(&catalog, &world.config, 0, result, &problem), VERDICT_RETRY, "field %d", damaged_fields[i]);
     PQclear(result);
   }
   {
-    PGresult *few = result_of(24, 1, server_row);
-    PGresult *none = result_of(25, 0, server_row);
+    PGresult *few = result_of(26, 1, server_row);
+    PGresult *none = result_of(27, 0, server_row);
     const char *out_of_range[] = {"7", "t", "r", "p", "t", "f", "d", "t", "t", "-", "0", "id", "25", "25", "f"};
     PGresult *entry = result_of(15, 1, out_of_range);
 

@@ -180,6 +180,84 @@ Test(conninfo, a_name_that_does_not_exist_is_named_and_retried)
   conninfo_done(&conninfo);
 }
 
+Test(conninfo, a_place_that_says_nothing_is_left_out_of_the_lists)
+{
+  static const struct {
+    const char *url;
+    struct conninfo_place place;
+    bool is_left_out;
+    const char *host, *address, *port; /* then; NULL: not set */
+  } cases[] = {
+      {"host=a,b,c hostaddr=10.0.0.1,10.0.0.2,10.0.0.3 port=1,2,3", {"a", "10.0.0.1", "1"}, true, "b,c", "10.0.0.2,10.0.0.3", "2,3"},
+      {"host=a,b,c hostaddr=10.0.0.1,10.0.0.2,10.0.0.3 port=1,2,3", {"b", "10.0.0.2", "2"}, true, "a,c", "10.0.0.1,10.0.0.3", "1,3"},
+      {"host=a,b,c hostaddr=10.0.0.1,10.0.0.2,10.0.0.3 port=1,2,3", {"c", "10.0.0.3", "3"}, true, "a,b", "10.0.0.1,10.0.0.2", "1,2"},
+      {"host=a,a hostaddr=10.0.0.1,10.0.0.2 port=5", {"a", "10.0.0.2", "5"}, true, "a", "10.0.0.1", "5"},
+      {"host=a,a hostaddr=FE80::0001,fe80::2", {"a", "fe80::1", "5432"}, true, "a", "fe80::2", NULL},
+      {"hostaddr=10.0.0.1,10.0.0.2", {"10.0.0.2", "10.0.0.2", "5432"}, true, NULL, "10.0.0.1", NULL},
+      {"host=10.0.0.1,10.0.0.1 port=1,2", {"10.0.0.1", "10.0.0.1", "2"}, true, "10.0.0.1", NULL, "1"},
+      {"host=/run/a,b hostaddr=,10.0.0.2", {"/run/a", "", "5432"}, true, "b", "10.0.0.2", NULL},
+      {"host=a hostaddr=10.0.0.1", {"a", "10.0.0.1", "5432"}, false, "a", "10.0.0.1", NULL},
+      {"host=a,b hostaddr=10.0.0.1,10.0.0.2", {"a", "10.0.0.2", "5432"}, false, "a,b", "10.0.0.1,10.0.0.2", NULL},
+      {"host=a,b hostaddr=10.0.0.1,10.0.0.2 port=1,2", {"a", "10.0.0.1", "2"}, false, "a,b", "10.0.0.1,10.0.0.2", "1,2"},
+      {"dbname=x", {"/run/postgresql", "", "5432"}, false, NULL, NULL, NULL},
+  };
+  static const char *const keywords[] = {"host", "hostaddr", "port"};
+  struct config *config = fake_config();
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    const char *const wanted[] = {cases[i].host, cases[i].address, cases[i].port};
+    struct conninfo conninfo;
+
+    config->postgres.url = cases[i].url;
+    conninfo = make(config, PG_ORDINARY);
+    cr_expect_eq(conninfo_leave_out(&conninfo, &cases[i].place), cases[i].is_left_out, "%zu", i);
+    for (size_t k = 0; k < 3; k++) {
+      const char *is = conninfo_get(&conninfo, keywords[k]);
+
+      cr_expect(wanted[k] == NULL ? is == NULL : is != NULL && strcmp(is, wanted[k]) == 0, "%zu: %s is %s", i, keywords[k], is != NULL ? is : "not set");
+    }
+    conninfo_done(&conninfo);
+  }
+}
+
+Test(conninfo, a_second_connection_goes_to_the_one_place_of_the_first)
+{
+  static const struct conninfo_place places[] = {{"db2", "10.0.0.2", "5433"}, {"/run/postgresql", "", "5432"}};
+  struct config *config = fake_config();
+  const char *names[RESOLVER_HOSTS_MAX];
+  char *storage;
+
+  config->postgres.url = "host=db1,db2 port=5432,5433 dbname=x";
+  for (size_t i = 0; i < 2; i++) {
+    struct conninfo conninfo = make(config, PG_REPLICATION);
+
+    conninfo_lead_to(&conninfo, &places[i]);
+    cr_assert_str_eq(conninfo_get(&conninfo, "host"), places[i].host);
+    cr_assert_str_eq(conninfo_get(&conninfo, "hostaddr"), places[i].address);
+    cr_assert_str_eq(conninfo_get(&conninfo, "port"), places[i].port);
+    cr_assert_eq(conninfo_hosts(&conninfo, names, &storage), 0, "nothing is left to be resolved");
+    conninfo_done(&conninfo);
+  }
+}
+
+Test(conninfo, the_time_for_one_place_is_connect_timeout)
+{
+  static const struct {
+    const char *url;
+    int seconds;
+  } cases[] = {{"dbname=x", 10}, {"connect_timeout=3", 3}, {"connect_timeout=0", 0}, {"connect_timeout=-1", 0}, {"connect_timeout=99999999999", 0}};
+  struct config *config = fake_config();
+
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct conninfo conninfo;
+
+    config->postgres.url = cases[i].url;
+    conninfo = make(config, PG_ORDINARY);
+    cr_expect_eq(conninfo_timeout_s(&conninfo), cases[i].seconds, "%s", cases[i].url);
+    conninfo_done(&conninfo);
+  }
+}
+
 Test(resolver, a_request_that_is_given_up_is_freed_by_its_thread)
 {
   const char *names[] = {"localhost"};

@@ -148,17 +148,35 @@ static char receive_letter(struct peer *peer)
   return message.body.data[0];
 }
 
-/* A connection that is let in; the peer's end of it in *ret_fd. */
-static PGconn *let_in(struct peer *peer, int *ret_fd)
+static void peer_listen(struct peer *peer)
+{
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+  peer->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  cr_assert_eq(bind(peer->listening, (struct sockaddr *)&address, sizeof(address)), 0);
+  cr_assert_eq(listen(peer->listening, 1), 0);
+  peer->config.name = "shop";
+  peer->config.postgres.publication = "shop_outbox";
+  peer->config.postgres.slot = "shop_outbox";
+}
+
+static unsigned int port_of(const struct peer *peer)
 {
   struct sockaddr_in address = {0};
   socklen_t length = sizeof(address);
+
+  cr_assert_eq(getsockname(peer->listening, (struct sockaddr *)&address, &length), 0);
+  return ntohs(address.sin_port);
+}
+
+/* A connection that is let in; the peer's end of it in *ret_fd. */
+static PGconn *let_in(struct peer *peer, int *ret_fd)
+{
   PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
   char url[128];
   PGconn *connection;
 
-  cr_assert_eq(getsockname(peer->listening, (struct sockaddr *)&address, &length), 0);
-  (void)snprintf(url, sizeof(url), "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable", (unsigned int)ntohs(address.sin_port));
+  (void)snprintf(url, sizeof(url), "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable", port_of(peer));
   connection = PQconnectStart(url);
   *ret_fd = accept(peer->listening, NULL, NULL);
   for (bool is_greeted = false; polling != PGRES_POLLING_OK;) {
@@ -183,14 +201,9 @@ static PGconn *let_in(struct peer *peer, int *ret_fd)
 /* Two connections that were judged and let in, START_REPLICATION on one of them, and its answer on the way. */
 static void peer_begin(struct peer *peer)
 {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct pg_stream *stream;
 
-  peer->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  cr_assert_eq(bind(peer->listening, (struct sockaddr *)&address, sizeof(address)), 0);
-  cr_assert_eq(listen(peer->listening, 1), 0);
-  peer->config.postgres.publication = "shop_outbox";
-  peer->config.postgres.slot = "shop_outbox";
+  peer_listen(peer);
   peer->stream = pg_stream_new(&peer->config);
   stream = (struct pg_stream *)peer->stream;
   stream->aside = let_in(peer, &peer->look_fd);
@@ -231,6 +244,46 @@ static void peer_done(struct peer *peer)
   close(peer->fd);
   close(peer->look_fd);
   close(peer->listening);
+}
+
+Test(pg_stream, a_server_that_takes_the_connection_and_says_nothing_is_left_after_connect_timeout)
+{
+  struct moment now = {.mono_us = 1000 * US_PER_S};
+  struct peer peer = {0};
+  struct server_facts facts;
+  struct pollfd polled;
+  char url[128];
+
+  peer_listen(&peer);
+  (void)snprintf(url, sizeof(url), "host=127.0.0.1 port=%u user=u dbname=d connect_timeout=5", port_of(&peer));
+  peer.config.postgres.url = url;
+  peer.stream = pg_stream_new(&peer.config);
+  do {
+    cr_assert_eq(stream_connect(peer.stream, now, &facts, &peer.problem), VERDICT_WAIT, "%s", peer.problem.text);
+    polled = (struct pollfd){.fd = stream_fd(peer.stream), .events = stream_events(peer.stream)};
+  } while (poll(&polled, 1, 50) > 0);
+  now.mono_us += 5 * US_PER_S - 1;
+  cr_assert_eq(stream_connect(peer.stream, now, &facts, &peer.problem), VERDICT_WAIT, "%s", peer.problem.text);
+  now.mono_us++;
+  cr_assert_eq(stream_connect(peer.stream, now, &facts, &peer.problem), VERDICT_RETRY);
+  cr_assert_str_eq(peer.problem.cause, "timeout");
+  stream_free(peer.stream);
+  close(peer.listening);
+}
+
+Test(pg_stream, a_connection_beside_another_goes_where_that_one_has_got_to)
+{
+  struct peer peer = {0};
+  struct pg_attempt *attempt;
+  struct pollfd polled;
+
+  peer_begin(&peer);
+  peer.config.postgres.url = "host=nowhere.invalid,127.0.0.1 port=1,1 user=u dbname=d";
+  attempt = pg_attempt_new(&peer.config, PG_REPLICATION, ((struct pg_stream *)peer.stream)->connection);
+  polled = (struct pollfd){.fd = peer.listening, .events = POLLIN};
+  cr_assert_eq(poll(&polled, 1, PATIENCE_MS), 1, "it goes by the URL");
+  pg_attempt_free(attempt);
+  peer_done(&peer);
 }
 
 Test(pg_stream, where_it_begins_is_asked_on_the_other_connection_once_it_has_begun)

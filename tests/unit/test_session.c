@@ -318,6 +318,23 @@ Test(session, a_connection_that_never_answers_is_given_up)
   turn(&bench, 65 * US_PER_S);
   cr_assert_eq(bench.failures, 1);
   cr_assert_str_eq(bench.last_failure.cause, "timeout");
+  cr_assert_eq(bench.failed_side, SESSION_POSTGRES);
+  bench_done(&bench);
+}
+
+Test(session, a_producer_that_never_ends_is_kafkas_side_of_the_matter)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  fake_publisher_set_ending(bench.publisher, true);
+  turn(&bench, 65 * US_PER_S);
+  cr_assert_eq(bench.failures, 1);
+  cr_assert_eq(bench.failed_side, SESSION_KAFKA, "PostgreSQL was not even asked");
+  cr_assert_str_eq(bench.last_failure.cause, "producer_not_ended");
+  fake_publisher_set_ending(bench.publisher, false);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
   bench_done(&bench);
 }
 

@@ -101,6 +101,32 @@ Test(session_hold, behind_a_stand_by_a_row_that_is_refused_itself_once_its_topic
   bench_done(&bench);
 }
 
+/* Having stood by it has forgotten what it had published before: the record that it tries is all that it knows of. */
+Test(session_hold, a_kept_record_that_got_through_is_missed_on_a_server_that_was_promoted_without_it)
+{
+  struct bench bench;
+  struct session_figures figures;
+  struct problem lost;
+
+  stand_by_behind_a_hold(&bench);
+  look_at(&bench, false, 1);
+  slot_is_free(&bench);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 1);
+  fake_publisher_report(bench.publisher, 0, REPORT_DELIVERED);
+  turn(&bench, 1000);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  bench.facts.history.count = 1;
+  bench.facts.history.ends[0] = (struct timeline_end){1, 0x200};
+  look_at(&bench, false, 2);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  fake_stream_breaks(bench.stream, &lost);
+  turn(&bench, US_PER_S);
+  session_figures(bench.session, bench.now, &figures);
+  cr_assert_eq(figures.state, RELAY_HELD, "Kafka has what the server has not, and nobody says so");
+  cr_assert_str_eq(figures.problem.cause, "server_behind");
+  bench_done(&bench);
+}
+
 Test(session_hold, a_stand_by_that_the_other_relay_got_past_is_no_hold_any_more)
 {
   struct bench bench;

@@ -267,3 +267,90 @@ Test(session_start, a_kept_record_that_another_relay_has_got_past_meanwhile_is_l
   cr_assert_eq(fake_publisher_count(bench.publisher), 0, "a stale record was sent behind newer ones");
   bench_done(&bench);
 }
+
+/* ---- the catalog under the stream ---- */
+
+static const struct catalog_mark judged = {"2024-01-01 00:00:00.5+00", 7};
+
+/* Streams, and its catalog was judged as that. */
+static void stream_judged(struct bench *bench)
+{
+  bench_init(bench);
+  bench->facts.catalog = judged;
+  fake_stream_on_connect(bench->stream, VERDICT_OK, &bench->facts, NULL);
+  turn(bench, US_PER_S);
+  cr_assert_eq(state_of(bench), RELAY_STREAMING);
+}
+
+/* The second connection got in late: it has no answer before to compare with. */
+Test(session_start, the_first_answer_of_the_second_connection_is_compared_with_what_was_judged)
+{
+  struct catalog_mark seen = judged;
+  struct bench bench;
+
+  stream_judged(&bench);
+  cr_assert_not(session_is_misjudged(bench.session, &seen, false, bench.now.mono_us));
+  seen.number = 8;
+  cr_assert(session_is_misjudged(bench.session, &seen, false, bench.now.mono_us), "rows of a table that is not published any more are lost in silence");
+  session_reload(bench.session, bench.now);
+  cr_assert_not(session_is_misjudged(bench.session, &seen, false, bench.now.mono_us), "told twice");
+  bench.facts.catalog = seen;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(fake_stream_starts(bench.stream), 2);
+  cr_assert_not(session_is_misjudged(bench.session, &seen, false, bench.now.mono_us), "what has been judged anew is what was seen");
+  bench_done(&bench);
+}
+
+Test(session_start, an_answer_that_is_older_than_the_look_says_nothing_of_the_stream)
+{
+  struct catalog_mark seen = judged;
+  struct bench bench;
+
+  stream_judged(&bench);
+  seen.number = 6;
+  cr_assert_not(session_is_misjudged(bench.session, &seen, true, bench.now.mono_us - 2 * US_PER_S));
+  cr_assert_not(session_is_misjudged(bench.session, &judged, true, bench.now.mono_us), "it has changed, and been judged since");
+  bench_done(&bench);
+}
+
+/* Several hosts, and the second connection got to a standby that lags, or to another database: the two never agree. */
+Test(session_start, of_another_server_than_the_streams_only_a_change_counts)
+{
+  const struct catalog_mark seen = {"2024-01-01 00:00:00.6+00", 8};
+  struct bench bench;
+
+  stream_judged(&bench);
+  cr_assert_not(session_is_misjudged(bench.session, &seen, false, bench.now.mono_us), "the relay would begin anew with each answer");
+  cr_assert(session_is_misjudged(bench.session, &seen, true, bench.now.mono_us));
+  bench_done(&bench);
+}
+
+Test(session_start, a_hold_is_looked_at_again_when_the_catalog_changes)
+{
+  struct bench bench;
+  struct problem refused;
+
+  bench_init(&bench);
+  (void)problem_set(&refused, VERDICT_FATAL, EXIT_DATABASE_REFUSES, "not_published", "table is not published");
+  fake_stream_on_connect(bench.stream, VERDICT_FATAL, NULL, &refused);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_HELD);
+  cr_assert_not(session_is_misjudged(bench.session, &judged, false, bench.now.mono_us));
+  cr_assert(session_is_misjudged(bench.session, &judged, true, bench.now.mono_us));
+  bench_done(&bench);
+}
+
+Test(session_start, a_stop_needs_no_judgement_any_more)
+{
+  struct catalog_mark seen = judged;
+  struct bench bench;
+
+  stream_judged(&bench);
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  turn(&bench, 10000);
+  session_stop(bench.session, bench.now);
+  seen.number = 8;
+  cr_assert_not(session_is_misjudged(bench.session, &seen, false, bench.now.mono_us), "it would say so with every answer, and cannot reconnect");
+  bench_done(&bench);
+}

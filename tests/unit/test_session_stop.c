@@ -79,6 +79,27 @@ Test(session_stop, a_stop_while_a_row_is_about_to_be_held_settles_within_the_sto
   bench_done(&bench);
 }
 
+/* The other way round: the drain reads its transaction to the end, and there is the row. */
+Test(session_stop, a_row_that_is_to_be_held_while_a_stop_drains_puts_the_stops_limit_off_by_nothing)
+{
+  struct bench bench;
+
+  bench_init(&bench);
+  bench.config->delivery.drain_timeout_ms = 1000;
+  fake_publisher_limit(bench.publisher, 1);
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b", ""));
+  turn(&bench, 1000);
+  session_stop(bench.session, bench.now);
+  turn(&bench, 800000);
+  fake_publisher_report_all(bench.publisher);
+  turn(&bench, 100000);
+  cr_assert_eq(bench.poisoned, 1, "the row was never reached");
+  cr_assert_not(session_is_stopped(bench.session), "stopped without settling");
+  turn(&bench, 200000);
+  cr_assert(session_is_stopped(bench.session), "it drains for longer than it may");
+  bench_done(&bench);
+}
+
 Test(session_stop, a_stop_while_a_row_is_about_to_be_held_confirms_what_settles)
 {
   struct bench bench;

@@ -38,8 +38,8 @@ Test(slot_monitor, asks_again_after_the_interval_and_counts_what_was_added)
   cr_assert_eq(peer.questions, 0, "asked too early");
   peer.now.mono_us += 1;
   until_count(&peer, &peer.questions, 1, false);
-  later.cells[0][11] = "13";
-  later.cells[1][12] = "6";
+  later.cells[0][12] = "13";
+  later.cells[1][13] = "6";
   say_rows(&peer, &later);
   expect(&peer, SLOT_MONITOR_FIGURES);
   cr_assert_eq(peer.figures.updated[0], 3);
@@ -78,11 +78,11 @@ Test(slot_monitor, a_new_interval_takes_effect_at_once_and_repeating_it_puts_not
 
   peer_init(&peer);
   until_idle(&peer);
-  slot_monitor_set_interval(peer.monitor, S, peer.now);
+  slot_monitor_set_interval(peer.monitor, S);
   due = slot_monitor_deadline_us(peer.monitor);
   cr_assert(due - peer.now.mono_us >= S * 4 / 5 && due - peer.now.mono_us <= S * 6 / 5);
   peer.now.mono_us += S / 2;
-  slot_monitor_set_interval(peer.monitor, S, peer.now);
+  slot_monitor_set_interval(peer.monitor, S);
   cr_assert_eq(slot_monitor_deadline_us(peer.monitor), due);
   peer.now.mono_us = due;
   until_count(&peer, &peer.questions, 1, false);
@@ -246,13 +246,68 @@ Test(slot_monitor, silence_is_a_loss_at_every_step)
     } else {
       until_asked(&peer);
     }
-    cr_assert_eq(slot_monitor_deadline_us(peer.monitor), peer.now.mono_us + SLOT_MONITOR_ANSWER_LIMIT_US);
-    peer.now.mono_us += SLOT_MONITOR_ANSWER_LIMIT_US - 1;
+    cr_assert_eq(slot_monitor_deadline_us(peer.monitor), peer.now.mono_us + (i == 0 ? 10 * S : SLOT_MONITOR_ANSWER_LIMIT_US));
+    peer.now.mono_us = slot_monitor_deadline_us(peer.monitor) - 1;
     cr_assert_eq(converse_as(&peer, true), SLOT_MONITOR_NOTHING, "step %d", i);
     peer.now.mono_us += 1;
-    expect_end(&peer, SLOT_MONITOR_LOST, "no answer from the server for 30 s", S / 5, S * 2 / 5);
+    expect_end(&peer, SLOT_MONITOR_LOST, i == 0 ? "no answer from \"127.0.0.1\" (127.0.0.1) port" : "no answer from the server for 30 s", S / 5, S * 2 / 5);
     peer_done(&peer);
   }
+}
+
+/* Its kernel takes the connections, and nobody says anything: a stopped postmaster, a proxy with nothing behind it. It is named twice, and has its time for each. */
+Test(slot_monitor, a_host_that_says_nothing_is_left_for_the_next_one)
+{
+  struct peer silent, peer;
+
+  peer_init(&silent);
+  peer_init(&peer);
+  (void)snprintf(peer.url, sizeof(peer.url), "host=127.0.0.1,127.0.0.1,127.0.0.1 port=%u,%u,%u user=u dbname=d sslmode=disable gssencmode=disable", silent.port,
+                 silent.port, peer.port);
+  for (int i = 0; i < 2; i++) {
+    expect(&peer, SLOT_MONITOR_NOTHING);
+    cr_assert_eq(peer.accepted, 0);
+    cr_assert_eq(slot_monitor_deadline_us(peer.monitor), peer.now.mono_us + 10 * S, "time %d", i);
+    peer.now.mono_us += 10 * S - 1;
+    expect(&peer, SLOT_MONITOR_NOTHING);
+    cr_assert_eq(peer.accepted, 0, "left too early, time %d", i);
+    peer.now.mono_us += 1;
+  }
+  until_idle(&peer);
+  peer_done(&silent);
+  peer_done(&peer);
+}
+
+Test(slot_monitor, a_host_that_said_nothing_is_named_where_the_others_refuse)
+{
+  struct peer silent, peer;
+
+  peer_init(&silent);
+  peer_init(&peer);
+  (void)snprintf(peer.url, sizeof(peer.url), "host=127.0.0.1,127.0.0.1 port=%u,%u user=u dbname=d sslmode=disable gssencmode=disable connect_timeout=3",
+                 silent.port, peer.port);
+  close(peer.listen_fd);
+  peer.listen_fd = -1;
+  expect(&peer, SLOT_MONITOR_NOTHING);
+  peer.now.mono_us += 3 * S;
+  expect(&peer, SLOT_MONITOR_LOST);
+  cr_assert_not_null(strstr(peer.problem.text, "refused"), "%s", peer.problem.text);
+  cr_assert_not_null(strstr(peer.problem.text, "; before, no answer from \"127.0.0.1\" (127.0.0.1) port"), "%s", peer.problem.text);
+  peer_done(&silent);
+  peer_done(&peer);
+}
+
+Test(slot_monitor, a_connect_timeout_of_0_waits_for_as_long_as_an_attempt_lasts)
+{
+  struct peer peer;
+
+  peer_init(&peer);
+  (void)snprintf(peer.url, sizeof(peer.url), "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable connect_timeout=0", peer.port);
+  until_count(&peer, &peer.accepted, 1, true);
+  cr_assert_eq(slot_monitor_deadline_us(peer.monitor), peer.now.mono_us + SLOT_MONITOR_CONNECT_LIMIT_US);
+  peer.now.mono_us += SLOT_MONITOR_CONNECT_LIMIT_US;
+  expect_end(&peer, SLOT_MONITOR_LOST, "no answer from the server for 60 s", S / 5, S * 2 / 5);
+  peer_done(&peer);
 }
 
 Test(slot_monitor, pauses_grow_and_an_answer_ends_that)
@@ -301,7 +356,7 @@ Test(slot_monitor, counts_go_on_over_a_new_connection_to_the_same_server)
   expect(&peer, SLOT_MONITOR_LOST);
   peer.now.mono_us = slot_monitor_deadline_us(peer.monitor);
   until_asked(&peer);
-  later.cells[0][11] = "11";
+  later.cells[0][12] = "11";
   say_rows(&peer, &later);
   expect(&peer, SLOT_MONITOR_FIGURES);
   cr_assert_eq(peer.figures.updated[0], 1);

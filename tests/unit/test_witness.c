@@ -84,6 +84,31 @@ Test(witness, a_fresh_process_accepts_any_server_but_not_a_slot_ahead_of_it)
   cr_assert_not_null(strstr(problem.hint, "cdc-relay drop --yes --keep-publication, and cdc-relay init --accept-gap"), "%s", problem.hint);
 }
 
+/* Behind a crash a standby begins at its last checkpoint, and replays what it had once more: until then its log seems to end there. */
+Test(witness, a_standby_that_replays_is_waited_for_and_one_that_was_promoted_is_judged)
+{
+  struct witness witness = seasoned();
+  struct server_facts facts = facts_at("1000", 2, 0x300, 0x4FF);
+  struct problem problem = {0};
+
+  facts.is_in_recovery = true;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_RETRY, "%s", problem.text);
+  cr_assert_str_eq(problem.cause, "still_replaying");
+  cr_assert_not_null(strstr(problem.text, "up to 0/4FF, and this relay had confirmed to 0/500"), "%s", problem.text);
+  cr_assert_lt(strlen(problem.hint), PROBLEM_HINT_MAX - 1, "cut off");
+  facts.wal_end = 0x500;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_OK, "%s", problem.text);
+  facts.confirmed = 0x501;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_RETRY, "%s", problem.text);
+  cr_assert_not_null(strstr(problem.text, "up to 0/500, and its slot was confirmed to 0/501"), "%s", problem.text);
+  facts.wal_end = 0x501;
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL, "a slot that somebody moved is no matter of time");
+  cr_assert_str_eq(problem.cause, "slot_moved");
+  facts = facts_at("1000", 2, 0x300, 0x4FF);
+  cr_assert_eq(witness_judge(&witness, &facts, &problem), VERDICT_FATAL);
+  cr_assert_str_eq(problem.cause, "server_behind");
+}
+
 Test(witness, a_position_that_was_confirmed_again_after_a_rollback_does_not_lower_the_memory)
 {
   struct witness witness = seasoned();

@@ -196,13 +196,12 @@ static enum verdict publish_alone(struct backlog *backlog, const struct record *
 static enum verdict bury(struct backlog *backlog, enum route_reason reason, const struct record *row, struct problem *problem)
 {
   const struct config_outbox *outbox = &backlog->config->outbox[backlog->entry];
-  const struct poison_row poison = {.reason = reason, .position = row->position, .was_alone = true};
   const struct dead_letter_cause cause = {
       .reason = route_reason_name(reason), .error = arena_copy(&backlog->arena, span_of_text(problem->text)).data, .table = outbox->table};
   struct record letter;
   enum verdict verdict;
 
-  if (poison_decide(backlog->config, outbox, &poison, problem) != POISON_DECISION_DEAD_LETTER) {
+  if (poison_decide(backlog->config, outbox, row->position, problem) != POISON_DECISION_DEAD_LETTER) {
     /* Its position is another one in the next run, so that delivery.poison_once is no way out here; and what is read here is the table, not the log. */
     problem_hint(problem,
                  "change the row whose \"%s\" is %s in the table, or set delivery.poison to dead-letter and delivery.dead.letter.topic, and run this again",

@@ -90,9 +90,8 @@ static void plan_next(struct slot_monitor *monitor)
   monitor->next_ask_us = monitor->asked_us + monitor->interval_us - jitter + (int64_t)(chance_next(&monitor->chance) % (uint64_t)(2 * jitter + 1));
 }
 
-void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us, struct moment now)
+void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us)
 {
-  (void)now;
   if (interval_us != monitor->interval_us) {
     monitor->interval_us = interval_us;
     plan_next(monitor);
@@ -140,12 +139,11 @@ static enum slot_monitor_event end(struct slot_monitor *monitor, struct moment n
   return is_shutdown ? SLOT_MONITOR_SHUTDOWN : SLOT_MONITOR_LOST;
 }
 
-static enum slot_monitor_event end_unanswered(struct slot_monitor *monitor, struct moment now, struct problem *problem)
+static enum slot_monitor_event end_unanswered(struct slot_monitor *monitor, struct moment now, int limit_us, struct problem *problem)
 {
   struct problem lost;
 
-  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "could not %s: no answer from the server for %d s", doing,
-                    SLOT_MONITOR_ANSWER_LIMIT_US / US_PER_S);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "could not %s: no answer from the server for %d s", doing, limit_us / US_PER_S);
   return end(monitor, now, &lost, problem);
 }
 
@@ -195,25 +193,14 @@ static bool prepare(struct slot_monitor *monitor, struct moment now)
   return send_question(monitor, PHASE_PREPARING, sql, now);
 }
 
-/* libpq's PQconnectPoll() must not be called before the socket is ready. */
-static bool attempt_is_ready(const struct pg_attempt *attempt)
-{
-  struct pollfd polled = {.fd = pg_attempt_fd(attempt), .events = pg_attempt_events(attempt)};
-
-  return polled.fd < 0 || poll(&polled, 1, 0) != 0;
-}
-
 static enum slot_monitor_event step_connecting(struct slot_monitor *monitor, struct moment now, struct problem *problem)
 {
   struct problem lost;
   enum verdict verdict;
 
-  if (!attempt_is_ready(monitor->attempt)) {
-    return now.mono_us >= monitor->limit_us ? end_unanswered(monitor, now, problem) : SLOT_MONITOR_NOTHING;
-  }
-  verdict = pg_attempt_step(monitor->attempt, &monitor->connection, &lost);
+  verdict = pg_attempt_step(monitor->attempt, now, &monitor->connection, &lost);
   if (verdict == VERDICT_WAIT) {
-    return SLOT_MONITOR_NOTHING;
+    return now.mono_us >= monitor->limit_us ? end_unanswered(monitor, now, SLOT_MONITOR_CONNECT_LIMIT_US, problem) : SLOT_MONITOR_NOTHING;
   }
   if (verdict != VERDICT_OK) {
     /* A refused connection has words only. */
@@ -310,7 +297,7 @@ static enum slot_monitor_event step_asked(struct slot_monitor *monitor, struct m
   if (!is_open) {
     return end_failed(monitor, now, NULL, problem);
   }
-  return now.mono_us >= monitor->limit_us ? end_unanswered(monitor, now, problem) : SLOT_MONITOR_NOTHING;
+  return now.mono_us >= monitor->limit_us ? end_unanswered(monitor, now, SLOT_MONITOR_ANSWER_LIMIT_US, problem) : SLOT_MONITOR_NOTHING;
 }
 
 enum slot_monitor_event slot_monitor_step(struct slot_monitor *monitor, struct moment now, struct slot_figures *ret_figures, struct problem *problem)
@@ -320,9 +307,9 @@ enum slot_monitor_event slot_monitor_step(struct slot_monitor *monitor, struct m
     if (now.mono_us < monitor->limit_us) {
       return SLOT_MONITOR_NOTHING;
     }
-    monitor->attempt = pg_attempt_new(monitor->config, PG_ORDINARY);
+    monitor->attempt = pg_attempt_new(monitor->config, PG_ORDINARY, NULL);
     monitor->phase = PHASE_CONNECTING;
-    monitor->limit_us = now.mono_us + SLOT_MONITOR_ANSWER_LIMIT_US;
+    monitor->limit_us = now.mono_us + SLOT_MONITOR_CONNECT_LIMIT_US;
     return step_connecting(monitor, now, problem);
   case PHASE_CONNECTING:
     return step_connecting(monitor, now, problem);
@@ -350,6 +337,9 @@ short slot_monitor_events(const struct slot_monitor *monitor)
 
 int64_t slot_monitor_deadline_us(const struct slot_monitor *monitor)
 {
+  if (monitor->phase == PHASE_CONNECTING && pg_attempt_deadline_us(monitor->attempt) < monitor->limit_us) {
+    return pg_attempt_deadline_us(monitor->attempt);
+  }
   if (monitor->phase != PHASE_IDLE) {
     return monitor->limit_us;
   }

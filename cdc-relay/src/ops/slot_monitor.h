@@ -11,12 +11,16 @@
 #include "config/config.h"
 #include "moment.h"
 #include "ops/metrics.h"
+#include "stream/catalog_mark.h"
 #include "verdict.h"
 
 /* Between two questions: the interval, more or less a fifth of it by chance, so that relays that stand by do not ask in step. */
 enum { SLOT_MONITOR_INTERVAL_US = 5000000 };
-/* A connection that is not made, or a question that is not answered, within this time is lost. The server is told to give up on a question earlier. */
-enum { SLOT_MONITOR_ANSWER_LIMIT_US = 30000000, SLOT_MONITOR_STATEMENT_TIMEOUT_MS = 20000 };
+/*
+ * A connection that is not made (to several addresses, each of which has connect_timeout), or a question that is not answered, within this time is lost. The server is
+ * told to give up on a question earlier.
+ */
+enum { SLOT_MONITOR_CONNECT_LIMIT_US = 60000000, SLOT_MONITOR_ANSWER_LIMIT_US = 30000000, SLOT_MONITOR_STATEMENT_TIMEOUT_MS = 20000 };
 
 struct slot_figures {
   int64_t asked_us; /* monotonic; what follows was true then or later */
@@ -27,8 +31,9 @@ struct slot_figures {
   Lsn wal_end; /* the server's current end of WAL */
   Lsn confirmed;
   Lsn restart;
-  int64_t retained_bytes;   /* wal_end - restart; 0 when the slot holds nothing */
-  int64_t safe_bytes;       /* < 0: no limit; 0: lost, or as good as */
+  int64_t retained_bytes; /* wal_end - restart; 0 when the slot holds nothing */
+  int64_t safe_bytes;     /* < 0: no limit; 0: lost, or as good as */
+  struct catalog_mark catalog;
   bool catalog_has_changed; /* since the last figures: the publication was altered, dropped or made, or an outbox table was */
   /* Per outbox entry, from the table's statistics; what was added since the last figures. Index as in the configuration. */
   uint64_t updated[CONFIG_OUTBOX_MAX];
@@ -49,7 +54,7 @@ struct slot_monitor *slot_monitor_new(const struct config *config);
 void slot_monitor_free(struct slot_monitor *monitor); /* takes NULL; closes */
 
 /* How often to ask; SLOT_MONITOR_INTERVAL_US at first. Counts from the last question, so that calling it again and again does not put the next one off. */
-void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us, struct moment now);
+void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us);
 /* Ask as soon as possible, once. */
 void slot_monitor_ask_now(struct slot_monitor *monitor);
 /* Reconnect with what the configuration says now (secrets were re-read). */

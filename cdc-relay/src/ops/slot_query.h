@@ -9,8 +9,6 @@
 #include "config/config.h"
 #include "ops/slot_monitor.h"
 
-enum { SLOT_SERVER_START_SIZE = 40 };
-
 /* What the statistics say of one outbox entry's table, its partitions included, since they were last reset. */
 struct table_counts {
   bool is_known; /* false: no such table, or a message entry */
@@ -21,8 +19,6 @@ struct table_counts {
 
 struct slot_answer {
   struct slot_figures figures; /* all but asked_us, updated, deleted and catalog_has_changed, which are 0 */
-  char server_start[SLOT_SERVER_START_SIZE];
-  int64_t publication; /* stands for what the catalog says of it; to be compared only */
   struct table_counts tables[CONFIG_OUTBOX_MAX];
 };
 
@@ -33,15 +29,14 @@ enum verdict MUST_CHECK slot_query_read(const struct config *config, const PGres
 
 /* What differences are taken from. All zero: none yet. */
 struct slot_baseline {
-  char server_start[SLOT_SERVER_START_SIZE];
-  int64_t publication;
+  struct catalog_mark catalog;
   struct table_counts tables[CONFIG_OUTBOX_MAX];
 };
 
 /*
  * Fills updated and deleted of answer->figures with what was added since the baseline, and makes the answer the new baseline. Counts that cannot be compared
  * (first answer, another server or a restarted one, a table created anew, a count that went back because statistics were reset) give 0. catalog_has_changed:
- * the publication, or which tables there are, is not what it was in the answer before, whichever server gave that.
+ * its number is not that of the answer before, whichever server gave that.
  */
 void slot_baseline_advance(struct slot_baseline *baseline, struct slot_answer *answer);
 

@@ -33,17 +33,13 @@ static void hint_also(struct problem *problem, const char *way_out)
   problem_hint(problem, "%s%s%s", before, before[0] != '\0' ? "; or " : "", way_out);
 }
 
-enum poison_decision poison_decide(const struct config *config, const struct config_outbox *entry, const struct poison_row *row, struct problem *problem)
+enum poison_decision poison_decide(const struct config *config, const struct config_outbox *entry, struct position position, struct problem *problem)
 {
   const bool has_topic = entry->dead_letter_topic != NULL && entry->dead_letter_topic[0] != '\0';
-  const bool is_wanted = entry->poison == POISON_DEAD_LETTER || is_named_once(config, row->position);
-  const struct position_text at = position_text(row->position);
+  const bool is_wanted = entry->poison == POISON_DEAD_LETTER || is_named_once(config, position);
+  const struct position_text at = position_text(position);
   char way_out[PROBLEM_HINT_MAX];
 
-  /* Also where poison_once names it: the session has to end in any case, and alone it may well pass. */
-  if (row->reason == ROUTE_REASON_REFUSED_BY_BROKER && !row->was_alone) {
-    return POISON_DECISION_ISOLATE;
-  }
   if (is_wanted && has_topic) {
     return POISON_DECISION_DEAD_LETTER;
   }
@@ -80,11 +76,7 @@ bool isolation_covers(const struct isolation *isolation, struct position positio
   return isolation->is_on && position_compare(position, isolation->until) <= 0;
 }
 
-bool isolation_passed(struct isolation *isolation, struct position position)
+void isolation_passed(struct isolation *isolation, struct position position)
 {
-  if (!isolation->is_on || position_compare(position, isolation->until) <= 0) {
-    return false;
-  }
-  isolation->is_on = false;
-  return true;
+  isolation->is_on = isolation_covers(isolation, position);
 }

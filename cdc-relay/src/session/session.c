@@ -144,15 +144,15 @@ void session_fail(struct session *session, enum session_side side, const struct 
   session_enter(session, PHASE_BACKOFF, session->now.mono_us + delay_us);
 }
 
-static bool timed_out(struct session *session, const char *doing)
+static bool timed_out(struct session *session, enum session_side side, const char *cause, const char *doing)
 {
   struct problem problem;
 
   if (session->now.mono_us < session->deadline_us) {
     return false;
   }
-  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, "timeout", "could not %s: no answer in %d s", doing, SESSION_CONNECT_TIMEOUT_US / US_PER_S);
-  session_fail(session, SESSION_POSTGRES, &problem);
+  (void)problem_set(&problem, VERDICT_RETRY, EXIT_UNEXPECTED, cause, "could not %s: no answer in %d s", doing, SESSION_CONNECT_TIMEOUT_US / US_PER_S);
+  session_fail(session, side, &problem);
   return true;
 }
 
@@ -163,7 +163,7 @@ static void turn_opening(struct session *session)
     enum verdict verdict = publisher_open(session->ports.publisher, &problem);
 
     if (verdict == VERDICT_WAIT) {
-      (void)timed_out(session, "end the Kafka producer before");
+      (void)timed_out(session, SESSION_KAFKA, "producer_not_ended", "end the Kafka producer before");
       return;
     }
     if (verdict != VERDICT_OK) {
@@ -182,7 +182,7 @@ static void turn_connecting(struct session *session)
   enum verdict verdict = stream_connect(session->ports.stream, session->now, &session->facts, &problem);
 
   if (verdict == VERDICT_WAIT) {
-    (void)timed_out(session, "connect to PostgreSQL");
+    (void)timed_out(session, SESSION_POSTGRES, "timeout", "connect to PostgreSQL");
     return;
   }
   if (verdict == VERDICT_OK) {
@@ -248,7 +248,7 @@ static void turn_starting(struct session *session)
   }
   verdict = stream_start(session->ports.stream, start, &beginning, &problem);
   if (verdict == VERDICT_WAIT) {
-    (void)timed_out(session, "start replication");
+    (void)timed_out(session, SESSION_POSTGRES, "timeout", "start replication");
     return;
   }
   if (verdict == VERDICT_OK) {

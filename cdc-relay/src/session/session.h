@@ -69,6 +69,11 @@ bool session_wants_reports(const struct session *session);
 
 /* The second connection's news: who had the slot when it was asked for, at `asked_us` (monotonic) or later. */
 void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, int64_t asked_us, struct moment now);
+/*
+ * Whether the catalog that the second connection saw is not the one by which the stream that runs was judged: then it is time for session_reload(). By another server
+ * than the stream's, or while there is no stream, it counts whether it has changed since that connection's answer before.
+ */
+bool session_is_misjudged(const struct session *session, const struct catalog_mark *seen, bool has_changed, int64_t asked_us);
 /* A server is shutting down: the one that we stream from, unless we began to connect to it later than that. */
 void session_on_server_shutdown(struct session *session, struct moment now);
 /* Secrets were read anew, or the catalog has changed: reconnect both sides, which judges anew; a hold is looked at again at once. */

@@ -41,7 +41,6 @@ static void hand_becomes_dead_letter(struct session *session, enum route_reason 
 void session_hand_is_poison(struct session *session, enum route_reason reason, bool is_routed, struct problem *why)
 {
   const struct config_outbox *entry = &session->config->outbox[session->record.entry];
-  const struct poison_row row = {.reason = reason, .position = session->record.position, .was_alone = true};
 
   if (session->hand_is_dead_letter) {
     problem_hint(why, "the dead letter itself was refused: mend topic %.*s, or set delivery.dead.letter.topic to another", (int)session->record.topic.length,
@@ -49,7 +48,7 @@ void session_hand_is_poison(struct session *session, enum route_reason reason, b
     session_hold(session, why, &session->record, false);
     return;
   }
-  switch (poison_decide(session->config, entry, &row, why)) {
+  switch (poison_decide(session->config, entry, session->record.position, why)) {
   case POISON_DECISION_DEAD_LETTER:
     hand_becomes_dead_letter(session, reason, why);
     break;
@@ -57,8 +56,6 @@ void session_hand_is_poison(struct session *session, enum route_reason reason, b
     session->observer->poison(session->observer->context, POISON_IS_HELD, reason, &session->record, why);
     /* What Kafka refused it may take after its topic was mended; what the router refused needs another configuration, and so another process. */
     session_hold(session, why, is_routed ? &session->record : NULL, !is_routed);
-    break;
-  case POISON_DECISION_ISOLATE: /* not for a row that was alone */
     break;
   }
 }
@@ -246,8 +243,8 @@ void session_serve_reports(struct session *session)
 
 /* ---- the record in hand ---- */
 
-/* Tries to give the record in hand to the publisher. True when the hand is empty afterwards and reading may go on. */
-static bool publish_hand(struct session *session)
+/* Tries to give the record in hand to the publisher. */
+static void publish_hand(struct session *session)
 {
   bool is_alone = !MUTANT(ISOLATION_IN_COMPANY) && isolation_covers(&session->isolation, session->record.position);
   LedgerSlot slot = ledger_next_slot(session->ledger);
@@ -302,22 +299,17 @@ static bool publish_hand(struct session *session)
     session_fail(session, SESSION_KAFKA, &problem);
     break;
   }
-  return session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY;
 }
 
 /* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. */
-bool session_work_hand(struct session *session)
+void session_work_hand(struct session *session)
 {
-  enum in_hand before;
-  bool was_dead_letter;
+  bool is_another = session->hand == HAND_FULL;
 
-  do {
-    if (session->hand != HAND_FULL) {
-      break;
-    }
-    before = session->hand;
-    was_dead_letter = session->hand_is_dead_letter;
-    (void)publish_hand(session);
-  } while (session->phase == PHASE_STREAMING && session->hand == before && session->hand_is_dead_letter != was_dead_letter);
-  return session->phase == PHASE_STREAMING && session->hand == HAND_EMPTY;
+  while (is_another) {
+    bool was_dead_letter = session->hand_is_dead_letter;
+
+    publish_hand(session);
+    is_another = session->phase == PHASE_STREAMING && session->hand == HAND_FULL && session->hand_is_dead_letter != was_dead_letter;
+  }
 }

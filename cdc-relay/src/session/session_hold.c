@@ -63,7 +63,9 @@ void session_hold(struct session *session, const struct problem *why, const stru
   session->hand = HAND_EMPTY;
   session->is_to_be_held = true;
   if (session->phase == PHASE_STREAMING) {
-    session_enter(session, PHASE_SETTLING, session->now.mono_us + SESSION_SETTLE_TIMEOUT_US);
+    int64_t limit_us = session->now.mono_us + SESSION_SETTLE_TIMEOUT_US;
+
+    session_enter(session, PHASE_SETTLING, session->is_stopping && session->stop_deadline_us < limit_us ? session->stop_deadline_us : limit_us);
   } else {
     session_ended(session);
   }
@@ -104,6 +106,7 @@ void session_probing_turn(struct session *session, short stream_events)
     return;
   }
   if (!session->kept_is_published) {
+    witness_published(&session->witness, session->kept.position.commit_lsn);
     verdict = publisher_publish(session->ports.publisher, &session->kept, 0, &problem);
     session->kept_is_published = verdict == VERDICT_OK;
     if (session->kept_is_published) {

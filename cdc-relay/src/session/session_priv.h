@@ -120,7 +120,7 @@ enum {
   SESSION_ARENA_FIRST_BYTES = 65536,
   SESSION_LOOK_FIRST_US = 5000000,
   SESSION_LOOK_MAX_US = 60000000,
-  SESSION_CONNECT_TIMEOUT_US = 60000000, /* several addresses, each given up by tcp_user_timeout */
+  SESSION_CONNECT_TIMEOUT_US = 60000000, /* several addresses, each given up after connect_timeout */
   SESSION_PROBE_TIMEOUT_US = 60000000,   /* librdkafka may take 30 s to be sure that a topic does not exist */
   SESSION_FINISH_TIMEOUT_US = 2000000,
   SESSION_SETTLE_TIMEOUT_US = 5000000,
@@ -179,8 +179,8 @@ bool session_is_idle(const struct session *session);
 
 /* session_hand.c. Serves the publisher's reports in any phase; what breaks, or goes by a clock that went back, is dealt with, so the phase may have changed afterwards. */
 void session_serve_reports(struct session *session);
-/* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. True when reading may go on. */
-bool session_work_hand(struct session *session);
+/* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. */
+void session_work_hand(struct session *session);
 /* The record in hand cannot be sent as it is, and nothing else is to blame: a dead letter takes its place, or it is held. `is_routed`: the row is sound and Kafka
  * will not have its record; else there is no record to try again. */
 void session_hand_is_poison(struct session *session, enum route_reason reason, bool is_routed, struct problem *why);

@@ -76,7 +76,7 @@ static void on_row(struct session *session, const struct change *change)
     session_fail(session, SESSION_POSTGRES, &problem);
     return;
   }
-  (void)isolation_passed(&session->isolation, position);
+  isolation_passed(&session->isolation, position);
   session->hand = HAND_FULL;
   session->hand_is_dead_letter = false;
   session->hand_is_counted = false;
@@ -167,7 +167,7 @@ static void receive(struct session *session)
     on_message(session, &message);
     is_caught_up = message.kind == STREAM_KEEPALIVE && !ledger_is_open(session->ledger);
     if (session->phase == PHASE_STREAMING) {
-      (void)session_work_hand(session);
+      session_work_hand(session);
     }
   }
   if (session->phase != PHASE_STREAMING) {
@@ -342,7 +342,7 @@ void session_stream_turn(struct session *session, short stream_events)
 {
   bool was_stuck = session->hand != HAND_EMPTY;
 
-  (void)session_work_hand(session);
+  session_work_hand(session);
   if (session->phase == PHASE_STREAMING && was_stuck && session->hand == HAND_EMPTY) {
     pace_init(&session->pace, session->facts.is_joined);
     session->has_more = true;
@@ -376,7 +376,19 @@ void session_stream_turn(struct session *session, short stream_events)
   }
 }
 
-/* ---- what the owner polls for ---- */
+/* ---- what the owner polls for, and asks ---- */
+
+bool session_is_misjudged(const struct session *session, const struct catalog_mark *seen, bool has_changed, int64_t asked_us)
+{
+  const struct catalog_mark *judged = &session->facts.catalog;
+  bool is_running = session->phase == PHASE_STREAMING || session->phase == PHASE_PROBING;
+
+  if (!is_running || judged->server[0] == '\0' || strcmp(judged->server, seen->server) != 0) {
+    return has_changed;
+  }
+  /* An older answer may show what was there before the look, and what has changed since that answer may have been judged. */
+  return asked_us >= session->looked_us && seen->number != judged->number && !session->is_stopping;
+}
 
 int64_t session_deadline_us(const struct session *session)
 {

@@ -103,6 +103,17 @@ static Lsn confirmed_here(const struct witness *witness, const struct server_fac
   return left != NULL && left->end < witness->confirmed ? left->end : witness->confirmed;
 }
 
+/* What a standby says of its log is how far it has replayed, which a crash took back to its last checkpoint: what it had beyond is still there, and comes by and by. */
+static enum verdict wait_for_replay(const struct server_facts *facts, const char *whose, Lsn wanted, struct problem *problem)
+{
+  (void)problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "still_replaying",
+                    "the server is a standby that has replayed its log up to %s, and %s to %s before", lsn_text(facts->wal_end).text, whose,
+                    lsn_text(wanted).text);
+  problem_hint(problem, "behind a crash it gets there by itself; if its replay stands still there, it was restored, or is paused, and may never have what "
+                        "Kafka has: let postgres.url lead to the right server, or promote this one, which is then judged");
+  return VERDICT_RETRY;
+}
+
 enum verdict witness_judge(const struct witness *witness, const struct server_facts *facts, struct problem *problem)
 {
   enum verdict verdict;
@@ -119,6 +130,9 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
       return verdict;
     }
   }
+  if (facts->confirmed > facts->wal_end && facts->is_in_recovery) {
+    return wait_for_replay(facts, "its slot was confirmed", facts->confirmed, problem);
+  }
   if (facts->confirmed > facts->wal_end) {
     verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "position_ahead",
                           "replication slot is at %s, ahead of the server's end of WAL %s: transactions from %s to %s would be skipped",
@@ -129,6 +143,9 @@ enum verdict witness_judge(const struct witness *witness, const struct server_fa
   }
   if (!witness->knows_position) {
     return VERDICT_OK;
+  }
+  if (facts->wal_end < witness->confirmed && facts->is_in_recovery && !is_successor(witness, facts)) {
+    return wait_for_replay(facts, "this relay had confirmed", witness->confirmed, problem);
   }
   if (facts->wal_end < witness->confirmed && !is_successor(witness, facts)) {
     verdict = problem_set(problem, VERDICT_FATAL, EXIT_POSITION, "server_behind",

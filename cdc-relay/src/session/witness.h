@@ -7,6 +7,7 @@
  *   (*) the slot lies ahead of its own server         confirmed > wal_end                              FATAL 4 `position_ahead`
  *       another server                                system id differs                                FATAL 4 `other_server`
  *       restored, or a standby that lagged            wal_end < what we confirmed                      FATAL 4 `server_behind`
+ *   (*) a standby that has not replayed so far        either of these, in recovery                     RETRY `still_replaying`: what it replays may be its own, behind a crash
  *       recreated, or advanced behind our back        confirmed > what we confirmed                    FATAL 4 `slot_moved`
  *       the same, on a promoted server                confirmed > that, or > where it left our line    FATAL 4 `slot_moved`
  *       a crash took back the latest confirmations    confirmed < what we confirmed                    OK: rows come again
@@ -36,7 +37,7 @@ struct witness {
 void witness_init(struct witness *witness);
 
 /*
- * To be asked after each stream_connect(), and again after stream_start() with what that found, before anything is published or confirmed. OK, or FATAL with
+ * To be asked after each stream_connect(), and again after stream_start() with what that found, before anything is published or confirmed. OK, RETRY, or FATAL with
  * EXIT_POSITION: `problem` names what does not fit and, where it can be told, the range of positions in which events may be missing; the hint says what a person
  * has to do. Does not change the witness, so that a held relay can ask again. While somebody else holds the slot (facts->slot_is_active) its position is theirs to move and is not compared with ours.
  */

@@ -2,7 +2,7 @@
  * catalog.c - asks the server about slot, publication and tables, and reads the answers.
  *
  *   query  rows                                         columns
- *   0      one                                          settings of the server, rights of the role, the slot (NULLs: there is none)
+ *   0      one                                          settings of the server, rights of the role, the slot (NULLs: there is none), the mark of what is judged
  *   1      one                                          the publication (NULLs: there is none)
  *   2      one per table entry and column; a table      the table, then one of its columns (NULL: none); entries for messages have no row
  *          without columns, or none at all, has one
@@ -20,9 +20,10 @@
 
 #include "moment.h"
 #include "stream/pg_connection.h"
+#include "stream/pg_row.h"
 #include "stream/sql_text.h"
 
-enum { SERVER_COLUMNS = 25, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15, SLOT_COLUMNS = 4 };
+enum { SERVER_COLUMNS = 25 + CATALOG_MARK_COLUMNS, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15, SLOT_COLUMNS = 4 };
 
 #define WAL_END   " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END"
 #define FROM_SLOT " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = "
@@ -36,7 +37,7 @@ static const char server_query[] =
     "  OR (r.rolname = 'rds_replication' AND pg_has_role(r.oid, 'MEMBER'))),"
     " s.slot_name IS NOT NULL, s.plugin, s.slot_type, s.database, s.temporary, s.active, s.active_pid, s.confirmed_flush_lsn, s.restart_lsn,"
     " to_jsonb(s) ->> 'wal_status', to_jsonb(s) ->> 'safe_wal_size', current_user, to_jsonb(s) ->> 'failover', to_jsonb(s) ->> 'synced',"
-    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'synchronized_standby_slots')" FROM_SLOT;
+    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'synchronized_standby_slots'), ";
 
 static const char slot_query[] = "SELECT s.active_pid, s.confirmed_flush_lsn," WAL_END ", pg_backend_pid()" FROM_SLOT;
 
@@ -49,7 +50,7 @@ static const char publication_query[] = "SELECT p.oid IS NOT NULL, p.pubinsert, 
  * A table is published under its own name where the server's view says so, and a partitioned one that the view shows only by its leaves, where it was named.
  */
 static const char table_query_head[] =
-    "SELECT e.entry, c.oid IS NOT NULL, c.relkind, c.relpersistence,"
+    "SELECT e.entry, c.oid IS NOT NULL, c.relkind, CASE WHEN leaf.without_log THEN 'u' ELSE c.relpersistence END,"
     " EXISTS (SELECT FROM pg_catalog.pg_publication_tables v WHERE v.pubname = p.pubname AND v.schemaname = e.schema AND v.tablename = e.name)"
     "  OR (c.relkind = 'p' AND (p.puballtables OR pr.prrelid IS NOT NULL)),"
     " to_jsonb(pr) ->> 'prqual' IS NOT NULL OR to_jsonb(pr) ->> 'prattrs' IS NOT NULL,"
@@ -67,7 +68,7 @@ static const char table_query_middle[] =
     " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = e.name"
     " LEFT JOIN LATERAL (SELECT CASE WHEN bool_or(q.reltuples > 0) THEN sum(greatest(q.reltuples, 0))::bigint END AS estimate,"
     "  sum(pg_stat_get_tuples_inserted(q.oid))::bigint AS inserted,"
-    "  bool_or(q.reltuples >= 0 AND current_setting('server_version_num')::int >= 140000) AS maintained"
+    "  bool_or(q.reltuples >= 0 AND current_setting('server_version_num')::int >= 140000) AS maintained, bool_or(q.relpersistence <> 'p') AS without_log"
     "  FROM pg_catalog.pg_class q WHERE q.oid = c.oid OR q.oid IN (SELECT f.relid FROM pg_partition_tree(c.oid) f WHERE f.isleaf AND c.relkind = 'p')) leaf"
     "  ON true"
     " LEFT JOIN pg_catalog.pg_publication p ON p.pubname = ";
@@ -139,6 +140,8 @@ char *catalog_query(const struct config *config, size_t index)
   sql_text_open(&sql);
   if (index == 0) {
     sql_text_put(&sql, server_query);
+    catalog_mark_put(&sql, config); /* with the first: what is judged is read behind it, and so is as old at most */
+    sql_text_put(&sql, FROM_SLOT);
     sql_text_put_literal(&sql, config->postgres.slot);
   } else if (index == 1) {
     sql_text_put(&sql, publication_query);
@@ -159,21 +162,9 @@ char *catalog_slot_query(const struct config *config)
   return sql_text_close(&sql);
 }
 
-/* One row of a result with damage that stays: every reader below gives an empty value from the first field that does not have its form. */
-struct row {
-  const PGresult *result;
-  int number;
-  bool is_damaged;
-};
-
-static const char *row_text(const struct row *row, int column)
+static char *row_copy(const struct pg_row *row, int column)
 {
-  return PQgetisnull(row->result, row->number, column) ? NULL : PQgetvalue(row->result, row->number, column);
-}
-
-static char *row_copy(const struct row *row, int column)
-{
-  const char *text = row_text(row, column);
+  const char *text = pg_row_text(row, column);
   char *copy = text != NULL ? strdup(text) : NULL;
 
   if (text != NULL && copy == NULL) {
@@ -182,114 +173,80 @@ static char *row_copy(const struct row *row, int column)
   return copy;
 }
 
-static bool row_bool(const struct row *row, int column)
-{
-  const char *text = row_text(row, column);
-
-  return text != NULL && text[0] == 't'; /* `t`, or `true` out of JSON */
-}
-
-static int64_t row_int(struct row *row, int column, int64_t none)
-{
-  const char *text = row_text(row, column);
-  char *end;
-  long long value;
-
-  if (text == NULL) {
-    return none;
-  }
-  value = strtoll(text, &end, 10);
-  if (end == text || *end != '\0') {
-    row->is_damaged = true;
-    return none;
-  }
-  return value;
-}
-
-static Lsn row_lsn(struct row *row, int column)
-{
-  const char *text = row_text(row, column);
-  Lsn lsn = 0;
-
-  if (text != NULL && lsn_parse(text, strlen(text), &lsn) != VERDICT_OK) {
-    row->is_damaged = true;
-  }
-  return lsn;
-}
-
 static void take_text(char **at, char *text)
 {
   free(*at);
   *at = text;
 }
 
-static void read_server(struct catalog *catalog, struct row *row)
+static void read_server(struct catalog *catalog, struct pg_row *row)
 {
-  catalog->server_version = (int)row_int(row, 0, 0);
+  catalog->server_version = (int)pg_row_int(row, 0, 0, INT32_MAX, 0);
   take_text(&catalog->server_encoding, row_copy(row, 1));
   take_text(&catalog->database, row_copy(row, 2));
   take_text(&catalog->wal_level, row_copy(row, 3));
-  catalog->is_in_recovery = row_bool(row, 4);
-  catalog->wal_end = row_lsn(row, 5);
-  catalog->wal_sender_timeout_us = row_int(row, 6, 0) * US_PER_MS;
+  catalog->is_in_recovery = pg_row_bool(row, 4);
+  catalog->wal_end = pg_row_lsn(row, 5);
+  catalog->wal_sender_timeout_us = pg_row_int(row, 6, 0, INT32_MAX, 0) * US_PER_MS;
   take_text(&catalog->synchronous_standby_names, row_copy(row, 7));
   take_text(&catalog->allowed_plugins, row_copy(row, 8));
-  catalog->role_may_replicate = row_bool(row, 9);
-  catalog->slot_exists = row_bool(row, 10);
+  catalog->role_may_replicate = pg_row_bool(row, 9);
+  catalog->slot_exists = pg_row_bool(row, 10);
   take_text(&catalog->slot_plugin, row_copy(row, 11));
   take_text(&catalog->slot_type, row_copy(row, 12));
   take_text(&catalog->slot_database, row_copy(row, 13));
-  catalog->slot_is_temporary = row_bool(row, 14);
-  catalog->slot_is_active = row_bool(row, 15);
-  catalog->slot_active_pid = (int32_t)row_int(row, 16, 0);
-  catalog->slot_confirmed = row_lsn(row, 17);
-  catalog->slot_restart = row_lsn(row, 18);
-  catalog->slot_status = slot_status_parse(row_text(row, 19));
-  catalog->slot_safe_bytes = row_int(row, 20, -1);
+  catalog->slot_is_temporary = pg_row_bool(row, 14);
+  catalog->slot_is_active = pg_row_bool(row, 15);
+  catalog->slot_active_pid = (int32_t)pg_row_int(row, 16, 0, INT32_MAX, 0);
+  catalog->slot_confirmed = pg_row_lsn(row, 17);
+  catalog->slot_restart = pg_row_lsn(row, 18);
+  catalog->slot_status = slot_status_parse(pg_row_text(row, 19));
+  catalog->slot_safe_bytes = pg_row_int(row, 20, INT64_MIN, INT64_MAX, -1);
   take_text(&catalog->role, row_copy(row, 21));
-  catalog->slot_has_failover = row_bool(row, 22);
-  catalog->slot_is_synced = row_bool(row, 23);
+  catalog->slot_has_failover = pg_row_bool(row, 22);
+  catalog->slot_is_synced = pg_row_bool(row, 23);
   take_text(&catalog->synchronized_standby_slots, row_copy(row, 24));
+  catalog_mark_read(row, 25, &catalog->mark);
   row->is_damaged = row->is_damaged || catalog->server_encoding == NULL || catalog->database == NULL || catalog->wal_level == NULL;
 }
 
-static void read_publication(struct catalog *catalog, struct row *row)
+static void read_publication(struct catalog *catalog, struct pg_row *row)
 {
-  catalog->publication_exists = row_bool(row, 0);
-  catalog->publishes_insert = row_bool(row, 1);
-  catalog->publishes_update = row_bool(row, 2);
-  catalog->publishes_delete = row_bool(row, 3);
-  catalog->publishes_truncate = row_bool(row, 4);
-  catalog->publishes_via_root = row_bool(row, 5);
+  catalog->publication_exists = pg_row_bool(row, 0);
+  catalog->publishes_insert = pg_row_bool(row, 1);
+  catalog->publishes_update = pg_row_bool(row, 2);
+  catalog->publishes_delete = pg_row_bool(row, 3);
+  catalog->publishes_truncate = pg_row_bool(row, 4);
+  catalog->publishes_via_root = pg_row_bool(row, 5);
   take_text(&catalog->publication_owner, row_copy(row, 6));
 }
 
-static void read_table(struct catalog_table *table, struct row *row)
+static void read_table(struct catalog_table *table, struct pg_row *row)
 {
-  const char *kind = row_text(row, 2);
-  const char *persistence = row_text(row, 3);
-  const char *identity = row_text(row, 6);
-  int64_t inserted = row_int(row, 10, 0);
+  const char *kind = pg_row_text(row, 2);
+  const char *persistence = pg_row_text(row, 3);
+  const char *identity = pg_row_text(row, 6);
+  int64_t inserted = pg_row_int(row, 10, 0, INT64_MAX, 0);
 
-  table->exists = row_bool(row, 1);
+  table->exists = pg_row_bool(row, 1);
   table->is_partitioned = kind != NULL && kind[0] == 'p';
   table->is_view_or_other = kind != NULL && kind[0] != 'p' && kind[0] != 'r';
   table->is_persistent = persistence != NULL && persistence[0] == 'p';
-  table->is_published = row_bool(row, 4);
-  table->has_row_filter_or_column_list = row_bool(row, 5);
+  table->is_published = pg_row_bool(row, 4);
+  table->has_row_filter_or_column_list = pg_row_bool(row, 5);
   table->replica_identity = identity != NULL ? identity[0] : '\0';
-  table->has_primary_key = row_bool(row, 7);
-  table->has_payload_limit = row_bool(row, 8);
-  table->rows_estimate = row_int(row, 9, inserted > 0 ? inserted : -1);
+  table->has_primary_key = pg_row_bool(row, 7);
+  table->has_payload_limit = pg_row_bool(row, 8);
+  table->rows_estimate = pg_row_int(row, 9, 0, INT64_MAX, inserted > 0 ? inserted : -1);
   table->inserted_rows = inserted;
-  table->was_maintained = row_bool(row, 14);
+  table->was_maintained = pg_row_bool(row, 14);
 }
 
-static void read_column(struct catalog_table *table, struct row *row)
+static void read_column(struct catalog_table *table, struct pg_row *row)
 {
   struct catalog_column *columns;
 
-  if (row_text(row, 11) == NULL) {
+  if (pg_row_text(row, 11) == NULL) {
     return;
   }
   columns = realloc(table->columns, (table->column_count + 1) * sizeof(*columns));
@@ -297,12 +254,12 @@ static void read_column(struct catalog_table *table, struct row *row)
     abort();
   }
   table->columns = columns;
-  columns[table->column_count] =
-      (struct catalog_column){.name = row_copy(row, 11), .type_oid = (uint32_t)row_int(row, 12, 0), .base_type_oid = (uint32_t)row_int(row, 13, 0)};
+  columns[table->column_count] = (struct catalog_column){
+      .name = row_copy(row, 11), .type_oid = (uint32_t)pg_row_int(row, 12, 0, UINT32_MAX, 0), .base_type_oid = (uint32_t)pg_row_int(row, 13, 0, UINT32_MAX, 0)};
   table->column_count++;
 }
 
-static void read_tables(struct catalog *catalog, const struct config *config, struct row *row)
+static void read_tables(struct catalog *catalog, const struct config *config, struct pg_row *row)
 {
   int64_t previous = -1;
 
@@ -317,9 +274,9 @@ static void read_tables(struct catalog *catalog, const struct config *config, st
     catalog->tables[i].rows_estimate = -1;
   }
   for (row->number = 0; row->number < PQntuples(row->result) && !row->is_damaged; row->number++) {
-    int64_t entry = row_int(row, 0, -1);
+    int64_t entry = pg_row_int(row, 0, 0, (int64_t)config->outbox_count - 1, -1);
 
-    if (entry < 0 || (uint64_t)entry >= config->outbox_count) {
+    if (entry < 0) {
       row->is_damaged = true;
       return;
     }
@@ -334,7 +291,7 @@ static void read_tables(struct catalog *catalog, const struct config *config, st
 enum verdict catalog_read(struct catalog *catalog, const struct config *config, size_t index, const PGresult *result, struct problem *problem)
 {
   static const int columns[CATALOG_QUERY_COUNT] = {SERVER_COLUMNS, PUBLICATION_COLUMNS, TABLE_COLUMNS};
-  struct row row = {.result = result};
+  struct pg_row row = {.result = result};
 
   if (PQresultStatus(result) != PGRES_TUPLES_OK) {
     return pg_problem(NULL, result, "read the server's catalog", problem);
@@ -358,7 +315,7 @@ enum verdict catalog_read(struct catalog *catalog, const struct config *config, 
 
 enum verdict catalog_read_slot(const PGresult *result, struct catalog_slot *ret_slot, struct problem *problem)
 {
-  struct row row = {.result = result};
+  struct pg_row row = {.result = result};
   struct catalog_slot slot = {0};
 
   if (PQresultStatus(result) != PGRES_TUPLES_OK) {
@@ -366,10 +323,10 @@ enum verdict catalog_read_slot(const PGresult *result, struct catalog_slot *ret_
   }
   row.is_damaged = PQnfields(result) != SLOT_COLUMNS || PQntuples(result) != 1;
   if (!row.is_damaged) {
-    slot.active_pid = (int32_t)row_int(&row, 0, 0);
-    slot.confirmed = row_lsn(&row, 1);
-    slot.wal_end = row_lsn(&row, 2);
-    slot.asking_pid = (int32_t)row_int(&row, 3, 0);
+    slot.active_pid = (int32_t)pg_row_int(&row, 0, 0, INT32_MAX, 0);
+    slot.confirmed = pg_row_lsn(&row, 1);
+    slot.wal_end = pg_row_lsn(&row, 2);
+    slot.asking_pid = (int32_t)pg_row_int(&row, 3, 0, INT32_MAX, 0);
   }
   if (row.is_damaged) {
     return problem_set(problem, VERDICT_RETRY, EXIT_UNEXPECTED, "catalog", "unexpected answer to the query for the slot's position: %d rows of %d columns",

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "lsn.h"
+#include "stream/catalog_mark.h"
 #include "stream/slot_status.h"
 #include "verdict.h"
 
@@ -26,7 +27,7 @@ struct catalog_table { /* one per outbox entry; a message entry has only `is_mes
   bool exists;
   bool is_partitioned;
   bool is_view_or_other; /* neither table nor partitioned table */
-  bool is_persistent;    /* not unlogged, not temporary */
+  bool is_persistent;    /* not unlogged, not temporary; nor is any of its partitions */
   bool is_published;     /* in the publication, itself or by way of FOR ALL TABLES, a schema, or its partition root */
   bool has_row_filter_or_column_list;
   char replica_identity; /* pg_class.relreplident; 'd' counts as one only with a primary key: */
@@ -66,6 +67,7 @@ struct catalog {
   bool slot_has_failover;           /* standbys may keep a copy in step; false before PostgreSQL 17 */
   bool slot_is_synced;              /* such a copy, or one that was */
   char *synchronized_standby_slots; /* for whom slots with failover wait; NULL before PostgreSQL 17, or not told */
+  struct catalog_mark mark;         /* of what the other queries read, and not younger */
   /* query 1 */
   bool publication_exists;
   bool publishes_insert, publishes_update, publishes_delete, publishes_truncate, publishes_via_root;

@@ -180,7 +180,8 @@ static void judge_slot(const struct judge *judge)
            "cdc-relay drop --yes --keep-publication, then: cdc-relay init --accept-gap; rows that are still in the outbox tables can be published again");
     return;
   }
-  if (catalog->slot_confirmed > catalog->wal_end) {
+  /* A standby may be on its way to where it was (witness.c). */
+  if (catalog->slot_confirmed > catalog->wal_end && !catalog->is_in_recovery) {
     REFUSE(judge, EXIT_POSITION, "slot_ahead",
            ("replication slot \"%s\" is confirmed to %s, but the server's WAL ends at %s: events committed between the two would be skipped", slot,
             lsn_text(catalog->slot_confirmed).text, lsn_text(catalog->wal_end).text),
@@ -333,6 +334,11 @@ static void judge_table(const struct judge *judge, size_t entry)
   if (table->is_view_or_other) {
     REFUSE(judge, EXIT_DATABASE_REFUSES, "table_kind", ("%s is not a table, and only tables are in the stream", outbox->table),
            "set outbox[%zu].table to the table behind it", entry);
+    return;
+  }
+  if (!table->is_persistent && table->is_partitioned) {
+    REFUSE(judge, EXIT_DATABASE_REFUSES, "table_kind", ("table %s has an unlogged partition: rows there never reach the stream", outbox->table),
+           "for each of its partitions that is: ALTER TABLE ... SET LOGGED; (psql names them: \\d+ %s)", outbox->table);
     return;
   }
   if (!table->is_persistent) {

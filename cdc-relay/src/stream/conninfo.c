@@ -3,11 +3,13 @@
  *
  *   host=db1,db2 port=5432      ->      host=db1,db1,db2   hostaddr=10.0.0.1,10.0.0.2,10.0.0.3   port=5432,5432,5432
  *
- * libpq resolves names inside PQconnectStart and blocks there; given `hostaddr` it does not, and still checks certificates against `host`.
+ * libpq resolves names inside PQconnectStart and blocks there; given `hostaddr` it does not, and still checks certificates against `host`. One that says nothing is taken
+ * out of the lists again.
  */
 #include "stream/conninfo.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,4 +229,118 @@ enum verdict conninfo_resolve(struct conninfo *conninfo, const struct resolver *
   free(host_text);
   free(port_text);
   return lists.count > 0 ? VERDICT_OK : VERDICT_RETRY;
+}
+
+struct conninfo_place conninfo_place_of(const PGconn *connection)
+{
+  return (struct conninfo_place){.host = PQhost(connection), .address = PQhostaddr(connection), .port = PQport(connection)};
+}
+
+void conninfo_lead_to(struct conninfo *conninfo, const struct conninfo_place *place)
+{
+  set(conninfo, "host", place->host);
+  set(conninfo, "hostaddr", place->address);
+  set(conninfo, "port", place->port);
+}
+
+int conninfo_timeout_s(const struct conninfo *conninfo)
+{
+  const char *text = conninfo_get(conninfo, "connect_timeout");
+  long seconds = text != NULL ? strtol(text, NULL, 10) : 0;
+
+  return seconds > 0 && seconds < INT_MAX ? (int)seconds : 0;
+}
+
+/* The same in another way of writing, too: libpq says an address as it would write it. */
+static bool is_same_address(const char *left, const char *right)
+{
+  char bytes[2][sizeof(struct in6_addr)];
+
+  for (int i = 0; i < 2; i++) {
+    int family = i == 0 ? AF_INET : AF_INET6;
+
+    if (inet_pton(family, left, bytes[0]) == 1 && inet_pton(family, right, bytes[1]) == 1) {
+      return memcmp(bytes[0], bytes[1], family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr)) == 0;
+    }
+  }
+  return strcmp(left, right) == 0;
+}
+
+/* One of the lists, cut into its entries. */
+struct list {
+  const char *keyword;
+  char *text;
+  size_t count; /* 0: it is not set */
+  char *entries[RESOLVER_ADDRESSES_MAX];
+};
+
+static struct list list_of(const struct conninfo *conninfo, const char *keyword)
+{
+  struct list list = {.keyword = keyword};
+  const char *value = conninfo_get(conninfo, keyword);
+
+  list.text = copy_of(value != NULL ? value : "");
+  list.count = list.text[0] != '\0' ? list_split(list.text, list.entries, RESOLVER_ADDRESSES_MAX) : 0;
+  return list;
+}
+
+/* Empty where the list has none. One port is that of all. */
+static const char *entry_of(const struct list *list, size_t index, bool one_is_for_all)
+{
+  if (one_is_for_all && list->count == 1) {
+    return list->entries[0];
+  }
+  return index < list->count ? list->entries[index] : "";
+}
+
+static void list_leave_out(struct conninfo *conninfo, const struct list *list, size_t index)
+{
+  char *text;
+  size_t size;
+  FILE *out = text_open(&text, &size);
+
+  for (size_t i = 0; i < list->count; i++) {
+    if (i != index) {
+      (void)fprintf(out, "%s%s", i > (index == 0 ? 1 : 0) ? "," : "", list->entries[i]);
+    }
+  }
+  text_close(out);
+  set(conninfo, list->keyword, text);
+  free(text);
+}
+
+bool conninfo_leave_out(struct conninfo *conninfo, const struct conninfo_place *place)
+{
+  struct list hosts = list_of(conninfo, "host");
+  struct list addresses = list_of(conninfo, "hostaddr");
+  struct list ports = list_of(conninfo, "port");
+  size_t count = addresses.count > 0 ? addresses.count : hosts.count;
+  size_t at = 0;
+
+  while (at < count) {
+    const char *host = entry_of(&hosts, at, false);
+    const char *address = entry_of(&addresses, at, false);
+    const char *port = entry_of(&ports, at, true);
+
+    if (strcmp(host[0] != '\0' ? host : address, place->host) == 0 && (address[0] == '\0' || is_same_address(address, place->address)) &&
+        (port[0] == '\0' || strcmp(port, place->port) == 0)) {
+      break;
+    }
+    at++;
+  }
+  if (at < count && count > 1) {
+    if (hosts.count > 0) {
+      list_leave_out(conninfo, &hosts, at);
+    }
+    if (addresses.count > 0) {
+      list_leave_out(conninfo, &addresses, at);
+    }
+    if (ports.count > 1) {
+      list_leave_out(conninfo, &ports, at);
+    }
+  }
+  free(hosts.text);
+  free(addresses.text);
+  free(ports.text);
+  return at < count && count > 1;
 }

@@ -31,4 +31,19 @@ size_t conninfo_hosts(const struct conninfo *conninfo, const char *names[RESOLVE
 /* Replaces host, port and hostaddr by lists with one entry per address. OK, or RETRY when no host has any address. */
 enum verdict MUST_CHECK conninfo_resolve(struct conninfo *conninfo, const struct resolver *resolver, struct problem *problem);
 
+/* One place of those that the lists name, as libpq says it of a connection: borrowed from there. */
+struct conninfo_place {
+  const char *host;
+  const char *address; /* numeric; empty for a socket's folder */
+  const char *port;
+};
+
+struct conninfo_place conninfo_place_of(const PGconn *connection);
+/* Takes the place out of the lists. False, and nothing happened: it is not there, or the only one. */
+bool conninfo_leave_out(struct conninfo *conninfo, const struct conninfo_place *place);
+/* Leads nowhere but there. */
+void conninfo_lead_to(struct conninfo *conninfo, const struct conninfo_place *place);
+/* For how long one place may be tried: connect_timeout, which libpq heeds only where it blocks. 0: without a limit. */
+int conninfo_timeout_s(const struct conninfo *conninfo);
+
 #endif

@@ -2,13 +2,19 @@
  * pg_connection.c - an attempt to connect, step by step:
  *
  *   RESOLVING --addresses--> CONNECTING --PQconnectPoll--> CONNECTED          any failure: FAILED, with the words kept for the next step
+ *                             ^__________| an address says nothing: without it
+ *
+ * libpq goes from address to address by itself where one refuses. Only where it blocks does it leave one that is silent; so it is begun anew without that one, and the others
+ * are tried from the first on: what has just refused does so again at once, and where it is asked for the hosts twice (prefer-standby) it has all that are left.
  *
  * Runs on the loop's thread; only the resolver has one of its own.
  */
 #include "stream/pg_connection.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "stream/conninfo.h"
 #include "stream/resolver.h"
@@ -20,6 +26,9 @@ struct pg_attempt {
   struct conninfo conninfo;
   struct resolver *resolver;
   PGconn *connection;
+  char place[320];     /* that is being tried */
+  int64_t deadline_us; /* for it; INT64_MAX: none */
+  char silent[360];    /* words on the last one that said nothing; empty: there was none */
   int fd;
   short events;
   enum verdict verdict; /* of ATTEMPT_FAILED */
@@ -32,11 +41,23 @@ static void ignore_notice(void *context, const PGresult *result)
   (void)result;
 }
 
+/* In libpq's words; those of an address that was left before are not among them. */
+static void fail(struct pg_attempt *attempt)
+{
+  size_t length;
+
+  attempt->verdict = pg_problem(attempt->connection, NULL, "connect to PostgreSQL", &attempt->problem);
+  length = strlen(attempt->problem.text);
+  if (attempt->silent[0] != '\0') {
+    (void)snprintf(attempt->problem.text + length, sizeof(attempt->problem.text) - length, "; before, %s", attempt->silent);
+  }
+  attempt->step = ATTEMPT_FAILED;
+}
+
 /* libpq prints notices to stderr unless told otherwise; ours is for log lines. */
 static void connect_start(struct pg_attempt *attempt)
 {
   attempt->connection = PQconnectStartParams((const char *const *)attempt->conninfo.keywords, (const char *const *)attempt->conninfo.values, 0);
-  conninfo_done(&attempt->conninfo);
   if (attempt->connection == NULL) {
     abort(); /* out of memory */
   }
@@ -45,12 +66,11 @@ static void connect_start(struct pg_attempt *attempt)
   attempt->fd = PQsocket(attempt->connection);
   attempt->events = POLLOUT;
   if (PQstatus(attempt->connection) == CONNECTION_BAD) {
-    attempt->verdict = pg_problem(attempt->connection, NULL, "connect to PostgreSQL", &attempt->problem);
-    attempt->step = ATTEMPT_FAILED;
+    fail(attempt);
   }
 }
 
-struct pg_attempt *pg_attempt_new(const struct config *config, enum pg_role role)
+struct pg_attempt *pg_attempt_new(const struct config *config, enum pg_role role, const PGconn *beside)
 {
   struct pg_attempt *attempt = calloc(1, sizeof(*attempt));
   const char *names[RESOLVER_HOSTS_MAX];
@@ -61,10 +81,16 @@ struct pg_attempt *pg_attempt_new(const struct config *config, enum pg_role role
     abort();
   }
   attempt->fd = -1;
+  attempt->deadline_us = INT64_MAX;
   attempt->verdict = conninfo_init(&attempt->conninfo, config, role, &attempt->problem);
   if (attempt->verdict != VERDICT_OK) {
     attempt->step = ATTEMPT_FAILED;
     return attempt;
+  }
+  if (beside != NULL) {
+    const struct conninfo_place place = conninfo_place_of(beside);
+
+    conninfo_lead_to(&attempt->conninfo, &place);
   }
   count = conninfo_hosts(&attempt->conninfo, names, &storage);
   if (count == 0) {
@@ -122,11 +148,48 @@ static bool is_ready(const struct pg_attempt *attempt)
   return poll(&fd, 1, 0) > 0;
 }
 
-static enum verdict step_connecting(struct pg_attempt *attempt, PGconn **ret_connection)
+/* Each address has its own time, from when it is first seen to be the one that is tried. */
+static void watch_place(struct pg_attempt *attempt, struct moment now)
+{
+  const struct conninfo_place place = conninfo_place_of(attempt->connection);
+  int timeout_s = conninfo_timeout_s(&attempt->conninfo);
+  char text[sizeof(attempt->place)];
+
+  (void)snprintf(text, sizeof(text), "\"%s\" (%s) port %s", place.host, place.address, place.port);
+  if (strcmp(text, attempt->place) != 0) {
+    memcpy(attempt->place, text, sizeof(text));
+    attempt->deadline_us = timeout_s > 0 ? now.mono_us + (int64_t)timeout_s * US_PER_S : INT64_MAX;
+  }
+}
+
+static void leave_place(struct pg_attempt *attempt)
+{
+  const struct conninfo_place place = conninfo_place_of(attempt->connection);
+  bool are_others = conninfo_leave_out(&attempt->conninfo, &place);
+
+  (void)snprintf(attempt->silent, sizeof(attempt->silent), "no answer from %s in %d s", attempt->place, conninfo_timeout_s(&attempt->conninfo));
+  PQfinish(attempt->connection);
+  attempt->connection = NULL;
+  attempt->place[0] = '\0';
+  attempt->deadline_us = INT64_MAX;
+  attempt->fd = -1;
+  if (are_others) {
+    connect_start(attempt);
+  } else {
+    attempt->verdict = problem_set(&attempt->problem, VERDICT_RETRY, EXIT_UNEXPECTED, "timeout", "could not connect to PostgreSQL: %s", attempt->silent);
+    attempt->step = ATTEMPT_FAILED;
+  }
+}
+
+static enum verdict step_connecting(struct pg_attempt *attempt, struct moment now, PGconn **ret_connection)
 {
   PostgresPollingStatusType status;
 
+  watch_place(attempt, now);
   if (!is_ready(attempt)) {
+    if (now.mono_us >= attempt->deadline_us) {
+      leave_place(attempt);
+    }
     return VERDICT_WAIT;
   }
   status = PQconnectPoll(attempt->connection);
@@ -149,19 +212,18 @@ static enum verdict step_connecting(struct pg_attempt *attempt, PGconn **ret_con
   case PGRES_POLLING_ACTIVE:
     break;
   }
-  attempt->verdict = pg_problem(attempt->connection, NULL, "connect to PostgreSQL", &attempt->problem);
-  attempt->step = ATTEMPT_FAILED;
+  fail(attempt);
   return VERDICT_WAIT;
 }
 
-enum verdict pg_attempt_step(struct pg_attempt *attempt, PGconn **ret_connection, struct problem *problem)
+enum verdict pg_attempt_step(struct pg_attempt *attempt, struct moment now, PGconn **ret_connection, struct problem *problem)
 {
   enum verdict verdict = VERDICT_WAIT;
 
   if (attempt->step == ATTEMPT_RESOLVING) {
     verdict = step_resolving(attempt);
   } else if (attempt->step == ATTEMPT_CONNECTING) {
-    verdict = step_connecting(attempt, ret_connection);
+    verdict = step_connecting(attempt, now, ret_connection);
   }
   if (attempt->step == ATTEMPT_FAILED) {
     *problem = attempt->problem;
@@ -178,6 +240,11 @@ int pg_attempt_fd(const struct pg_attempt *attempt)
 short pg_attempt_events(const struct pg_attempt *attempt)
 {
   return attempt->events;
+}
+
+int64_t pg_attempt_deadline_us(const struct pg_attempt *attempt)
+{
+  return attempt->deadline_us;
 }
 
 enum verdict pg_connect(const struct config *config, enum pg_role role, PGconn **ret_connection, struct problem *problem)

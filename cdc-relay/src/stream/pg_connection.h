@@ -10,6 +10,7 @@
 #include <libpq-fe.h>
 
 #include "config/config.h"
+#include "moment.h"
 #include "verdict.h"
 
 enum pg_role {
@@ -18,17 +19,21 @@ enum pg_role {
   PG_ADMIN,       /* SQL by postgres.admin_url, where that is set, else as PG_ORDINARY */
 };
 
-/* An attempt to connect that never blocks: names are resolved by a helper thread (libpq itself would block), then PQconnectStart and PQconnectPoll. */
+/*
+ * An attempt to connect that never blocks: names are resolved by a helper thread (libpq itself would block), then PQconnectStart and PQconnectPoll. All addresses of all
+ * hosts are tried; one that says nothing within connect_timeout (10 s unless the URL says otherwise) is left for the others.
+ */
 struct pg_attempt;
 
-/* Begins; never NULL. `config` is borrowed only for the call. */
-struct pg_attempt *pg_attempt_new(const struct config *config, enum pg_role role);
+/* Begins; never NULL. `beside` NULL, or a connection: then only the address is tried to which that one leads. Both are borrowed only for the call. */
+struct pg_attempt *pg_attempt_new(const struct config *config, enum pg_role role, const PGconn *beside);
 /* Gives up, at once; a resolver that still runs is left to end by itself. Takes NULL. */
 void pg_attempt_free(struct pg_attempt *attempt);
-/* OK: *ret_connection is the caller's, connected and non-blocking; the attempt can be freed. WAIT: poll fd for events. RETRY, FATAL (2 or 3). */
-enum verdict MUST_CHECK pg_attempt_step(struct pg_attempt *attempt, PGconn **ret_connection, struct problem *problem);
+/* OK: *ret_connection is the caller's, connected and non-blocking; the attempt can be freed. WAIT: poll fd for events, not longer than until the deadline. RETRY, FATAL (2 or 3). */
+enum verdict MUST_CHECK pg_attempt_step(struct pg_attempt *attempt, struct moment now, PGconn **ret_connection, struct problem *problem);
 int pg_attempt_fd(const struct pg_attempt *attempt);
 short pg_attempt_events(const struct pg_attempt *attempt);
+int64_t pg_attempt_deadline_us(const struct pg_attempt *attempt); /* monotonic; INT64_MAX: none */
 
 /* The same for one-shot commands: blocks, at most as long as libpq's connect_timeout (10 s unless the URL says otherwise). */
 enum verdict MUST_CHECK pg_connect(const struct config *config, enum pg_role role, PGconn **ret_connection, struct problem *problem);

@@ -18,9 +18,9 @@
 #include "stream/near_peer.h"
 #include "stream/pg_stream_priv.h"
 
-static enum verdict step_attempt(struct pg_stream *stream, struct problem *problem)
+static enum verdict step_attempt(struct pg_stream *stream, struct moment now, struct problem *problem)
 {
-  enum verdict verdict = pg_attempt_step(stream->attempt, &stream->connection, problem);
+  enum verdict verdict = pg_attempt_step(stream->attempt, now, &stream->connection, problem);
 
   stream->base.fd = pg_attempt_fd(stream->attempt);
   stream->base.events = pg_attempt_events(stream->attempt);
@@ -46,7 +46,7 @@ static enum verdict send_catalog_query(struct pg_stream *stream, struct problem 
   return verdict;
 }
 
-/* The second connection: the same server as the first, or several hosts have answered and one has to begin anew. */
+/* The second connection: the same server as the first, or two have answered behind one address, and it has to begin anew. */
 static enum verdict identify_again(struct pg_stream *stream, const struct server_facts *facts, struct problem *problem)
 {
   if (strcmp(facts->system_id, stream->facts.system_id) != 0 || facts->timeline != stream->facts.timeline) {
@@ -119,13 +119,13 @@ static enum verdict step_identify(struct pg_stream *stream, struct problem *prob
   return start_catalog(stream, problem);
 }
 
-/* The next connection is to run nothing. */
+/* The next connection is to run nothing. It goes where the first one has got to: the hosts before that have been tried, and may have cost their time. */
 static void connect_to_stream(struct pg_stream *stream)
 {
   stream->aside = stream->connection;
   stream->connection = NULL;
   stream->is_checked = true;
-  stream->attempt = pg_attempt_new(stream->config, PG_REPLICATION);
+  stream->attempt = pg_attempt_new(stream->config, PG_REPLICATION, stream->aside);
   stream->base.fd = pg_attempt_fd(stream->attempt);
   stream->base.events = pg_attempt_events(stream->attempt);
   stream->step = STEP_ATTEMPT;
@@ -157,11 +157,13 @@ static enum verdict step_catalog(struct pg_stream *stream, struct problem *probl
     return pg_stream_fail(stream, verdict);
   }
   stream->facts.server_version = stream->catalog.server_version;
+  stream->facts.is_in_recovery = stream->catalog.is_in_recovery;
   stream->facts.wal_end = stream->catalog.wal_end;
   stream->facts.wal_sender_timeout_us = stream->catalog.wal_sender_timeout_us;
   stream->facts.slot_is_active = stream->catalog.slot_is_active;
   stream->facts.slot_active_pid = stream->catalog.slot_active_pid;
   stream->facts.confirmed = stream->catalog.slot_confirmed;
+  stream->facts.catalog = stream->catalog.mark;
   pg_stream_drop_catalog(stream);
   if (stream->facts.slot_is_active) {
     stream->step = STEP_READY;
@@ -177,16 +179,15 @@ enum verdict pg_stream_connect(struct stream *base, struct moment now, struct se
   enum verdict verdict = VERDICT_OK;
   enum step before;
 
-  (void)now;
   if (stream->step == STEP_CLOSED) {
-    stream->attempt = pg_attempt_new(stream->config, PG_REPLICATION);
+    stream->attempt = pg_attempt_new(stream->config, PG_REPLICATION, NULL);
     stream->step = STEP_ATTEMPT;
   }
   do {
     before = stream->step;
     switch (stream->step) {
     case STEP_ATTEMPT:
-      verdict = step_attempt(stream, problem);
+      verdict = step_attempt(stream, now, problem);
       break;
     case STEP_IDENTIFY:
       verdict = step_identify(stream, problem);

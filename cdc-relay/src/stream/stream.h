@@ -12,6 +12,7 @@
 #include "lsn.h"
 #include "moment.h"
 #include "span.h"
+#include "stream/catalog_mark.h"
 #include "stream/timeline.h"
 #include "verdict.h"
 
@@ -21,13 +22,15 @@ struct server_facts {
   uint32_t timeline;
   struct timeline_history history; /* of the timelines before; unknown on timeline 1 */
   int server_version;              /* server_version_num */
+  bool is_in_recovery;             /* a standby: its end of WAL is how far it has replayed */
   Lsn wal_end;                     /* flushed (or replayed) so far */
   int64_t wal_sender_timeout_us;   /* of this connection; 0: none */
   bool slot_is_active;             /* held by somebody else: stand by */
   int32_t slot_active_pid;
-  int32_t backend_pid; /* of our own walsender, as libpq was told: a pooler makes these up */
-  bool is_joined;      /* the sender joins its messages while we pause: near_peer.h */
-  Lsn confirmed;       /* the slot's confirmed_flush_lsn */
+  int32_t backend_pid;         /* of our own walsender, as libpq was told: a pooler makes these up */
+  bool is_joined;              /* the sender joins its messages while we pause: near_peer.h */
+  Lsn confirmed;               /* the slot's confirmed_flush_lsn */
+  struct catalog_mark catalog; /* of what it was judged by */
 };
 
 /* What is known once a stream has begun: nobody else can move the slot any more. */
