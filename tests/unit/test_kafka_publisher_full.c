@@ -90,7 +90,7 @@ Test(kafka_publisher_full, queue_is_full_when_headers_fill_it)
   while (publisher_publish(bench.publisher, &record, (uint64_t)accepted, &problem) == VERDICT_OK) {
     cr_assert_lt(accepted++, 100);
   }
-  cr_assert_eq(accepted, LIMIT_BYTES / bytes);
+  cr_assert_eq(accepted, 2 * LIMIT_BYTES / bytes);
   publisher_figures(bench.publisher, &figures);
   cr_assert_eq(figures.queue_bytes, accepted * bytes);
   cr_assert_eq(rd_kafka_mock_broker_set_up(bench.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -101,23 +101,20 @@ Test(kafka_publisher_full, queue_is_full_when_headers_fill_it)
 
 Test(kafka_publisher_full, record_that_is_more_than_the_whole_queue_goes_alone)
 {
-  static char value[LIMIT_BYTES];
   struct record small = kafka_bench_record("t", "key", "value");
   struct publisher_figures figures;
-  struct record large;
+  struct record large = record_with_headers("value", 1);
 
-  memset(value, 'v', LIMIT_BYTES - 3500);
-  large = record_with_headers(value, 1);
   kafka_bench_topic(&bench, "t", 1);
-  kafka_bench_set(&bench, "queue.buffering.max.kbytes", "1024");
-  kafka_bench_set(&bench, "message.max.bytes", "1048576");
+  kafka_bench_set(&bench, "queue.buffering.max.kbytes", "2");
+  kafka_bench_set(&bench, "message.max.bytes", "2000");
   kafka_bench_open(&bench);
   kafka_bench_prove(&bench, &small);
   kafka_bench_publish(&bench, &small, 1);
   kafka_bench_publish(&bench, &large, 2);
   publisher_figures(bench.publisher, &figures);
   cr_assert_eq(figures.queue_events, 1);
-  cr_assert_gt(figures.queue_bytes, LIMIT_BYTES);
+  cr_assert_gt(figures.queue_bytes, 2 * 2048);
   kafka_bench_publish(&bench, &small, 3);
   cr_assert_eq(kafka_bench_wait_reports(&bench, 3), VERDICT_OK);
   cr_assert_eq(bench.outcomes[REPORT_DELIVERED], 3);

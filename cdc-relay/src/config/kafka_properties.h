@@ -73,7 +73,7 @@ enum kafka_flag {
   X("compression.type", PASS, NULL, NULL, 0, "none, gzip, snappy, lz4, zstd")                                                                                  \
   X("compression.codec", ALIAS, "compression.type", NULL, 0, "")                                                                                               \
   X("compression.level", PASS, NULL, NULL, 0, "")                                                                                                              \
-  X("queue.buffering.max.kbytes", PASS, NULL, "16384", 0, "the most memory for events that Kafka does not have yet: keys, payloads and headers")               \
+  X("queue.buffering.max.kbytes", PASS, NULL, "16384", 0, "the most memory for payloads that Kafka does not have yet; keys and headers have as much again")    \
   X("queue.buffering.max.messages", EXCEPT, "0", "20000", 0, "the most events that Kafka does not have yet; 0 would lift the bound on memory")                 \
   X("queue.buffering.backpressure.threshold", PASS, NULL, NULL, 0, "")                                                                                         \
   X("message.max.bytes", PASS, NULL, NULL, 0, "the largest record; as the topics' `max.message.bytes`")                                                        \

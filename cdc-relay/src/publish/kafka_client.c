@@ -70,7 +70,7 @@ struct kafka_client *kafka_client_new(const struct config *config, int wake_fd, 
     goto fail;
   }
   capacity = kafka_conf_max_messages(conf);
-  max_bytes = kafka_conf_max_bytes(conf);
+  max_bytes = 2 * kafka_conf_max_bytes(conf); /* librdkafka holds the values alone against it: as much again for keys and headers */
   client->lingers_for_us = kafka_conf_let_linger(conf);
   client->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof(words));
   if (client->producer == NULL) {
