@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ops/slot_monitor.h"
+#include "postgres_message.h"
 #include "slot_rows.h"
 
 /* What has to come is waited for so often, about a minute in all: the machine may be busy with others. */
@@ -71,17 +72,9 @@ static void peer_done(struct peer *peer)
   }
 }
 
-/* Sends one message of the protocol: type, length, body. */
 static void say(struct peer *peer, char type, const void *body, size_t length)
 {
-  char message[4096];
-  uint32_t size = htonl((uint32_t)length + 4);
-
-  cr_assert_leq(length + 5, sizeof(message));
-  message[0] = type;
-  memcpy(message + 1, &size, 4);
-  memcpy(message + 5, body, length);
-  cr_assert_eq(send(peer->fd, message, length + 5, MSG_NOSIGNAL), (ssize_t)length + 5);
+  postgres_say(peer->fd, type, body, length);
 }
 
 static void say_ready(struct peer *peer)

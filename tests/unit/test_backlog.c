@@ -14,6 +14,7 @@
 
 #include "config_fixture.h"
 #include "kafka_bench.h"
+#include "postgres_message.h"
 #include "publish/dead_letter.h"
 
 enum { COLUMNS = 5, CELLS = 1 + COLUMNS, PRODUCE = 0 };
@@ -39,18 +40,6 @@ static int listen_fd;
 
 /* ---- the server ---- */
 
-static void say(int fd, char type, const void *body, size_t length)
-{
-  char message[1024];
-  uint32_t size = htonl((uint32_t)length + 4);
-
-  cr_assert_leq(length + 5, sizeof(message));
-  message[0] = type;
-  memcpy(message + 1, &size, 4);
-  memcpy(message + 5, body, length);
-  cr_assert_eq(send(fd, message, length + 5, MSG_NOSIGNAL), (ssize_t)length + 5);
-}
-
 static void say_row(int fd, const char *const *cells)
 {
   char body[512] = {0, CELLS};
@@ -60,7 +49,7 @@ static void say_row(int fd, const char *const *cells)
     *at++ = 'c';
     at += 1 + 18; /* the name's end; no table, no type, text */
   }
-  say(fd, 'T', body, (size_t)(at - body));
+  postgres_say(fd, 'T', body, (size_t)(at - body));
   memset(body, 0, sizeof(body));
   body[1] = CELLS;
   at = body + 2;
@@ -70,7 +59,7 @@ static void say_row(int fd, const char *const *cells)
     memcpy(at, &size, 4);
     at = stpcpy(at + 4, cells[i]);
   }
-  say(fd, 'D', body, (size_t)(at - body));
+  postgres_say(fd, 'D', body, (size_t)(at - body));
 }
 
 static void *serve(void *unused)
@@ -81,14 +70,14 @@ static void *serve(void *unused)
 
   (void)unused;
   cr_assert_gt(recv(fd, bytes, sizeof(bytes), 0), 0);
-  say(fd, 'R', "\0\0\0", 4);
-  say(fd, 'S', "client_encoding\000UTF8", 21);
-  say(fd, 'Z', "I", 1);
+  postgres_say(fd, 'R', "\0\0\0", 4);
+  postgres_say(fd, 'S', "client_encoding\000UTF8", 21);
+  postgres_say(fd, 'Z', "I", 1);
   while (recv(fd, bytes, sizeof(bytes), 0) > 0 && bytes[0] == 'Q') {
     cr_assert_lt(next, sizeof(rows) / sizeof(rows[0]));
     say_row(fd, rows[next++]);
-    say(fd, 'C', "FETCH 1", 8);
-    say(fd, 'Z', "T", 1);
+    postgres_say(fd, 'C', "FETCH 1", 8);
+    postgres_say(fd, 'Z', "T", 1);
   }
   (void)close(fd);
   return NULL;

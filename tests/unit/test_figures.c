@@ -117,14 +117,27 @@ static size_t count_of(const char *text, const char *part)
   return count;
 }
 
-Test(figures, the_drawing_has_a_bar_per_fault_and_the_highest_peak)
+/* Judges the script and draws it; the caller's. */
+static char *drawing_of(struct script *script, const char *title)
 {
-  struct script *script = script_new();
   struct history history;
   struct judgement judgement;
   char *text = NULL;
   size_t size;
   FILE *file = open_memstream(&text, &size);
+
+  script_judge(script, &usual, &history, &judgement);
+  plot_unseen(&history, &judgement, title, file);
+  (void)fclose(file);
+  judge_done(&judgement);
+  history_done(&history);
+  return text;
+}
+
+Test(figures, the_drawing_has_a_bar_per_fault_and_the_highest_peak)
+{
+  struct script *script = script_new();
+  char *text;
 
   for (int i = 0; i < 40; i++) {
     char id[16];
@@ -136,27 +149,19 @@ Test(figures, the_drawing_has_a_bar_per_fault_and_the_highest_peak)
   script_fault(script, 1000, "kill <&>", "begin");
   script_fault(script, 100000, "kill <&>", "begin");
   script_fault(script, 101000, "stop", "begin");
-  script_judge(script, &usual, &history, &judgement);
-  plot_unseen(&history, &judgement, "a <title> & more", file);
-  (void)fclose(file);
+  text = drawing_of(script, "a <title> & more");
   cr_assert_not_null(strstr(text, "a &lt;title&gt; &amp; more"));
   cr_assert_eq(count_of(text, "<title>kill &lt;&amp;&gt;,"), 2);
   cr_assert_eq(count_of(text, "<title>stop,"), 1);
   cr_assert_not_null(strstr(text, "at most 40 events unseen at once"));
   cr_assert_eq(count_of(text, "<rect"), 1 + 3 + 3); /* paper, faults, legend */
   free(text);
-  judge_done(&judgement);
-  history_done(&history);
 }
 
 Test(figures, many_faults_are_columns_of_their_kind)
 {
   struct script *script = script_new();
-  struct history history;
-  struct judgement judgement;
-  char *text = NULL;
-  size_t size;
-  FILE *file = open_memstream(&text, &size);
+  char *text;
 
   script_event(script, 500, "e", "a", 1);
   script_read(script, 9000, 0, 0, "a", "e", 1);
@@ -166,15 +171,11 @@ Test(figures, many_faults_are_columns_of_their_kind)
     script_fault(script, 2000, "stop", "begin");
     script_fault(script, 2000, "stop", "end");
   }
-  script_judge(script, &usual, &history, &judgement);
-  plot_unseen(&history, &judgement, "many", file);
-  (void)fclose(file);
-  cr_assert_eq(history.fault_count, 300);
+  text = drawing_of(script, "many");
+  cr_assert_not_null(strstr(text, " 300 faults,"));
   cr_assert_eq(count_of(text, "<title>"), 0);
   cr_assert_eq(count_of(text, "<path stroke="), 2);
   cr_assert_eq(count_of(text, "v238"), 2);
   cr_assert_eq(count_of(text, "<rect"), 1 + 3); /* paper, legend */
   free(text);
-  judge_done(&judgement);
-  history_done(&history);
 }

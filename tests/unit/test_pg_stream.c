@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "postgres_message.h"
 #include "stream/pg_stream_priv.h"
 
 enum { PATIENCE_MS = 10000, PEER_PID = 4711 };
@@ -24,21 +25,9 @@ struct peer {
   const char *asking_pid; /* what the server calls the process that answers the look; NULL: as it was told before */
 };
 
-static void say_to(int fd, char type, const void *body, size_t length)
-{
-  char message[1024];
-  uint32_t size = htonl((uint32_t)length + 4);
-
-  cr_assert_leq(length + 5, sizeof(message));
-  message[0] = type;
-  memcpy(message + 1, &size, 4);
-  memcpy(message + 5, body, length);
-  cr_assert_eq(send(fd, message, length + 5, MSG_NOSIGNAL), (ssize_t)length + 5);
-}
-
 static void say(struct peer *peer, char type, const void *body, size_t length)
 {
-  say_to(peer->fd, type, body, length);
+  postgres_say(peer->fd, type, body, length);
 }
 
 /* XLogData whose body is one letter. */
@@ -70,8 +59,8 @@ static void say_error_to(int fd, const char *sqlstate, const char *words)
   char body[256];
   int length = snprintf(body, sizeof(body), "SERROR%cVERROR%cC%s%cM%s%c%c", 0, 0, sqlstate, 0, words, 0, 0);
 
-  say_to(fd, 'E', body, (size_t)length);
-  say_to(fd, 'Z', "I", 1);
+  postgres_say(fd, 'E', body, (size_t)length);
+  postgres_say(fd, 'Z', "I", 1);
 }
 
 static void say_error(struct peer *peer, const char *sqlstate, const char *words)
@@ -91,7 +80,7 @@ static void say_slot(struct peer *peer, const char *pid, const char *confirmed, 
     memset(at, 0, 18); /* no table, type 0, text */
     at += 18;
   }
-  say_to(peer->look_fd, 'T', body, (size_t)(at - body));
+  postgres_say(peer->look_fd, 'T', body, (size_t)(at - body));
   at = body + 2;
   for (int i = 0; i < 4; i++) {
     uint32_t size = htonl(cells[i] != NULL ? (uint32_t)strlen(cells[i]) : UINT32_MAX);
@@ -99,9 +88,9 @@ static void say_slot(struct peer *peer, const char *pid, const char *confirmed, 
     memcpy(at, &size, 4);
     at = cells[i] != NULL ? stpcpy(at + 4, cells[i]) : at + 4;
   }
-  say_to(peer->look_fd, 'D', body, (size_t)(at - body));
-  say_to(peer->look_fd, 'C', "SELECT 1", 9);
-  say_to(peer->look_fd, 'Z', "I", 1);
+  postgres_say(peer->look_fd, 'D', body, (size_t)(at - body));
+  postgres_say(peer->look_fd, 'C', "SELECT 1", 9);
+  postgres_say(peer->look_fd, 'Z', "I", 1);
 }
 
 /* Waits for bytes; what came is put into `ret_bytes` (of 4096, with a zero behind), where that is not NULL. False: the other end has closed. */
@@ -187,10 +176,10 @@ static PGconn *let_in(struct peer *peer, int *ret_fd)
     cr_assert_neq(polling, PGRES_POLLING_FAILED, "%s", PQerrorMessage(connection));
     if (polling == PGRES_POLLING_READING && !is_greeted) {
       hear(*ret_fd);
-      say_to(*ret_fd, 'R', "\0\0\0", 4); /* trusted */
-      say_to(*ret_fd, 'S', "server_version\00018.6", 20);
-      say_to(*ret_fd, 'K', "\0\0\x12\x67\0\0\0\1", 8); /* PEER_PID */
-      say_to(*ret_fd, 'Z', "I", 1);
+      postgres_say(*ret_fd, 'R', "\0\0\0", 4); /* trusted */
+      postgres_say(*ret_fd, 'S', "server_version\00018.6", 20);
+      postgres_say(*ret_fd, 'K', "\0\0\x12\x67\0\0\0\1", 8); /* PEER_PID */
+      postgres_say(*ret_fd, 'Z', "I", 1);
       is_greeted = true;
     }
   }

@@ -116,17 +116,7 @@ void catalog_done(struct catalog *catalog)
 static void put_table_query(struct sql_text *sql, const struct config *config)
 {
   sql_text_put(sql, table_query_head);
-  for (size_t i = 0; i < config->outbox_count; i++) {
-    if (config->outbox[i].message_prefix == NULL) {
-      sql_text_put_format(sql, ", (%zu, ", i);
-      sql_text_put_literal(sql, config->outbox[i].table_schema);
-      sql_text_put(sql, ", ");
-      sql_text_put_literal(sql, config->outbox[i].table_name);
-      sql_text_put(sql, ", ");
-      sql_text_put_literal(sql, config->outbox[i].field_payload);
-      sql_text_put(sql, ")");
-    }
-  }
+  catalog_put_entries(sql, config, true);
   sql_text_put(sql, table_query_middle);
   sql_text_put_literal(sql, config->postgres.publication);
   /* wal2json knows nothing of publications and sends generated columns too. */

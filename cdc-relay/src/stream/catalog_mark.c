@@ -27,18 +27,27 @@ static const char mark_middle[] =
     " FROM part JOIN pg_catalog.pg_class q ON q.oid = part.oid AND q.relpersistence <> 'p')), ' ' ORDER BY e.entry) FROM ";
 static const char mark_tail[] = ")), 0)";
 
-void catalog_put_tables(struct sql_text *sql, const struct config *config)
+void catalog_put_entries(struct sql_text *sql, const struct config *config, bool with_payload)
 {
-  sql_text_put(sql, "(VALUES (-1, '', '')");
   for (size_t i = 0; i < config->outbox_count; i++) {
     if (config->outbox[i].message_prefix == NULL) {
       sql_text_put_format(sql, ", (%zu, ", i);
       sql_text_put_literal(sql, config->outbox[i].table_schema);
       sql_text_put(sql, ", ");
       sql_text_put_literal(sql, config->outbox[i].table_name);
+      if (with_payload) {
+        sql_text_put(sql, ", ");
+        sql_text_put_literal(sql, config->outbox[i].field_payload);
+      }
       sql_text_put(sql, ")");
     }
   }
+}
+
+void catalog_put_tables(struct sql_text *sql, const struct config *config)
+{
+  sql_text_put(sql, "(VALUES (-1, '', '')");
+  catalog_put_entries(sql, config, false);
   sql_text_put(sql, ") AS e (entry, schema, name) JOIN pg_catalog.pg_namespace n ON n.nspname = e.schema"
                     " JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = e.name");
 }

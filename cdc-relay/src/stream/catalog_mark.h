@@ -6,6 +6,7 @@
 #ifndef STREAM_CATALOG_MARK_H
 #define STREAM_CATALOG_MARK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config/config.h"
@@ -25,6 +26,8 @@ void catalog_mark_put(struct sql_text *sql, const struct config *config);
 /* Reads them from `column` and the next. */
 void catalog_mark_read(struct pg_row *row, int column, struct catalog_mark *ret_mark);
 
+/* For a VALUES list: `, (entry, schema, name` and `, payload column` if wanted, then `)`, for each outbox entry that is a table. */
+void catalog_put_entries(struct sql_text *sql, const struct config *config, bool with_payload);
 /* For a FROM: the outbox entries that are tables and exist, as e (entry, schema, name) with their rows of pg_class as c. */
 void catalog_put_tables(struct sql_text *sql, const struct config *config);
 
