@@ -341,7 +341,8 @@ int relay_run(struct config *config, const struct relay_options *options)
       .log = {.level = config->log.level, .format = config->log.format, .fd = STDERR_FILENO},
       .signals = -1,
       .needs_init = options->init,
-      .followed_state = RELAY_STATE_COUNT,
+      .followed_state =
+          RELAY_CONNECTING, /* the second connection is opened when that is over: its first question costs the server what the start is waiting for */
       .now = moment_now(),
   };
 

@@ -52,6 +52,7 @@ static void peer_init(struct peer *peer)
   peer->config = plain;
   peer->config.postgres.url = peer->url;
   peer->monitor = slot_monitor_new(&peer->config);
+  slot_monitor_ask_now(peer->monitor);
   peer->now.mono_us = INT64_C(1000) * US_PER_S;
 }
 

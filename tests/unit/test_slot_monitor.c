@@ -23,6 +23,23 @@ Test(slot_monitor, asks_as_soon_as_it_is_connected_and_gives_the_figures_once)
   peer_done(&peer);
 }
 
+Test(slot_monitor, opens_nothing_before_it_is_asked)
+{
+  struct peer peer;
+
+  peer_init(&peer);
+  slot_monitor_free(peer.monitor);
+  peer.monitor = slot_monitor_new(&peer.config);
+  peer.now.mono_us += 3600 * S;
+  expect(&peer, SLOT_MONITOR_NOTHING);
+  cr_assert_eq(slot_monitor_fd(peer.monitor), -1);
+  cr_assert_gt(slot_monitor_deadline_us(peer.monitor), peer.now.mono_us + 3600 * S);
+  slot_monitor_ask_now(peer.monitor);
+  cr_assert_leq(slot_monitor_deadline_us(peer.monitor), peer.now.mono_us);
+  until_asked(&peer);
+  peer_done(&peer);
+}
+
 Test(slot_monitor, asks_again_after_the_interval_and_counts_what_was_added)
 {
   struct peer peer;

@@ -4,6 +4,8 @@
  *   CLOSED --pause over--> CONNECTING --connected--> PREPARING --settings made--> IDLE --interval over--> ASKED --answered--> IDLE
  *     ^_____________________________|________________________|_____________________|_______________________|  lost, refused, no answer
  *
+ * Before it is first asked the pause has no end.
+ *
  * A server that shuts down says FATAL 57P01 to every session at once and closes it. While a question is under way the words come as its result; while idle
  * libpq hands an unasked-for error to the notice receiver, as soon as PQisBusy() looks into what PQconsumeInput() has read.
  *
@@ -24,6 +26,8 @@
 /* Pauses of 0.2 s up to 10 s: a backoff waits between a half and the whole of its cap. */
 enum { PAUSE_FIRST_US = 400000, PAUSE_MAX_US = 10000000 };
 enum { INTERVAL_JITTER_PARTS = 5 }; /* a fifth, up or down */
+
+static const int64_t not_asked_us = INT64_MAX; /* the end of the pause before the first question */
 
 enum phase { PHASE_CLOSED, PHASE_CONNECTING, PHASE_PREPARING, PHASE_IDLE, PHASE_ASKED };
 
@@ -58,6 +62,7 @@ struct slot_monitor *slot_monitor_new(const struct config *config)
   }
   monitor->config = config;
   monitor->interval_us = SLOT_MONITOR_INTERVAL_US;
+  monitor->limit_us = not_asked_us;
   monitor->chance = (uint64_t)moment_now().wall_us ^ (uint64_t)getpid() << 48;
   backoff_init(&monitor->backoff, PAUSE_FIRST_US, PAUSE_MAX_US);
   return monitor;
@@ -101,6 +106,9 @@ void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us
 void slot_monitor_ask_now(struct slot_monitor *monitor)
 {
   monitor->ask_now = true;
+  if (monitor->limit_us == not_asked_us) {
+    monitor->limit_us = INT64_MIN;
+  }
 }
 
 void slot_monitor_reconnect(struct slot_monitor *monitor)

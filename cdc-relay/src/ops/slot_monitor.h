@@ -49,13 +49,13 @@ enum slot_monitor_event {
 
 struct slot_monitor;
 
-/* Opens nothing yet. `config` is borrowed. Never NULL. */
+/* Opens nothing before it is first asked or told to connect. `config` is borrowed. Never NULL. */
 struct slot_monitor *slot_monitor_new(const struct config *config);
 void slot_monitor_free(struct slot_monitor *monitor); /* takes NULL; closes */
 
 /* How often to ask; SLOT_MONITOR_INTERVAL_US at first. Counts from the last question, so that calling it again and again does not put the next one off. */
 void slot_monitor_set_interval(struct slot_monitor *monitor, int64_t interval_us);
-/* Ask as soon as possible, once. */
+/* Ask as soon as possible, once; the first time the connection is opened for it. */
 void slot_monitor_ask_now(struct slot_monitor *monitor);
 /* Reconnect with what the configuration says now (secrets were re-read). */
 void slot_monitor_reconnect(struct slot_monitor *monitor);
