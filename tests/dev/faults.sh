@@ -359,7 +359,10 @@ faults_arguments() {
         exit 0
         ;;
       -*) usage_error "faults knows no $1" ;;
-      *) FAULTS_PATTERN=$1 ;;
+      *)
+        [ -z "$FAULTS_PATTERN" ] || usage_error "faults takes one pattern, and not both $FAULTS_PATTERN and $1"
+        FAULTS_PATTERN=$1
+        ;;
     esac
     shift
   done

@@ -395,7 +395,10 @@ dev_test() {
       --tsan) TEST_RELAY=tsan ;;
       --matrix) TEST_MATRIX=yes ;;
       -*) usage_error "test knows no $1" ;;
-      *) TEST_PATTERN=$1 ;;
+      *)
+        [ -z "$TEST_PATTERN" ] || usage_error "test takes one pattern, and not both $TEST_PATTERN and $1"
+        TEST_PATTERN=$1
+        ;;
     esac
     shift
   done
