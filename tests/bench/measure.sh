@@ -24,14 +24,6 @@ fail_bench() {
   exit 1
 }
 
-# revision: of the sources, short; with a + where they have changes that are in no revision.
-revision() {
-  local short
-  short=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null) || short=unknown
-  [ -z "$(git -C "$ROOT" status --porcelain -uno -- CMakeLists.txt cdc-relay producers consumers sql tests 2>/dev/null)" ] || short+=+
-  echo "$short"
-}
-
 # machine: what the values of this run are of, in a few words.
 machine() {
   local cpu

@@ -384,7 +384,7 @@ dev_faults() {
     exit 1
   }
   faults_folders
-  FAULTS_REVISION=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo 'outside of a repository')
+  FAULTS_REVISION=$(revision)
   [ -z "$FAULTS_RESUMES" ] || faults_keep_passed
   run_new faults
   TEST_RUN=$RUN

@@ -93,7 +93,7 @@ matrix_test() {
 }
 
 matrix_row() {
-  printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$@" >>"$ROOT/build/reports/matrix.md"
+  printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$@" "$(revision), $(date -u +%F)" >>"$ROOT/build/reports/matrix.md"
 }
 
 dev_matrix() {
@@ -117,8 +117,8 @@ dev_matrix() {
   [ ${#releases[@]} != 0 ] || releases=("${MATRIX_RELEASES[@]}")
   mkdir -p "$ROOT/build/matrix" "$ROOT/build/reports"
   {
-    echo '| Debian | PostgreSQL | wal2json | librdkafka | compiler | units | units, sanitized | scenarios, pgoutput | scenarios, wal2json |'
-    echo '|---|---|---|---|---|---|---|---|---|'
+    echo '| Debian | PostgreSQL | wal2json | librdkafka | compiler | units | units, sanitized | scenarios, pgoutput | scenarios, wal2json | revision, day |'
+    echo '|---|---|---|---|---|---|---|---|---|---|'
   } >"$ROOT/build/reports/matrix.md"
   setup_kafka || true
   for release in "${releases[@]}"; do

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# processes.sh - starts processes, and ends those and no others.
+# processes.sh - starts processes, and ends those and no others; and what every script that runs something needs: its folder, waiting, ports, the revision.
 #
 # A process is known by its id and its start time together: ids are given out again, and a stale id must never end a stranger. Each start adds a line to
 # "$RUN/processes":
@@ -156,4 +156,12 @@ port_new() {
   done
   echo "dev: found no free port" >&2
   return 1
+}
+
+# revision: of the sources, short; with a + where they have changes that are in no revision.
+revision() {
+  local short
+  short=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null) || short=unknown
+  [ -z "$(git -C "$ROOT" status --porcelain -uno -- CMakeLists.txt cdc-relay producers consumers sql tests 2>/dev/null)" ] || short+=+
+  echo "$short"
 }
