@@ -333,18 +333,18 @@ static bool watch(int epoll_fd, int fd)
 
 struct publisher *kafka_publisher_new(const struct config *config, const struct log *log, struct problem_list *problems)
 {
-  size_t before = problems->count;
+  rd_kafka_conf_t *conf = kafka_conf_new(config, true, problems);
   struct kafka_publisher *publisher;
-  rd_kafka_conf_t *conf;
 
-  kafka_conf_check(config, problems);
-  if (problems->count > before) {
+  if (conf == NULL) {
     return NULL;
   }
   publisher = calloc(1, sizeof(*publisher));
   if (publisher == NULL) {
     abort();
   }
+  publisher->max_events = kafka_conf_max_messages(conf);
+  rd_kafka_conf_destroy(conf);
   publisher->port.ops = &ops;
   partition_counts_init(&publisher->partitions);
   publisher->port.fd = epoll_create1(EPOLL_CLOEXEC);
@@ -361,8 +361,5 @@ struct publisher *kafka_publisher_new(const struct config *config, const struct 
   client_log_init(&publisher->log, log);
   kafka_address_init(&publisher->address, config);
   reach_init(&publisher->reach);
-  conf = kafka_conf_new(config, true, problems);
-  publisher->max_events = kafka_conf_max_messages(conf);
-  rd_kafka_conf_destroy(conf);
   return &publisher->port;
 }

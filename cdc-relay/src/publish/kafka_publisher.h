@@ -9,8 +9,8 @@
 #include "publish/publisher.h"
 
 /*
- * Checks the properties by building a librdkafka configuration from them and throws that away; each refusal is added to `problems`. NULL if there was one.
- * Does not connect. `config` and `log` are borrowed for the publisher's life: librdkafka's own log lines go to `log`, event `kafka_client`, and
+ * `config` has passed kafka_conf_check(); a property that is refused all the same is added to `problems`. NULL if there was one. Does not connect.
+ * `config` and `log` are borrowed for the publisher's life: librdkafka's own log lines go to `log`, event `kafka_client`, and
  * what partition_counts.h is about, event `partitions_changed`.
  */
 struct publisher *kafka_publisher_new(const struct config *config, const struct log *log, struct problem_list *problems);
