@@ -198,7 +198,7 @@ faults_simulator() {
   histories=$(sed -nE 's/^sim: ([0-9]+) histories in .*/\1/p' "$log")
   found=$(grep -c '^FOUND ' "$log") || true
   printf 'histories\t%s\t\nviolations\t%s\t\n' "${histories:-0}" "$found" >"$folder/figures.tsv"
-  sed -nE 's/^sim: .* ([0-9.]+) a minute; .* ([0-9]+) faults, .*/faults in them\t\2\t\nhistories a minute\t\1\t/p' "$log" >>"$folder/figures.tsv"
+  sed -nE 's/^sim: .* ([0-9.]+) a minute; .* ([0-9]+) faults drawn, .*/faults drawn in them\t\2\t\nhistories a minute\t\1\t/p' "$log" >>"$folder/figures.tsv"
   if [ $rc != 0 ] || [ "$found" != 0 ] || [ "${histories:-0}" = 0 ]; then
     verdict=FAIL remark="exit code $rc, from seed $FAULTS_SEED on"
     test_count simulator 0 1 0

@@ -42,7 +42,7 @@ static void add(struct job_result *sum, const struct world *world)
   sum->histories++;
   sum->transactions += world->history.transaction_count;
   sum->rows += world->history.row_count;
-  sum->faults += world->faults_done;
+  sum->faults += world->faults_drawn;
   sum->replays += world->replays;
   sum->bounds += world->bounds;
   sum->stalls += world->stalls;

@@ -34,7 +34,7 @@ void nemesis_init(struct world *world)
   int64_t at_us = world->now_us;
 
   world->fault_next = 0;
-  world->faults_done = 0;
+  world->faults_drawn = 0;
   for (uint32_t i = 0; i < world->plan.fault_count; i++) {
     /* Sometimes one upon the other. */
     at_us += dice_percent(&world->dice, 25) ? dice_magnitude(&world->dice, 1, 100000) : dice_between(&world->dice, 0, 2 * mean_us);
@@ -170,7 +170,7 @@ void nemesis_on_read(struct world *world, struct walsender *sender, int64_t unre
   if ((world->plan.faults & UINT32_C(1) << FAULT_LINE_STALLS) != 0 && sender->down_count > 1 && !sender->is_over && dice_percent(&world->dice, 75)) {
     length_us = dice_between(&world->dice, 0, length_us);
     TRACE(world, "fault", "%s, for %d ms", sim_fault_text(FAULT_LINE_STALLS), (int)(length_us / US_PER_MS));
-    world->faults_done++;
+    world->faults_drawn++;
     world->stalls++;
     walsender_stall(world, sender, world->now_us + length_us);
   }
@@ -325,7 +325,7 @@ static void strike(struct world *world, enum sim_fault kind)
   struct relay *relay = &world->relays[dice_below(&world->dice, world->plan.relays)];
 
   TRACE(world, "fault", "%s", sim_fault_text(kind));
-  world->faults_done++;
+  world->faults_drawn++;
   if (kind <= FAULT_DATABASE_REFUSES) {
     strike_postgres(world, kind, relay);
   } else if (kind <= FAULT_LOGIN_REFUSED) {

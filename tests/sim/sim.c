@@ -198,8 +198,8 @@ static int live_many(struct arguments *arguments)
     printf("sim: histories from seed %" PRIu64 " on\n", arguments->order.first);
   }
   jobs_run(&arguments->order, &result);
-  printf("sim: %" PRIu64 " histories in %.1f s, %.0f a minute; %" PRIu64 " transactions, %" PRIu64 " rows, %" PRIu64 " faults, %" PRIu64 " rows again, %" PRIu64
-         " buffers fixed, %" PRIu64 " lines stalled, %" PRIu64 " turns, fingerprint %016" PRIx64 "\n",
+  printf("sim: %" PRIu64 " histories in %.1f s, %.0f a minute; %" PRIu64 " transactions, %" PRIu64 " rows, %" PRIu64 " faults drawn, %" PRIu64
+         " rows again, %" PRIu64 " buffers fixed, %" PRIu64 " lines stalled, %" PRIu64 " turns, fingerprint %016" PRIx64 "\n",
          result.histories, (double)result.wall_us / US_PER_S, (double)result.histories * 60 * US_PER_S / (double)(result.wall_us + 1), result.transactions,
          result.rows, result.faults, result.replays, result.bounds, result.stalls, result.turns, result.fingerprint);
   if (arguments->mutant != NULL) {

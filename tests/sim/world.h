@@ -93,8 +93,8 @@ struct world {
   size_t poison_once_count;
   struct position poison_once[CONFIG_POISON_ONCE_MAX];
 
-  uint32_t sessions; /* numbered from 1 */
-  uint32_t faults_done;
+  uint32_t sessions;     /* numbered from 1 */
+  uint32_t faults_drawn; /* their time came; whether anything was there to be hit is not known of all */
   uint64_t steps;
   uint64_t turns;
   uint32_t bounds;      /* receive buffers whose size was fixed */
