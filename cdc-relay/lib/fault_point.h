@@ -27,6 +27,7 @@
   X(FAILED_REPORT_SETTLES, "a record that Kafka refused or lost counts as settled")                                                                            \
   X(LOST_REPORT_IGNORED, "a record that was lost with its producer is not sent again in this session")                                                         \
   X(QUEUE_FULL_DROPS, "a row for which the publisher has no room is let go")                                                                                   \
+  X(FULL_QUEUE_HOARDS, "rows for which the publisher has no room are kept, and more is read")                                                                  \
   X(PAUSED_SAYS_NOTHING, "no status while a record waits for room")                                                                                            \
   X(STATUS_ONLY_WHEN_ASKED, "no status on our own timer")                                                                                                      \
   X(STATUS_MOVES_BACK, "a status of our own timer says where the stream began")                                                                                \

@@ -29,6 +29,7 @@ MUTANT_TABLE='
     FAILED_REPORT_SETTLES         session_poison                  sim   -
     LOST_REPORT_IGNORED           session                         sim   -
     QUEUE_FULL_DROPS              session                         sim   -
+    FULL_QUEUE_HOARDS             session                         sim   -
     PAUSED_SAYS_NOTHING           session                         sim   -
     STATUS_ONLY_WHEN_ASKED        feedback,session                sim   -
     STATUS_MOVES_BACK             session                         sim   -

@@ -115,6 +115,8 @@ struct link {
 
 enum stream_step { STEP_CLOSED, STEP_ATTEMPT, STEP_SECOND, STEP_READY, STEP_STARTING, STEP_LOOKING, STEP_STREAMING, STEP_FINISHING };
 
+#define NO_ROW UINT32_MAX
+
 /* What the oracle knows of the session that has this stream, or had it last. */
 struct session_record {
   uint32_t number;     /* the world's; 0: there was none */
@@ -127,6 +129,7 @@ struct session_record {
   int64_t status_us;  /* when the last status was taken */
   uint32_t unsettled; /* the first transaction with an event that this session has not settled */
   uint32_t complete;  /* transactions before it were received whole */
+  uint32_t in_hand;   /* the row that was read and is not the producer's; NO_ROW: none */
   Lsn settled_lsn;
   int64_t settled_us; /* since when more is settled than was told; 0: it is not */
   int64_t busy_us;    /* when it last had something under way, or was held */

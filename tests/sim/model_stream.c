@@ -324,6 +324,7 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
   }
   pop(stream);
   stream->heard_us = stream->world->now_us;
+  oracle_on_read(stream->world, stream);
   if (down.kind == DOWN_KEEPALIVE) {
     stream->asked_us = 0;
     TRACE(stream->world, relay_name(relay_of(stream)), "reads keepalive %s%s", lsn_text(down.wal_end).text,

@@ -73,6 +73,7 @@ void oracle_on_start(struct world *world, struct model_stream *stream)
   stream->record.status_us = world->now_us;
   stream->record.unsettled = history_first_from(&world->history, stream->record.start);
   stream->record.complete = stream->record.unsettled;
+  stream->record.in_hand = NO_ROW;
   stream->record.settled_us = 0;
   stream->record.settled_lsn = stream->record.start;
   stream->record.is_to_hold = world->oracle.moved_lsn > stream->record.highest_flush && world->oracle.moved_process == stream->record.process &&
@@ -92,9 +93,19 @@ static void judge_beginning(struct world *world, const struct model_stream *stre
   }
 }
 
+/* A row that nobody has been given is kept somewhere, or lost. */
+void oracle_on_read(struct world *world, const struct model_stream *stream)
+{
+  if (stream->record.in_hand != NO_ROW) {
+    world_finds(world, "I6", "%s reads on, and row e%u, which it has read, is not the producer's", relay_name(&world->relays[stream->relay]),
+                stream->record.in_hand);
+  }
+}
+
 void oracle_on_event_read(struct world *world, struct model_stream *stream, uint32_t row)
 {
   world->history.rows[row].read_in[stream->relay] = stream->record.number;
+  stream->record.in_hand = row;
 }
 
 void oracle_on_commit_read(struct world *world, struct model_stream *stream, uint32_t transaction)
@@ -252,8 +263,13 @@ static bool counts(struct world *world, uint32_t relay, const struct flight *fli
 
 bool oracle_on_accepted(struct world *world, uint32_t relay, const struct flight *flight)
 {
+  uint32_t *in_hand = &world->relays[relay].stream.record.in_hand;
+
   TRACE(world, relay_name(&world->relays[relay]), "publishes e%u%s%s", flight->row, flight->is_dead_letter ? " as a dead letter" : "",
         flight->is_probe ? " to look" : "");
+  if (*in_hand == flight->row) {
+    *in_hand = NO_ROW;
+  }
   return counts(world, relay, flight);
 }
 

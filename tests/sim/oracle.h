@@ -5,7 +5,8 @@
  *   I1 I2 I3   a confirmed position passes no event that this session has not heard to be in Kafka, and no end of WAL that it was not told
  *   I4         it never moves back in a session, and is told in time
  *   I5         each session begins where the slot stands, and goes on without a gap
- *   I6         no more in flight than the publisher allows
+ *   I6         what was read is handed on before anything more is read, so that a relay has one row in memory and the rest is the producer's; and no more in flight, by its
+ *              own figures, than the publisher allows
  *   O1 O2 O3   everything committed is in Kafka, nothing else is, per key in the order of the commits; repetitions only as replays of a stretch
  *   O4         no row is published twice in one session
  *   O7         topic, key, value, id, timestamp and position are the row's own
@@ -39,8 +40,9 @@ struct oracle {
 
 void oracle_init(struct world *world);
 
-/* The relay's stream has begun; a message of it was received. */
+/* The relay's stream has begun; a message of it is received, and what it was. */
 void oracle_on_start(struct world *world, struct model_stream *stream);
+void oracle_on_read(struct world *world, const struct model_stream *stream);
 void oracle_on_event_read(struct world *world, struct model_stream *stream, uint32_t row);
 void oracle_on_commit_read(struct world *world, struct model_stream *stream, uint32_t transaction);
 /* A status is sent. */

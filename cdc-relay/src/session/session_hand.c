@@ -11,10 +11,10 @@
 
 #include "fault_point.h"
 #include "publish/dead_letter.h"
+#include "session/hoard_mutant.h"
 #include "session/session_priv.h"
 
-/* Token of a record: the ledger's slot, and whether it is a dead letter. */
-static uint64_t token_of(LedgerSlot slot, bool is_dead_letter)
+uint64_t session_token(LedgerSlot slot, bool is_dead_letter)
 {
   return slot << 1 | (is_dead_letter ? 1 : 0);
 }
@@ -254,10 +254,12 @@ static void publish_hand(struct session *session)
   if ((!session->hand_is_counted && !ledger_has_room(session->ledger)) ||
       (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
     verdict = VERDICT_WAIT;
+  } else if (MUTANT(FULL_QUEUE_HOARDS) && !hoard_mutant_publish(session)) {
+    verdict = VERDICT_WAIT; /* behind all that is kept */
   } else {
     CRASH_POINT(BEFORE_PUBLISH);
     witness_published(&session->witness, session->record.position.commit_lsn);
-    verdict = publisher_publish(session->ports.publisher, &session->record, token_of(slot, session->hand_is_dead_letter), &problem);
+    verdict = publisher_publish(session->ports.publisher, &session->record, session_token(slot, session->hand_is_dead_letter), &problem);
   }
   switch (verdict) {
   case VERDICT_OK:
@@ -287,6 +289,9 @@ static void publish_hand(struct session *session)
     }
     if (MUTANT(QUEUE_FULL_DROPS) && !is_alone) {
       session->hand = HAND_EMPTY;
+    }
+    if (MUTANT(FULL_QUEUE_HOARDS)) {
+      (void)hoard_mutant_keep(session);
     }
     break;
   case VERDICT_POISON:

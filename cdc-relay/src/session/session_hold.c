@@ -26,23 +26,30 @@ void session_look_failed(struct session *session)
   session_wait_for_look(session);
 }
 
+void session_copy_record(struct arena *arena, const struct record *record, struct record *ret_copy)
+{
+  struct header *headers = arena_array(arena, record->header_count, sizeof(*headers));
+
+  for (size_t i = 0; i < record->header_count; i++) {
+    headers[i] = (struct header){arena_copy(arena, record->headers[i].name), arena_copy(arena, record->headers[i].value)};
+  }
+  *ret_copy = *record;
+  ret_copy->topic = arena_copy(arena, record->topic);
+  ret_copy->key = arena_copy(arena, record->key);
+  ret_copy->value = arena_copy(arena, record->value);
+  ret_copy->event_id = arena_copy(arena, record->event_id);
+  ret_copy->headers = headers;
+}
+
 /* A copy of its own: the record lies in the stream's message and in the arena, which do not outlive the stream. */
 static void keep_record(struct session *session, const struct record *record)
 {
-  struct arena fresh; /* the record may itself lie in the old one */
-  struct header *headers;
+  struct arena fresh; /* the record may itself be the one that is kept, and lie in the old one */
+  struct record copy;
 
   arena_init(&fresh, SESSION_ARENA_FIRST_BYTES);
-  session->kept = *record;
-  session->kept.topic = arena_copy(&fresh, record->topic);
-  session->kept.key = arena_copy(&fresh, record->key);
-  session->kept.value = arena_copy(&fresh, record->value);
-  session->kept.event_id = arena_copy(&fresh, record->event_id);
-  headers = arena_array(&fresh, record->header_count, sizeof(*headers));
-  for (size_t i = 0; i < record->header_count; i++) {
-    headers[i] = (struct header){arena_copy(&fresh, record->headers[i].name), arena_copy(&fresh, record->headers[i].value)};
-  }
-  session->kept.headers = headers;
+  session_copy_record(&fresh, record, &copy);
+  session->kept = copy;
   arena_done(&session->kept_arena);
   session->kept_arena = fresh;
 }

@@ -153,6 +153,8 @@ void session_probing_turn(struct session *session, short stream_events);
 void session_reaching_turn(struct session *session);
 /* The slot is ours, for as long as this stream lives: whether there is still a record to be tried (has_kept). Then the session is held, whatever it was before. */
 void session_take_up_hold(struct session *session);
+/* All of it, in that arena. */
+void session_copy_record(struct arena *arena, const struct record *record, struct record *ret_copy);
 /* A look did not find what it hoped for. */
 void session_look_failed(struct session *session);
 /* The hold is over: go on from the stream. */
@@ -179,6 +181,8 @@ bool session_is_idle(const struct session *session);
 
 /* session_hand.c. Serves the publisher's reports in any phase; what breaks, or goes by a clock that went back, is dealt with, so the phase may have changed afterwards. */
 void session_serve_reports(struct session *session);
+/* Token of a record: the ledger's slot, and whether it is a dead letter. */
+uint64_t session_token(LedgerSlot slot, bool is_dead_letter);
 /* Publishes until the hand is empty or stuck: a row may become a dead letter on the way. */
 void session_work_hand(struct session *session);
 /* The record in hand cannot be sent as it is, and nothing else is to blame: a dead letter takes its place, or it is held. `is_routed`: the row is sound and Kafka

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fault_point.h"
+#include "session/hoard_mutant.h"
 #include "session/session_priv.h"
 
 void session_stream_begin(struct session *session)
@@ -31,6 +32,9 @@ void session_stream_begin(struct session *session)
   session->full_since_us = 0;
   stall_begin(&session->stall, session->now.mono_us);
   session->hand = HAND_EMPTY;
+  if (MUTANT(FULL_QUEUE_HOARDS)) {
+    hoard_mutant_forget();
+  }
   session->has_refusal = false;
   session->mark_has_risen = false;
   arena_reset(&session->arena);
@@ -343,6 +347,9 @@ void session_stream_turn(struct session *session, short stream_events)
   bool was_stuck = session->hand != HAND_EMPTY;
 
   session_work_hand(session);
+  if (MUTANT(FULL_QUEUE_HOARDS) && session->phase == PHASE_STREAMING) {
+    (void)hoard_mutant_publish(session);
+  }
   if (session->phase == PHASE_STREAMING && was_stuck && session->hand == HAND_EMPTY) {
     pace_init(&session->pace, session->facts.is_joined);
     session->has_more = true;
