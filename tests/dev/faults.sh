@@ -118,18 +118,21 @@ faults_list() {
 
 # faults_result NAME IDS VERDICT SECONDS FOLDER REMARK: one line of results.jsonl, out of what the scenario left.
 faults_result() {
-  local name=$1 folder=$5 svg='' marks=0 figures='[]' verdict=null
+  local name=$1 folder=$5 svg='' marks=0 missed=0 figures='[]' verdict=null
   if [ -e "$folder/unseen.svg" ]; then
     svg=faults/${name//\//.}.svg
     cp "$folder/unseen.svg" "$FAULTS_REPORTS/${name//\//.}.svg"
   fi
-  [ ! -e "$folder/faults.jsonl" ] || marks=$(grep -c '"phase":"begin"' "$folder/faults.jsonl") || true
+  if [ -e "$folder/faults.jsonl" ]; then
+    missed=$(grep -c '"phase":"missed"' "$folder/faults.jsonl") || true
+    marks=$(($(grep -c '"phase":"begin"' "$folder/faults.jsonl" || true) - missed)) # of faults that happened
+  fi
   [ ! -s "$folder/verdict.json" ] || verdict=$(cat "$folder/verdict.json")
   [ ! -e "$folder/figures.tsv" ] || figures=$(jq -R -n -c '[inputs | split("\t") | {name: .[0], value: .[1], unit: .[2]}]' "$folder/figures.tsv")
   jq -n -c --arg name "$name" --arg ids "$2" --arg verdict "$3" --arg seconds "$4" --arg svg "$svg" --arg marks "$marks" --arg remark "$6" --arg seed "$FAULTS_SEED" \
-    --arg revision "$FAULTS_REVISION" --argjson figures "$figures" --argjson history "$verdict" \
-    '{name: $name, ids: ($ids | split(",")), verdict: $verdict, seconds: ($seconds | tonumber), svg: $svg, marks: ($marks | tonumber), remark: $remark, seed: $seed,
-      revision: $revision, figures: $figures, history: $history}' >>"$FAULTS_RESULTS"
+    --arg missed "$missed" --arg revision "$FAULTS_REVISION" --argjson figures "$figures" --argjson history "$verdict" \
+    '{name: $name, ids: ($ids | split(",")), verdict: $verdict, seconds: ($seconds | tonumber), svg: $svg, marks: ($marks | tonumber), missed: ($missed | tonumber),
+      remark: $remark, seed: $seed, revision: $revision, figures: $figures, history: $history}' >>"$FAULTS_RESULTS"
 }
 
 # The main figures of the newest result, for its line.

@@ -23,6 +23,7 @@ def largest(f): map(f) | max // 0;
   "| figure | value |", "|---|---:|",
   "| scenarios: passed, failed, skipped | \([$results[] | select(.verdict == "ok")] | length), \([$results[] | select(.verdict == "FAIL")] | length), \([$results[] | select(.verdict == "SKIP")] | length) |",
   "| faults injected, on real servers | \($results | sum(.marks)) |",
+  "| faults begun that met nothing, not among these | \($results | sum(.missed // 0)) |",
   "| events committed, in \($histories | length) judged histories | \($histories | sum(.history.events)) |",
   "| lost | \($histories | sum(.history.findings.lost)) |",
   "| invented | \($histories | sum(.history.findings.phantom)) |",

@@ -208,8 +208,9 @@ fault_begins() {
   fault_mark "$1" begin
 }
 
+# fault_ends KIND [HITS]: HITS, of whatever it hits, where it may hit nothing. With 0 it was going on and did not happen: it is not counted.
 fault_ends() {
-  fault_mark "$1" end
+  fault_mark "$1" "$([ "${2-1}" -gt 0 ] && echo end || echo missed)"
 }
 
 # figure NAME VALUE UNIT: a line of the report.

@@ -201,6 +201,7 @@ static const char *command_cut(struct proxy *proxy, char *const *words, size_t c
 {
   (void)words;
   (void)count;
+  printf("cut %zu\n", proxy->link_count);
   while (proxy->link_count > 0) {
     link_reset(proxy->links[--proxy->link_count]);
   }

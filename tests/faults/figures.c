@@ -151,22 +151,27 @@ static int64_t arrival_of_all(const struct arrival *list, size_t count, int64_t 
 
 static void measure_recoveries(const struct history *history, const struct judgement *judgement, struct figures *figures)
 {
-  int64_t *recoveries = room_for(history->fault_count, sizeof(*recoveries));
+  int64_t *recoveries = room_for(history->fault_count, sizeof(*recoveries)), next_us = INT64_MAX;
   size_t lag_count, arrival_count, count = 0;
   struct stretch *stretches = lags(history, judgement, &lag_count);
   struct arrival *list = arrivals(history, judgement, &arrival_count);
 
-  for (size_t i = 0; i < history->fault_count; i++) {
-    int64_t end_us = history->faults[i].end_us, over_us = arrival_of_all(list, arrival_count, end_us);
+  for (size_t i = history->fault_count; i > 0; i--) {
+    const struct fault *fault = &history->faults[i - 1];
+    int64_t over_us = arrival_of_all(list, arrival_count, fault->end_us);
 
+    if (fault->is_missed) {
+      continue;
+    }
     for (size_t j = 0; j < lag_count; j++) {
       if (stretches[j].from_us <= over_us && stretches[j].to_us > over_us) {
         over_us = stretches[j].to_us;
       }
     }
-    if (i + 1 == history->fault_count || over_us <= history->faults[i + 1].begin_us) {
-      recoveries[count++] = over_us - end_us;
+    if (over_us <= next_us) {
+      recoveries[count++] = over_us - fault->end_us;
     }
+    next_us = fault->begin_us;
   }
   qsort(recoveries, count, sizeof(*recoveries), compare_numbers);
   figures->recoveries = (int64_t)count;
@@ -181,15 +186,18 @@ static void measure_repetitions(const struct history *history, const struct judg
 {
   int64_t *sorted = room_for(history->fault_count, sizeof(*sorted));
   int64_t sum = 0;
+  size_t count = 0;
 
   for (size_t i = 0; i < history->fault_count; i++) {
-    sorted[i] = judgement->repetitions[i];
-    sum += sorted[i];
+    if (!history->faults[i].is_missed) {
+      sorted[count++] = judgement->repetitions[i];
+      sum += judgement->repetitions[i];
+    }
   }
-  qsort(sorted, history->fault_count, sizeof(*sorted), compare_numbers);
-  figures->repetitions_mean = history->fault_count > 0 ? (double)sum / (double)history->fault_count : 0;
-  figures->repetitions_p50 = (double)percentile(sorted, history->fault_count, 0.5);
-  figures->repetitions_max = (double)percentile(sorted, history->fault_count, 1);
+  qsort(sorted, count, sizeof(*sorted), compare_numbers);
+  figures->repetitions_mean = count > 0 ? (double)sum / (double)count : 0;
+  figures->repetitions_p50 = (double)percentile(sorted, count, 0.5);
+  figures->repetitions_max = (double)percentile(sorted, count, 1);
   free(sorted);
 }
 
@@ -224,7 +232,8 @@ struct figures figures_of(const struct history *history, const struct judgement 
   struct figures figures = {
       .events = (int64_t)history->row_count,
       .records = (int64_t)history->reading_count,
-      .faults = (int64_t)history->fault_count,
+      .faults = (int64_t)(history->fault_count - history->missed_count),
+      .faults_missed = (int64_t)history->missed_count,
       .seconds = (double)(history->last_us - history->first_us) / 1e6,
   };
 
@@ -243,13 +252,13 @@ void figures_print_json(const struct history *history, const struct judgement *j
   for (size_t i = 0; i < GUARANTEES; i++) {
     (void)json_object_set_new(is_waived[i] ? waived : findings, guarantee_names[i], json_integer(judgement->findings[i].count));
   }
-  object = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:I,s:f,s:f,s:f,s:f,s:o,s:o}", "events", figures->events,
+  object = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:I,s:f,s:f,s:f,s:f,s:o,s:o}", "events", figures->events,
                      "records", figures->records, "samples", (json_int_t)history->sample_count, "rolled_back", judgement->rolled_back, "unknown_committed",
                      judgement->unknown_there, "unknown_not_committed", judgement->unknown_not_there, "dead_letters", judgement->dead_letter_count, "poison",
-                     judgement->poison_count, "collateral", judgement->collateral_count, "faults", figures->faults, "duplicates", judgement->repetition_count,
-                     "duplicates_without_fault", judgement->repetitions_without_fault, "duplicates_per_fault_mean", figures->repetitions_mean,
-                     "duplicates_per_fault_p50", figures->repetitions_p50, "duplicates_per_fault_max", figures->repetitions_max, "recoveries",
-                     figures->recoveries, "recovery_p50_s", figures->recovery_p50_s, "recovery_max_s", figures->recovery_max_s, "unseen_max",
+                     judgement->poison_count, "collateral", judgement->collateral_count, "faults", figures->faults, "faults_missed", figures->faults_missed,
+                     "duplicates", judgement->repetition_count, "duplicates_without_fault", judgement->repetitions_without_fault, "duplicates_per_fault_mean",
+                     figures->repetitions_mean, "duplicates_per_fault_p50", figures->repetitions_p50, "duplicates_per_fault_max", figures->repetitions_max,
+                     "recoveries", figures->recoveries, "recovery_p50_s", figures->recovery_p50_s, "recovery_max_s", figures->recovery_max_s, "unseen_max",
                      figures->unseen_max, "delay_p50_ms", figures->delay_p50_ms, "delay_p99_ms", figures->delay_p99_ms, "delay_max_ms", figures->delay_max_ms,
                      "seconds", figures->seconds, "findings", findings, "waived", waived);
   text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));

@@ -2,7 +2,7 @@
  * figures.h - numbers of a judged history: how many events, how many repetitions a fault cost, how long Kafka went without what had been committed.
  *
  * An event is *unseen* from the answer to its COMMIT until Kafka appended it. A fault is *recovered from* when, after its end, all that was committed before its end has
- * been appended and no event has been unseen for a second. Where the next fault began before that, the recovery counts for that one alone.
+ * been appended and no event has been unseen for a second. Where the next fault began before that, the recovery counts for that one alone. A fault that met nothing is none.
  */
 #ifndef FAULTS_FIGURES_H
 #define FAULTS_FIGURES_H
@@ -16,7 +16,8 @@
 struct figures {
   int64_t events;
   int64_t records;
-  int64_t faults;
+  int64_t faults;                                            /* that happened; all figures of faults are of these */
+  int64_t faults_missed;                                     /* that met nothing */
   double repetitions_mean, repetitions_p50, repetitions_max; /* per fault */
   int64_t recoveries;
   double recovery_p50_s, recovery_max_s;

@@ -60,6 +60,7 @@ struct fault {
   uint32_t kind;
   int64_t begin_us;
   int64_t end_us; /* as begin_us where no end was told */
+  bool is_missed; /* it was going on, and met nothing: it may be why something is repeated, and is not counted */
 };
 
 struct sample {
@@ -74,6 +75,7 @@ struct history {
   struct row *rows;
   struct reading *readings;
   struct fault *faults; /* in the order of their begins */
+  size_t missed_count;  /* of these */
   struct sample *samples;
   size_t told_count, row_count, reading_count, fault_count, sample_count;
   size_t told_room, row_room, reading_room, fault_room, sample_room;

@@ -194,6 +194,7 @@ static bool read_fault(struct history *history, const json_t *object, int64_t us
 {
   const char *phase = json_string_value(json_object_get(object, "phase"));
   uint32_t kind;
+  bool is_missed;
 
   if (phase == NULL || !read_name(history, object, "kind", false, &kind)) {
     return false;
@@ -204,12 +205,15 @@ static bool read_fault(struct history *history, const json_t *object, int64_t us
     *fault = (struct fault){.kind = kind, .begin_us = us, .end_us = us};
     return true;
   }
+  is_missed = strcmp(phase, "missed") == 0;
   /* The newest of that kind that has no end yet. */
-  for (size_t i = history->fault_count; i > 0 && strcmp(phase, "end") == 0; i--) {
+  for (size_t i = history->fault_count; i > 0 && (is_missed || strcmp(phase, "end") == 0); i--) {
     struct fault *fault = &history->faults[i - 1];
 
     if (fault->kind == kind && fault->end_us == fault->begin_us) {
       fault->end_us = us > fault->begin_us ? us : fault->begin_us + 1;
+      fault->is_missed = is_missed;
+      history->missed_count += is_missed ? 1 : 0;
       return true;
     }
   }

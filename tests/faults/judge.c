@@ -155,7 +155,7 @@ static bool is_near_a_fault(const struct bench *bench, const struct reading *bef
   return false;
 }
 
-/* A repetition belongs to the newest fault that had begun when it was appended. `before`: the event's record before this one. */
+/* A repetition belongs to the newest fault that had begun when it was appended, and had not missed. `before`: the event's record before this one. */
 static void count_repetition(const struct bench *bench, const struct reading *before, const struct reading *reading)
 {
   const struct history *history = bench->history;
@@ -170,6 +170,9 @@ static void count_repetition(const struct bench *bench, const struct reading *be
     } else {
       high = middle;
     }
+  }
+  while (low > 1 && history->faults[low - 1].is_missed) {
+    low--;
   }
   bench->judgement->repetition_count++;
   if (bench->options->is_only_unconfirmed && reading->has_lsn && reading->lsn < judge_confirmed_before(history, bench->options, reading->append_ms * 1000)) {

@@ -61,7 +61,9 @@ for ((i = 1; i <= runs; i++)); do
     esac
   fi
   RELAY_EXIT[relay]=''
-  fault_ends 'malloc fails'
+  refused=0
+  ! grep -qs '^failed' "$RUN/note" || refused=1
+  fault_ends 'malloc fails' $refused
 done
 RELAY_SETTINGS+=("MALLOC_FAILS_AT=0")
 relay_start

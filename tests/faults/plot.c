@@ -1,6 +1,6 @@
 /*
  * plot.c - an area of the highest number of unseen events in each column of pixels, so that no peak is lost between two of them; axes with round numbers; each fault a
- * bar over its whole time, at least a line, or where there are hundreds a column of its kind's colour. Colours hold on white and on black.
+ * bar over its whole time, at least a line, or where there are hundreds a column of its kind's colour; none for one that met nothing. Colours hold on white and on black.
  */
 #include "plot.h"
 
@@ -111,8 +111,12 @@ static void draw_faults(struct plot *plot)
   for (size_t i = 0; i < history->fault_count; i++) {
     const struct fault *fault = &history->faults[i];
     double x = x_of(plot, fault->begin_us), width = x_of(plot, fault->end_us) - x;
-    const char *colour = colours[kind_index(plot, fault->kind)];
+    const char *colour;
 
+    if (fault->is_missed) {
+      continue;
+    }
+    colour = colours[kind_index(plot, fault->kind)];
     (void)fprintf(plot->file, "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\" fill-opacity=\"%s\"><title>", x, TOP,
                   width < 1.2 ? 1.2 : width, HEIGHT - TOP - BOTTOM, colour,
                   width >= 2                  ? "0.28"
@@ -131,9 +135,13 @@ static void draw_many_faults(struct plot *plot)
 
   for (size_t i = 0; i < history->fault_count; i++) {
     const struct fault *fault = &history->faults[i];
-    size_t kind = kind_index(plot, fault->kind);
     int last = (int)x_of(plot, fault->end_us) - LEFT;
+    size_t kind;
 
+    if (fault->is_missed) {
+      continue;
+    }
+    kind = kind_index(plot, fault->kind);
     for (int column = (int)x_of(plot, fault->begin_us) - LEFT; column <= last; column++) {
       is_struck[kind][column] = true;
     }
@@ -224,7 +232,7 @@ void plot_unseen(const struct history *history, const struct judgement *judgemen
                 WIDTH, HEIGHT, WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT);
   put_text(file, title);
   (void)fprintf(file, "</text>\n<text x=\"%d\" y=\"45\">%zu events, %zu faults, at most %" PRId64 " events unseen at once, %" PRId64 " repeated</text>\n", LEFT,
-                history->row_count, history->fault_count, highest, judgement->repetition_count);
+                history->row_count, history->fault_count - history->missed_count, highest, judgement->repetition_count);
   draw_axes(&plot);
   (history->fault_count < MANY_FAULTS ? draw_faults : draw_many_faults)(&plot);
   draw_area(&plot, columns);

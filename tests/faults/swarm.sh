@@ -37,11 +37,18 @@ printf '%-32s' 0 >"$RUN/clock"
 a_relay() {
   echo "${relays[$(random ${#relays[@]})]}"
 }
-# in_background SQL: as a client of its own, which is ended with the scenario
+# in_background KIND SQL SECONDS END: a transaction, held open for so long by a client of its own, which is ended with the scenario. Whether it got so far is told by a file.
 backgrounds=0
+declare -A holds
 in_background() {
   backgrounds=$((backgrounds + 1))
-  process_spawn "client.$backgrounds" TERM psql -X -q -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -d "$DB" -c "$1"
+  holds[$1]=$RUN/client.$backgrounds.holds
+  process_spawn "client.$backgrounds" TERM psql -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$PG_PORT" -U postgres -d "$DB" \
+    -c BEGIN -c "$2" -c "\\! : >'${holds[$1]}'" -c "SELECT pg_sleep($3)" -c "$4"
+}
+background_ends() {
+  hits[$1]=0
+  [ ! -e "${holds[$1]}" ] || hits[$1]=1
 }
 are_gone() {
   local pid
@@ -52,6 +59,33 @@ are_gone() {
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # The kinds: begin_KIND, and end_KIND where it lasts. A name stands twice where it is to come more often.
+#
+# What they hit, of whatever they hit, is in `hits` by the end of a round, for all that may hit nothing: a line without a connection, a rule that no frame came under, a
+# walsender that was gone. Then the fault was going on, and did not happen. Who is refused is not known here: there it is the connections that were cut.
+declare -A hits
+
+# rule_ends PROXY RULE KIND
+rule_ends() {
+  hits[$3]=$(proxy_applied "$1" "$2")
+  proxy_say "$1" clear "$2"
+}
+# cuts PROXY KIND
+cuts() {
+  hits[$2]=$(proxy_say "$1" cut | sed -n 's/^cut //p')
+}
+# freezes PROXY KIND [DIRECTION]; thaws PROXY KIND. What connects meanwhile is frozen, too.
+freezes() {
+  proxy_say "$1" freeze "${@:3}"
+  hits[$2]=$(proxy_connections "$1")
+}
+thaws() {
+  hits[$2]=$((${hits[$2]} + $(proxy_connections "$1")))
+  proxy_say "$1" thaw
+}
+# ends_backends KIND SQL: SQL's rows say whether there was one to be ended
+ends_backends() {
+  hits[$1]=$(pg_in postgres "SELECT count(*) FILTER (WHERE ended) FROM ($2) AS backends (ended)")
+}
 
 kinds=(relay_killed relay_killed relay_restarted relay_frozen clock_back clock_forward
   walsender_ended walsender_ended connections_ended postgres_killed postgres_restarted
@@ -69,7 +103,7 @@ slowed=()
 kafka_passes() {
   local rule
   for rule in "${slowed[@]}"; do
-    proxy_say kafka clear "$rule"
+    rule_ends kafka "$rule" "kafka_$rule"
   done
   slowed=()
 }
@@ -83,6 +117,7 @@ begin_relay_killed() {
   producer_ends
   end_relay_frozen
   relay_kill "$name" 2>/dev/null
+  assert_eq "exit code of $name, killed" 137 "${RELAY_EXIT[$name]}"
   relay_launch "$name"
 }
 begin_relay_restarted() {
@@ -114,10 +149,10 @@ end_clock_forward() { # and so back
 }
 
 begin_walsender_ended() {
-  pg_in postgres "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '$SLOT' AND active" >/dev/null
+  ends_backends walsender_ended "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '$SLOT' AND active"
 }
 begin_connections_ended() {
-  pg_in postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$DB' AND pid <> pg_backend_pid()" >/dev/null
+  ends_backends connections_ended "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$DB' AND pid <> pg_backend_pid()"
 }
 begin_postgres_killed() {
   local server children
@@ -133,65 +168,62 @@ begin_postgres_restarted() {
   process_stop own INT 60 || fail 'PostgreSQL did not stop when asked to, fast'
   postgres_run own
 }
-begin_postgres_cut() { proxy_say postgres cut; }
+begin_postgres_cut() { cuts postgres postgres_cut; }
 begin_postgres_reset() { proxy_say postgres rule reset direction=response "skip=$(random 20)" count=1 reset; }
-end_postgres_reset() { proxy_say postgres clear reset; }
+end_postgres_reset() { rule_ends postgres reset postgres_reset; }
 begin_postgres_half_closed() {
   proxy_say postgres rule half "direction=$([ "$(random 2)" = 0 ] && echo request || echo response)" "skip=$(random 20)" count=1 half-close
 }
-end_postgres_half_closed() { proxy_say postgres clear half; }
-begin_postgres_frozen() { proxy_say postgres freeze; }
-end_postgres_frozen() { proxy_say postgres thaw; }
-begin_postgres_deaf() { proxy_say postgres freeze request; }
-end_postgres_deaf() { proxy_say postgres thaw; }
-begin_postgres_mute() { proxy_say postgres freeze response; }
-end_postgres_mute() { proxy_say postgres thaw; }
+end_postgres_half_closed() { rule_ends postgres half postgres_half_closed; }
+begin_postgres_frozen() { freezes postgres postgres_frozen; }
+end_postgres_frozen() { thaws postgres postgres_frozen; }
+begin_postgres_deaf() { freezes postgres postgres_deaf request; }
+end_postgres_deaf() { thaws postgres postgres_deaf; }
+begin_postgres_mute() { freezes postgres postgres_mute response; }
+end_postgres_mute() { thaws postgres postgres_mute; }
 begin_postgres_sliced() { proxy_say postgres rule sliced direction=both "slice=$((1 + $(random 9)))"; }
-end_postgres_sliced() { proxy_say postgres clear sliced; }
+end_postgres_sliced() { rule_ends postgres sliced postgres_sliced; }
 begin_postgres_slow() { proxy_say postgres rule slow direction=both delay=20+-20; }
-end_postgres_slow() { proxy_say postgres clear slow; }
+end_postgres_slow() { rule_ends postgres slow postgres_slow; }
 begin_postgres_refused() {
   proxy_say postgres refuse
-  proxy_say postgres cut
+  cuts postgres postgres_refused
 }
 end_postgres_refused() { proxy_say postgres accept; }
-begin_outbox_locked() { in_background "BEGIN; LOCK TABLE outbox IN SHARE MODE; SELECT pg_sleep(0.5); COMMIT"; }
+begin_outbox_locked() { in_background outbox_locked 'LOCK TABLE outbox IN SHARE MODE' 0.5 COMMIT; }
+end_outbox_locked() { background_ends outbox_locked; }
 begin_transaction_open() {
-  in_background "BEGIN; INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('$T', 'rolled-back', 'E', '0'); SELECT pg_sleep(2); ROLLBACK"
+  in_background transaction_open "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('$T', 'rolled-back', 'E', '0')" 2 ROLLBACK
 }
+end_transaction_open() { background_ends transaction_open; }
 columns=0
 begin_column_added() {
+  local change
   columns=$((columns + 1))
+  change="ADD COLUMN extra_$columns text DEFAULT 'a column that was not there'"
+  [ $((columns % 8)) != 0 ] || change="DROP COLUMN extra_$((columns - 1))"
   # Not at any price: it waits behind whoever holds the table, and others behind it.
-  if [ $((columns % 8)) = 0 ]; then
-    pg "SET lock_timeout = '2s'; ALTER TABLE outbox DROP COLUMN IF EXISTS extra_$((columns - 1))" 2>/dev/null || true
-  else
-    pg "SET lock_timeout = '2s'; ALTER TABLE outbox ADD COLUMN extra_$columns text DEFAULT 'a column that was not there'" 2>/dev/null || true
-  fi
+  hits[column_added]=1
+  pg "SET lock_timeout = '2s'; ALTER TABLE outbox $change" 2>/dev/null || hits[column_added]=0
 }
 begin_spike() { load_start --rate 0 --seconds 0.5 --connections 8; }
 
 broker_restarted=-60
-# It takes as long as many others together, so at most once a minute, and else only the line is cut.
 begin_broker_restarted() {
-  if [ $SECONDS -lt $((broker_restarted + 60)) ]; then
-    begin_kafka_cut
-    return 0
-  fi
   broker_restarted=$SECONDS
   own_kafka_stop "$([ "$(random 2)" = 0 ] && echo TERM || echo KILL)" 2>/dev/null
   own_kafka_run
 }
-begin_kafka_cut() { proxy_say kafka cut; }
-begin_kafka_frozen() { proxy_say kafka freeze; }
-end_kafka_frozen() { proxy_say kafka thaw; }
+begin_kafka_cut() { cuts kafka kafka_cut; }
+begin_kafka_frozen() { freezes kafka kafka_frozen; }
+end_kafka_frozen() { thaws kafka kafka_frozen; }
 begin_kafka_sliced() {
   proxy_say kafka rule sliced direction=both "slice=$((1 + $(random 9)))"
   slowed+=(sliced)
 }
 end_kafka_sliced() { kafka_passes; }
 begin_kafka_slow() { proxy_say kafka rule slow direction=both delay=40+-40; }
-end_kafka_slow() { proxy_say kafka clear slow; }
+end_kafka_slow() { rule_ends kafka slow kafka_slow; }
 begin_kafka_narrow() {
   proxy_say kafka rule narrow direction=request bandwidth=50000
   slowed+=(narrow)
@@ -199,31 +231,37 @@ begin_kafka_narrow() {
 end_kafka_narrow() { kafka_passes; }
 begin_kafka_refused() {
   proxy_say kafka refuse
-  proxy_say kafka cut
+  cuts kafka kafka_refused
 }
 end_kafka_refused() { proxy_say kafka accept; }
 begin_kafka_request_lost() { proxy_say kafka rule gone api=Produce direction=request "count=$((1 + $(random 3)))" drop; }
-end_kafka_request_lost() { proxy_say kafka clear gone; }
+end_kafka_request_lost() { rule_ends kafka gone kafka_request_lost; }
 begin_kafka_ack_lost() { proxy_say kafka rule lost api=Produce "skip=$(random 3)" "count=$((1 + $(random 3)))" lose; }
-end_kafka_ack_lost() { proxy_say kafka clear lost; }
+end_kafka_ack_lost() { rule_ends kafka lost kafka_ack_lost; }
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
 # A round, and what must hold behind it
 
 faults=0
+misses=0
 # one_round KIND...
 one_round() {
   local kind
+  hits=()
   for kind in "$@"; do
     fault_begins "${kind//_/ }"
     "begin_$kind"
-    faults=$((faults + 1))
     [ $# = 1 ] || some_time 50 250
   done
   some_time 50 900
   for kind in "$@"; do
     [ "$(type -t "end_$kind")" != function ] || "end_$kind"
-    fault_ends "${kind//_/ }"
+    fault_ends "${kind//_/ }" "${hits[$kind]-1}"
+    if [ "${hits[$kind]-1}" = 0 ]; then
+      misses=$((misses + 1))
+    else
+      faults=$((faults + 1))
+    fi
   done
 }
 
@@ -263,12 +301,13 @@ draw_subset() {
   [ ${#subset[@]} != 0 ] || subset=("${kinds[@]}")
 }
 
-# draw_round: one to three of the subset, none twice
+# draw_round: one to three of the subset, none twice. A restarted broker takes as long as many others together, so at most one a minute, and else only its line is cut.
 draw_round() {
   local wanted kind
   round=()
   for ((wanted = 1 + $(random 3); wanted > 0; wanted--)); do
     kind=${subset[$(random ${#subset[@]})]}
+    [ "$kind" != broker_restarted ] || [ $SECONDS -ge $((broker_restarted + 60)) ] || kind=kafka_cut
     [[ " ${round[*]} " == *" $kind "* ]] || round+=("$kind")
   done
 }
@@ -325,6 +364,7 @@ done
 # What a frozen relay had handed to its producer is written when it wakes, beside what its successor writes, and has had confirmed.
 verdict --may-interleave
 figure 'faults injected' "$faults"
+figure 'faults begun that met nothing' "$misses"
 figure 'faults a minute' $((faults * 60 / elapsed))
 sort -n "$RUN/recoveries" >"$RUN/recoveries.sorted"
 figure 'times that it had to catch up' "$(wc -l <"$RUN/recoveries.sorted")"

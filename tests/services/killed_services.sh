@@ -44,7 +44,7 @@ for _ in {1..5}; do
   grows orders.customer_order
   fault_begins 'sessions ended'
   pg "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'order-service' AND datname = '$DB'" >>"$RUN/terminated"
-  fault_ends 'sessions ended'
+  fault_ends 'sessions ended' "$(tail -n 1 "$RUN/terminated")"
 done
 grows orders.customer_order
 clients_stop

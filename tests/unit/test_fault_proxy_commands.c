@@ -32,9 +32,10 @@ Test(fault_proxy_commands, refuse_is_a_refusal_by_the_kernel_and_accept_takes_th
 Test(fault_proxy_commands, cut_resets_what_there_is_and_takes_new)
 {
   bench_begin("plain");
-  bench_must("cut");
+  cr_assert_str_eq(bench_say("cut"), "cut 1\nok\n");
   bench_must_be_reset(bench.client);
   bench_must_be_reset(bench.server);
+  cr_assert_str_eq(bench_say("cut"), "cut 0\nok\n");
   bench_part();
   bench_join();
   bench_put(bench.client, "again", 5);

@@ -179,3 +179,65 @@ Test(figures, many_faults_are_columns_of_their_kind)
   cr_assert_eq(count_of(text, "<rect"), 1 + 3); /* paper, legend */
   free(text);
 }
+
+Test(figures, a_fault_that_met_nothing_is_not_counted)
+{
+  struct script *script = script_new();
+  struct figures figures;
+
+  script_event(script, 10, "a1", "a", 1);
+  script_read(script, 11, 0, 0, "a", "a1", 1);
+  script_fault(script, 20, "cut", "begin");
+  script_event(script, 21, "a2", "a", 2);
+  script_fault(script, 25, "kill", "begin");
+  script_fault(script, 26, "cut", "missed");
+  script_fault(script, 27, "kill", "end");
+  script_fault(script, 30, "cut", "begin");
+  script_fault(script, 31, "cut", "missed");
+  script_read(script, 35, 0, 1, "a", "a1", 1); /* the kill's */
+  script_read(script, 40, 0, 2, "a", "a2", 2);
+  figures = figures_of_script(script);
+  cr_assert_eq(figures.faults, 1);
+  cr_assert_eq(figures.faults_missed, 2);
+  cr_assert_float_eq(figures.repetitions_mean, 1, 1e-9);
+  cr_assert_float_eq(figures.repetitions_p50, 1, 1e-9);
+  cr_assert_float_eq(figures.repetitions_max, 1, 1e-9);
+  /* What comes next and meets nothing cuts no recovery short. */
+  cr_assert_eq(figures.recoveries, 1);
+  cr_assert_float_eq(figures.recovery_max_s, 0.013, 1e-9);
+}
+
+Test(figures, a_fault_that_met_nothing_was_going_on)
+{
+  for (int window_ms = 4; window_ms <= 5; window_ms++) {
+    struct script *script = script_new();
+
+    script_event(script, 10, "a1", "a", 1);
+    script_read(script, 11, 0, 0, "a", "a1", 0x10);
+    script_fault(script, 16, "cut", "begin");
+    script_read(script, 17, 0, 1, "a", "a1", 0x10);
+    script_fault(script, 18, "cut", "missed");
+    script_finds(script, &(struct judge_options){.window_ms = window_ms, .is_without_samples = true}, GUARANTEE_DUPLICATES, window_ms < 5 ? 1 : 0);
+  }
+}
+
+Test(figures, the_drawing_has_no_bar_for_a_fault_that_met_nothing)
+{
+  for (int faults = 1; faults <= 301; faults += 300) {
+    struct script *script = script_new();
+    char *text;
+
+    script_event(script, 500, "e", "a", 1);
+    script_read(script, 9000, 0, 0, "a", "e", 1);
+    for (int i = 0; i < faults; i++) {
+      script_fault(script, 1000, "cut", "begin");
+      script_fault(script, 1500, "cut", "missed");
+    }
+    script_fault(script, 2000, "kill", "begin");
+    text = drawing_of(script, "one");
+    cr_assert_not_null(strstr(text, " 1 faults,"));
+    cr_assert_not_null(strstr(text, "kill"));
+    cr_assert_null(strstr(text, "cut"));
+    free(text);
+  }
+}
