@@ -13,6 +13,8 @@ def figures:
     (.figures[] | "\(.name) \(.value)" + (if .unit == "" or .unit == null then "" else " \(.unit)" end)),
     if .remark == "" then empty else .remark end
   ] | join("; ");
+# Of a history: how many repetitions, by what was judged to bound them; nothing is claimed of one that does not say.
+def repeated: .repeated // {window: 0, confirmed: 0, neither: .duplicates};
 def sum(f): map(f) | add // 0;
 def largest(f): map(f) | max // 0;
 
@@ -34,6 +36,9 @@ def largest(f): map(f) | max // 0;
   (if ($histories | sum(.history.waived | add // 0)) > 0
    then "| found where the scenario itself broke the guarantee, and waived | \($histories | map(. as $run | .history.waived | to_entries[] | select(.value > 0) | "\(.key) \(.value) in `\($run.name)`") | join(", ") | cell) |"
    else empty end),
+  "| repeated, and judged against the window | \($histories | sum(.history | repeated.window)) |",
+  "| repeated, and judged only against what PostgreSQL had been told | \($histories | sum(.history | repeated.confirmed)) |",
+  "| repeated, and judged against neither (mostly where two relays publish) | \($histories | sum(.history | repeated.neither)) |",
   "| repeated, mean of a fault | \(if ($histories | sum(.history.faults)) > 0 then ($histories | sum(.history.duplicates)) / ($histories | sum(.history.faults)) | round2 else "-" end) |",
   "| repeated, most after one fault | \($histories | largest(.history.duplicates_per_fault_max)) |",
   "| worst recovery from a fault, s | \($histories | largest(.history.recovery_max_s) | round2) |",

@@ -258,9 +258,13 @@ settle() {
 
 # verdict [OPTION...]: ends load, reader and sampler, and has the history judged; the options are history_check's. The scenario fails with the verdict. With dead letters it
 # has their figures as well: how many there are, and how many other rows had to suffer for theirs (lost, a dead letter, out of order). A scenario may go on behind it, by
-# watch_start and load_start: its next verdict is one on the whole history, and its options are those of all that happened.
+# watch_start and load_start: its next verdict is one on the whole history, and its options are those of all that happened. How many repetitions each of them has added is
+# in `repeated` of verdict.json, by what bounds them: the window, or only what had been confirmed, or neither.
 verdict() {
-  local code=0 files=() file
+  local code=0 files=() file bound=neither repeated='{"window":0,"confirmed":0,"neither":0}'
+  [[ " $* " != *' --only-unconfirmed '* ]] || bound=confirmed
+  [[ " $* " != *' --window '* ]] || bound=window
+  [ ! -s "$RUN/verdict.json" ] || repeated=$(jq -c .repeated "$RUN/verdict.json")
   load_stop
   watch_stop
   rm -f "$RUN/rows.jsonl" # of a verdict before this one
@@ -270,6 +274,10 @@ verdict() {
   done
   "$FAULTS/history_check" --json --svg "$RUN/unseen.svg" --title "$SCENARIO ($PLUGIN)" "$@" "${files[@]}" >"$RUN/verdict.json" 2>"$RUN/verdict.txt" || code=$?
   cat "$RUN/verdict.txt"
+  if [ $code -le 1 ]; then
+    jq -c --arg bound "$bound" --argjson before "$repeated" '.repeated = (.duplicates as $all | $before | .[$bound] += $all - add)' "$RUN/verdict.json" >"$RUN/verdict.new"
+    mv "$RUN/verdict.new" "$RUN/verdict.json"
+  fi
   jq -r '"\(.events) events, \(.records) records, \(.faults) faults, \(.duplicates) repeated (p50 \(.duplicates_per_fault_p50), max \(.duplicates_per_fault_max) a fault), recovery p50 \(.recovery_p50_s) s, max \(.recovery_max_s) s"' "$RUN/verdict.json" 2>/dev/null || true
   if [ $code -le 1 ] && [[ " $* " == *' --dead-letters '* ]]; then
     figure 'rows to be refused' "$(jq .poison "$RUN/verdict.json")" rows

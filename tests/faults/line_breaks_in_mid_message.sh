@@ -59,5 +59,5 @@ figure back_after_most "$(printf '%s\n' "${back[@]}" | sort -n | tail -n 1)" s
 recovery_begins
 recovery_ends recovery_after_the_last
 settle
-verdict --only-unconfirmed
+verdict --only-unconfirmed --window $WINDOW_MS
 relay_stop

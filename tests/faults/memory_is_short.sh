@@ -146,4 +146,4 @@ recovery_ends 'recovery with 64 MB'
 settle 120
 figure 'peak memory of the last life' "$(peak_mb)" MB
 relay_stop
-verdict --only-unconfirmed
+verdict --only-unconfirmed --window $WINDOW_MS

@@ -121,4 +121,4 @@ done
 relay_start
 settle
 relay_stop
-verdict --only-unconfirmed
+verdict --only-unconfirmed --window $WINDOW_MS

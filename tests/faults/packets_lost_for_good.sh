@@ -111,5 +111,5 @@ for side in from_relay from_server; do
   recovery_ends "${side}_recovery" 120
 done
 settle
-verdict --only-unconfirmed
+verdict --only-unconfirmed --window $WINDOW_MS
 relay_stop

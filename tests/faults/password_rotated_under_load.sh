@@ -58,7 +58,7 @@ recovery_begins
 recovery_ends 'recovery with the newest password'
 settle
 relay_stop
-verdict --only-unconfirmed
+verdict --only-unconfirmed --window $WINDOW_MS
 sort -n "$RUN/reconnects" >"$RUN/reconnects.sorted"
 figure 'rotations' "$rotations"
 figure 'SIGHUP to a new walsender p50' "$(awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' "$RUN/reconnects.sorted")" ms

@@ -48,5 +48,5 @@ cut_off 'cut off' both_ways "$(times 8 60)" freeze
 some_time 500 1500
 cut_off 'cut off one way' one_way "$(times 8 20)" freeze request
 settle
-verdict --only-unconfirmed
+verdict --only-unconfirmed --window $WINDOW_MS
 relay_stop

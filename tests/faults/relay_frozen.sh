@@ -111,7 +111,7 @@ fi
 
 # Until here it was alone: however often its session ended, nothing comes again of which PostgreSQL had been told.
 settle
-verdict --only-unconfirmed
+verdict --only-unconfirmed --window $WINDOW_MS
 figure 'repeated while there was one relay, all of it unconfirmed' "$(jq .duplicates "$RUN/verdict.json")" records
 
 # While it is frozen another one takes the slot; woken, it finds that it has lost it, and waits.

@@ -40,5 +40,5 @@ figure take_over "$taken" s
 assert_number 'seconds of the take-over' "$taken" '<=' "$(times 15 7)"
 recovery_ends recovery
 settle
-verdict --only-unconfirmed
+verdict --only-unconfirmed --window $WINDOW_MS
 relay_stop second
