@@ -259,6 +259,7 @@ one_round() {
     fault_ends "${kind//_/ }" "${hits[$kind]-1}"
     if [ "${hits[$kind]-1}" = 0 ]; then
       misses=$((misses + 1))
+      echo "met nothing: $kind"
     else
       faults=$((faults + 1))
     fi

@@ -1,6 +1,6 @@
 /*
  * hoard_mutant.c - what a session would do that knows no backpressure: a record for which the publisher has no room is copied, counted as in flight, and more is read. All
- * of them go out in their order once there is room, so that nothing is lost, late or out of order by it: what is wrong is the memory alone.
+ * of them go out in their order once there is room, so that nothing is lost, late or out of order by it: what is wrong is the memory alone. For one session at a time.
  */
 #include "session/hoard_mutant.h"
 
