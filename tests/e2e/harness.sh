@@ -48,9 +48,11 @@ assert_match() {
   [[ $3 =~ $2 ]] || fail "$1"$'\n'"  expected: $2 (a regular expression)"$'\n'"  actual:   $3"
 }
 
-# assert_number WHAT ACTUAL OPERATOR EXPECTED, with decimals: assert_number 'seconds of shutdown' 0.31 '<=' 2
+# assert_number WHAT ACTUAL OPERATOR EXPECTED, with decimals: assert_number 'seconds of shutdown' 0.31 '<=' 2. What is no number, such as the nothing that a file that is not
+# there gave, fails: to awk it would be a word, which comes before all numbers.
 assert_number() {
-  awk -v a="$2" -v b="$4" "BEGIN { exit !(a $3 b) }" || fail "$1"$'\n'"  expected: $3 $4"$'\n'"  actual:   $2"
+  local number='^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$'
+  { [[ $2 =~ $number ]] && [[ $4 =~ $number ]] && awk -v a="$2" -v b="$4" "BEGIN { exit !(a $3 b) }"; } || fail "$1"$'\n'"  expected: $3 $4"$'\n'"  actual:   $2"
 }
 
 # assert_same_file WHAT EXPECTED-FILE ACTUAL-FILE, byte for byte
