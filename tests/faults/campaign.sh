@@ -162,9 +162,13 @@ load_ends() {
   done
 }
 
-# load_has_committed TRANSACTIONS: so many answers to COMMIT so far, for await.
+# load_committed: prints how many answers to COMMIT there were so far. load_has_committed TRANSACTIONS: so many, for await.
+load_committed() {
+  grep -c '"op":"commit"' "$RUN/writer.jsonl" 2>/dev/null || true
+}
+
 load_has_committed() {
-  [ "$(grep -c '"op":"commit"' "$RUN/writer.jsonl" 2>/dev/null)" -ge "$1" ]
+  [ "$(load_committed)" -ge "$1" ]
 }
 
 # ---------------------------------------------------------------------------------------------------------------------------------------------------- #
@@ -224,8 +228,23 @@ seconds_since() {
   awk -v began="${1//[.,]/}" -v now="${EPOCHREALTIME//[.,]/}" 'BEGIN { printf "%.3f", (now - began) / 1e6 }'
 }
 
+# stream_goes_on WHAT [SECONDS]: ten transactions of the load that are committed from here on are confirmed, within so many seconds, 60 by default. What was committed before may have
+# been confirmed before, too, and would say nothing of what has happened since.
+stream_goes_on() {
+  local committed pending
+  committed=$(load_committed)
+  await "transactions after: $1" 30 load_has_committed $((committed + 10))
+  pending=$(wal_end)
+  await "confirmation after: $1" "${2:-60}" slot_has_confirmed "$pending"
+}
+
 recovery_begins() {
   RECOVERY_BEGAN=$EPOCHREALTIME
+}
+
+# wal_mark: commits something that concerns nobody, and prints the end of WAL behind it: no relay can have confirmed that before.
+wal_mark() {
+  pg_in postgres "SELECT pg_logical_emit_message(true, 'mark', '')" "SELECT pg_current_wal_lsn()" | tail -n 1
 }
 
 # recovery_ends NAME [SECONDS]: waits until what was committed a second ago has been confirmed; the time since recovery_begins is the figure NAME.
@@ -235,7 +254,7 @@ recovery_ends() {
   while true; do
     [ $SECONDS -le $deadline ] || fail "the lag was not below a second within $seconds s after the fault"
     asked=${EPOCHREALTIME//[.,]/}
-    if ! lsn=$(wal_end 2>/dev/null) || ! wait_until "$seconds" slot_has_confirmed "$lsn" 2>/dev/null; then
+    if ! lsn=$(wal_mark 2>/dev/null) || ! wait_until "$seconds" slot_has_confirmed "$lsn" 2>/dev/null; then
       sleep 0.05
       continue
     fi
