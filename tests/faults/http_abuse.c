@@ -11,7 +11,7 @@
  *
  *   {"kind":"methods","opened":9,"refused":0,"silent":1,"sent_bytes":640,"statuses":{"405":7,"400":1}}
  *
- * "silent" are connections that ended without any status line. What that means is for the caller to judge.
+ * "opened" are connections that were established, and "silent" those that ended without any status line. What that means is for the caller to judge.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -81,7 +81,8 @@ static const struct kind kinds[] = {
 };
 
 struct client {
-  int fd; /* -1: none */
+  int fd;       /* -1: none */
+  bool is_open; /* established */
   const struct request *request;
   size_t at; /* bytes of the request that were sent */
   int64_t due_us;
@@ -138,7 +139,7 @@ static void client_close(struct client *client)
 {
   (void)close(client->fd);
   client->fd = -1;
-  all.silent += client->statuses == 0;
+  all.silent += client->is_open && client->statuses == 0;
 }
 
 /* Returns false when the list of requests is at its end. */
@@ -168,8 +169,20 @@ static bool client_open(struct client *client)
     return true;
   }
   all.next++;
-  all.opened++;
   return true;
+}
+
+/* Writable for the first time, or with an error in its place. Returns whether it is established. */
+static bool client_is_established(struct client *client)
+{
+  int error = 0;
+  socklen_t length = sizeof(error);
+
+  if (!client->is_open && getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0) {
+    client->is_open = true;
+    all.opened++;
+  }
+  return client->is_open;
 }
 
 static bool client_wants_to_send(const struct client *client)
@@ -254,7 +267,7 @@ static size_t turn(int64_t end_us)
     }
     sends = client->fd >= 0 && client->at != SIZE_MAX && client_wants_to_send(client);
     polled[i] = (struct pollfd){.fd = client->fd, .events = all.kind->reads ? POLLIN : 0};
-    if (sends && client->due_us <= now) {
+    if ((sends && client->due_us <= now) || (client->fd >= 0 && !client->is_open)) {
       polled[i].events |= POLLOUT;
     } else if (sends && client->due_us < due_us) {
       due_us = client->due_us;
@@ -272,7 +285,12 @@ static size_t turn(int64_t end_us)
     struct client *client = &all.clients[i];
 
     if (client->fd >= 0 && (polled[i].revents & POLLOUT) != 0) {
-      client_send(client);
+      if (!client_is_established(client)) {
+        all.refused++;
+        client_close(client);
+      } else if (client->at != SIZE_MAX && client_wants_to_send(client)) {
+        client_send(client);
+      }
     }
     if (client->fd >= 0 && (polled[i].revents & POLLIN) != 0) {
       client_receive(client);
