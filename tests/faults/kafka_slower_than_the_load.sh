@@ -2,7 +2,7 @@
 # The way to Kafka takes 1 Mbit/s and the services write more than that, for a minute. The producer's queue is full: the relay stops reading and says so, the WAL
 # keeps the rest, the walsender stays. When the way is wide again all of it comes, and nothing was dropped.
 # row: K-07 QUEUE_FULL for long
-# expects: O1 O2 O3 O4 O7 O8 O10, queue within its bounds, the same walsender unless the stream stalled behind a pause
+# expects: O1 O2 O3 O4 O7 O8 O10, queue full and within its bounds, at most 96 MB resident, the same walsender unless the stream stalled behind a pause
 # tags: slow real-kafka
 # plugins: both
 POSTGRES=own
@@ -29,7 +29,11 @@ walsender() {
 lag_bytes() {
   pg_in postgres "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) FROM pg_replication_slots WHERE slot_name = '$SLOT'"
 }
+resident_kb() {
+  sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/${RELAY_PID[relay]}/status"
+}
 before=$(walsender)
+figure 'resident before' "$(resident_kb VmRSS)" kB
 fault_begins '1 Mbit/s'
 proxy_say kafka rule narrow bandwidth=125000
 await_state paused relay 60
@@ -46,7 +50,9 @@ assert_match 'the state' '^(paused|streaming)$' "$(relay_state)"
 figure 'times it said that it is paused' "$(relay_log relay 'select(.event == "state" and .state == "paused") | .state' | wc -l)" ''
 figure 'events in the queue, the most' "$most" ''
 figure 'lag at the end' "$(lag_bytes)" bytes
+figure 'resident, the most' "$(resident_kb VmHWM)" kB
 assert_number 'events in the queue, the most' "$most" '<=' 3000
+assert_number 'events in the queue, the most' "$most" '>=' 2000 # else it was never full
 assert_number 'lag while the way is narrow' "$(lag_bytes)" '>' 1000000
 assert_eq 'times that the producer was made anew' 0 "$(kafka_failures)"
 proxy_say kafka clear narrow
@@ -54,6 +60,7 @@ fault_ends '1 Mbit/s'
 recovery_begins
 recovery_ends 'recovery' 180
 settle 120
+assert_number 'kB resident, the most' "$(resident_kb VmHWM)" '<=' 98304
 # A pause of five seconds allows the relay to ask, and TCP to be late with the answer.
 if relay_has_logged relay session_failed '.cause == "stream_stalled"'; then
   verdict --only-unconfirmed
