@@ -3,7 +3,7 @@
 # another host, or is by an authority that nobody trusts; then the user's password is changed on the broker. What cannot be trusted gets no event and is no reason
 # to confirm any; the relay says so, and goes on by itself, or after the new password and a signal.
 # row: K-15 TLS expired, wrong host, unknown CA, half-close; SASL wrong, rotated
-# expects: O1 O2 O3 O4 O7 O8 O10, nothing sent to whom we do not trust
+# expects: O1 O2 O3 O4 O7 O8 O10, nothing sent to whom we do not trust, few attempts, a metric that tells
 # tags: slow real-kafka
 # plugins: pgoutput
 # shellcheck source=tests/e2e/harness.sh
@@ -42,13 +42,7 @@ relay_start
 load_start --rate 60 --connections 4 --keys 40 --payload 60-300
 await 'the first transactions' 30 load_has_committed 20
 
-# goes_on WHAT: what was written until now is confirmed within a limit.
-goes_on() {
-  local pending
-  pending=$(wal_end)
-  await "confirmation after: $1" 60 slot_has_confirmed "$pending"
-}
-goes_on 'the start'
+stream_goes_on 'the start'
 
 for way in 'half-close request' 'half-close response' 'reset request' 'reset response' 'slice=1 both'; do
   read -r action direction <<<"$way"
@@ -56,7 +50,7 @@ for way in 'half-close request' 'half-close response' 'reset request' 'reset res
   proxy_say secured rule way "direction=$direction" "skip=$(random 10)" "count=$([ "$action" = slice=1 ] && echo 40 || echo 1)" "$action"
   await "the fault $way" 30 proxy_has_applied secured way 1
   fault_ends "$way"
-  goes_on "$way"
+  stream_goes_on "$way"
   proxy_say secured clear way
 done
 
@@ -73,6 +67,21 @@ done
 says_that_it_does_not_trust() {
   [ "$(relay_get_status /readyz)" = 503 ] && [ "$(relay_log relay 'select(.event == "kafka_client" and (.message | test("certificate|handshake"; "i"))) | .ts' | wc -l)" -gt "$1" ]
 }
+# tries_few_times WHAT LEAST MOST: connections that the relay opens in the next five seconds.
+window=5
+window_is_over() {
+  awk -v began="$window_began" -v now="$EPOCHREALTIME" -v least=$window 'BEGIN { exit now - began < least }'
+}
+tries_few_times() {
+  local accepted tried
+  accepted=$(proxy_accepted secured)
+  window_began=$EPOCHREALTIME
+  await 'the end of the window' $((window + 5)) window_is_over
+  tried=$(($(proxy_accepted secured) - accepted))
+  figure "connections in $window s, $1" "$tried" ''
+  assert_number "connections in $window s, $1" "$tried" '>=' "$2"
+  assert_number "connections in $window s, $1" "$tried" '<=' "$3"
+}
 mkfifo "$RUN/impostor.input"
 for impostor in expired wrong-host unknown-authority; do
   port=$(port_new)
@@ -87,13 +96,17 @@ for impostor in expired wrong-host unknown-authority; do
   await "the relay's word on a certificate that is $impostor" 30 says_that_it_does_not_trust "$before"
   await "transactions meanwhile" 30 load_has_committed $(($(grep -c '"op":"commit"' "$RUN/writer.jsonl") + 20))
   pending=$(wal_end)
+  # Three a second and no more: between 375 and 750 ms apart, once the pauses have grown.
+  tries_few_times "certificate $impostor" 2 15
   ! slot_has_confirmed "$pending" || fail "confirmed while the certificate was $impostor"
+  # The state is that of the stream from PostgreSQL, which stands; what tells of it are events that nobody takes.
+  relay_metric_is cdc_relay_oldest_unsettled_seconds "v >= $window" || fail "the age of the oldest event with a certificate that is $impostor: $(relay_metric cdc_relay_oldest_unsettled_seconds)"
   assert_match 'the handshakes seen by the impostor' 'alert' "$(cat "$RUN/impostor.$impostor.log")"
   ! grep -q SCRAM "$RUN/impostor.$impostor.log" || fail 'authentication was begun with an impostor'
   process_stop "impostor.$impostor"
   proxy_say secured target "$KAFKA_SASL_SSL"
   fault_ends "certificate: $impostor"
-  goes_on "certificate: $impostor"
+  stream_goes_on "certificate: $impostor"
 done
 
 # The password is another one now; the connection that there is stays, and the next one is refused.
@@ -102,6 +115,8 @@ user kafka.admin.ConfigCommand --alter --entity-type users --entity-name "$KAFKA
 proxy_say secured cut
 await_state held relay 60
 assert_match 'the reason' '[Aa]uthentication' "$(relay_get /readyz)"
+assert_eq 'the metric of a relay that is held' 1 "$(relay_metric 'cdc_relay_state{state="held"}')"
+tries_few_times 'password wrong' 0 15
 pending=$(wal_end)
 await "transactions meanwhile" 30 load_has_committed $(($(grep -c '"op":"commit"' "$RUN/writer.jsonl") + 20))
 echo another-secret >"$RUN/password"
@@ -109,6 +124,7 @@ kill -HUP "${RELAY_PID[relay]}"
 fault_ends 'password changed on the broker'
 recovery_begins
 recovery_ends 'recovery after the new password' 60
+assert_eq 'the metric of a relay that was held' '0 1' "$(relay_metric 'cdc_relay_state{state="held"}') $(relay_metric 'cdc_relay_state{state="streaming"}')"
 ! grep -q -e another-secret -e "$KAFKA_PASSWORD" "$RUN"/relay.*.log || fail 'a secret in the log'
 settle
 verdict --only-unconfirmed
