@@ -29,9 +29,13 @@ done
 
 late=$(times 1 6)
 for ((i = 1; i <= late; i++)); do
+  # The client has connected anew behind the fault before this one, or that connection would be taken for the one that ends its patience.
+  answered=$(proxy_frames kafka Produce response)
+  await 'answers to batches again' 30 proxy_has_answered Produce $((answered + 2))
   accepted=$(proxy_accepted kafka)
   fault_begins 'acknowledgement late'
   proxy_say kafka rule late api=Produce direction=response "skip=$(random 12)" count=1 hold
+  await "the delay of acknowledgement $i" 30 proxy_has_applied kafka late 1
   await "the end of the client's patience $i" 30 proxy_has_accepted kafka $((accepted + 1))
   proxy_say kafka clear late
   fault_ends 'acknowledgement late'

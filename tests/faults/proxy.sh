@@ -73,9 +73,9 @@ proxy_has_applied() {
   [ "$(proxy_applied "$1" "$2")" -ge "$3" ]
 }
 
-# proxy_has_answered API, of proxy kafka, for await
+# proxy_has_answered API [LEAST], of proxy kafka, for await
 proxy_has_answered() {
-  [ "$(proxy_frames kafka "$1" response)" -ge 1 ]
+  [ "$(proxy_frames kafka "$1" response)" -ge "${2:-1}" ]
 }
 
 proxy_accepted() {
