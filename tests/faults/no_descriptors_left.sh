@@ -21,6 +21,13 @@ relay_fds() {
 limit_fds() {
   prlimit --pid "${RELAY_PID[relay]}" --nofile="$1:"
 }
+# failures: lines, of which each round has one at least, since it begins with a relay that streams
+failures() {
+  relay_log relay 'select(.event == "session_failed") | .cause' | wc -l
+}
+has_failed_since() {
+  [ "$(failures)" -gt "$1" ]
+}
 
 watch_start
 relay_init
@@ -32,11 +39,12 @@ figure 'descriptors of a relay that streams' "$fds"
 
 # 1. Each connection is cut, and there is no descriptor for another one.
 for round in 1 2 3; do
+  failed=$(failures)
   fault_begins 'no descriptor to reconnect'
   # The lowest ones are never closed, so with this limit none is free, whatever is. With fewer ppoll() would refuse the relay's five.
   limit_fds 5
   pg_in postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$DB' AND usename = 'relay'" >/dev/null
-  await 'the failure in the log' 30 relay_has_logged relay session_failed
+  await 'the failure in the log' 30 has_failed_since "$failed"
   cpu=$(relay_cpu_ms)
   began=${EPOCHREALTIME//[.,]/}
   some_time 4000 5000
@@ -63,6 +71,8 @@ is_full() {
   [ "$(relay_fds)" -ge $((fds + 6)) ]
 }
 await 'no descriptor left' 20 is_full
+stream_goes_on 'the last descriptor'
+is_full || fail 'there was a descriptor again before the stream was seen to go on without'
 cpu=$(relay_cpu_ms)
 began=${EPOCHREALTIME//[.,]/}
 wait $abuser
@@ -86,6 +96,7 @@ limit_fds 3
 cpu=$(relay_cpu_ms)
 began=${EPOCHREALTIME//[.,]/}
 some_time 2000 3000
+stream_goes_on 'fewer descriptors than poll takes'
 ms=$(((${EPOCHREALTIME//[.,]/} - began) / 1000))
 cpu=$(($(relay_cpu_ms) - cpu))
 assert_number 'CPU without poll, in percent of a core' $((cpu * 100 / ms)) '<=' 40
