@@ -20,13 +20,13 @@ await 'the first answer to a batch' 30 proxy_has_answered Produce
 
 for ((i = 1; i <= $(times 1 4); i++)); do
   signal=$([ $((i % 2)) = 0 ] && echo TERM || echo KILL)
-  answered=$(proxy_frames kafka Produce response)
   # In the middle: a batch has been asked for and the broker goes before it can answer the next.
   proxy_say kafka rule mid api=Produce direction=response "skip=$(random 10)" hold
   await 'a batch on its way' 30 proxy_has_applied kafka mid 1
   fault_begins "broker gone by SIG$signal"
   own_kafka_stop "$signal"
   proxy_say kafka clear mid
+  answered=$(proxy_frames kafka Produce response)
   own_kafka_run
   fault_ends "broker gone by SIG$signal"
   recovery_begins
