@@ -45,6 +45,8 @@ hostile=("datestyle = 'German, DMY'" "intervalstyle = postgres_verbose" "bytea_o
 for setting in "${hostile[@]}"; do
   pg_in postgres "ALTER ROLE relay IN DATABASE \"$DB\" SET $setting" "ALTER DATABASE \"$DB\" SET $setting"
 done
+assert_eq 'settings of a session of the role' 'German, DMY, escape' \
+  "$(PGOPTIONS='-c statement_timeout=0' psql -X -q -A -t -h "$PG_SOCKET" -p "$PG_PORT" -U relay -d "$DB" -c "SELECT current_setting('datestyle') || ', ' || current_setting('bytea_output')")"
 # A statement that sets statement_timeout may itself take longer than a millisecond.
 PGOPTIONS='-c statement_timeout=0' pg_read <<SQL
 SET search_path = public;

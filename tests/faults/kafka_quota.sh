@@ -37,6 +37,7 @@ sleep 15 # what is measured
 slow=$(awk "BEGIN { printf \"%.1f\", ($(published) - $from) / ($EPOCHREALTIME - $began) }")
 figure 'events per second under the quota' "$slow" events/s
 assert_number 'events per second under the quota' "$slow" '<' 120
+assert_number 'events per second under the quota' "$slow" '>' 1 # slower, and that is all
 quota --delete-config producer_byte_rate
 fault_ends 'quota of 30 kB/s'
 recovery_begins

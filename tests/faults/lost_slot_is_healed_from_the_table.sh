@@ -31,6 +31,7 @@ fault_begins slot-lost
 lost_from=$(pg "SELECT clock_timestamp()")
 events 300
 gap=$(pg "SELECT count(*) FROM outbox WHERE created_at >= '$lost_from'")
+assert_eq 'rows of the gap' 300 "$gap"
 slot_is_lost() {
   pg "SELECT pg_logical_emit_message(false, 'fill', repeat('x', 1000000)) FROM generate_series(1, 20)" "SELECT pg_switch_wal()" "CHECKPOINT" >/dev/null
   [ "$(pg_in postgres "SELECT wal_status FROM pg_replication_slots WHERE slot_name = '$SLOT'")" = lost ]
