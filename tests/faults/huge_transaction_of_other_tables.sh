@@ -22,6 +22,10 @@ relay_init
 relay_start
 insert k 1
 await_records "$topic" 1 >/dev/null
+walsender() {
+  pg_in postgres "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '$SLOT'"
+}
+before=$(walsender)
 
 # How long the server has read no word of the relay, at most; asked until the file `watching` is gone.
 touch watching
@@ -50,4 +54,5 @@ figure rows "$rows" rows
 figure longest_without_a_reply_read "$(printf '%.1f' "$(cat silence)")" s
 figure reconnects "$reconnects" reconnects
 assert_eq 'reconnects' 0 "$reconnects"
+assert_eq 'walsender afterwards' "$before" "$(walsender)"
 relay_stop

@@ -69,6 +69,9 @@ on_a_line() {
   age=$(sort -g "$RUN/ages.log" | tail -n 1)
   figure "${name// /_}_oldest_status" "$(printf '%.2f' "$age")" s
   assert_number "seconds since the relay's last status, on a line with $name" "$age" '<=' "$status_seconds"
+  for ((; number > 0; number--)); do
+    assert_number "pieces that rule $number of a line with $name was applied to" "$(proxy_applied line "bad$number")" '>' 0
+  done
   assert_eq "walsender after a line with $name" "$pid" "$(pg_in postgres "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '$SLOT'")"
   proxy_say line clear
   relay_stop
