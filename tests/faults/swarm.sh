@@ -283,7 +283,7 @@ look_at_relays() {
 # What was committed until now is confirmed within the time, without our doing.
 catches_up() {
   local began=$EPOCHREALTIME lsn
-  lsn=$(wal_end)
+  lsn=$(wal_mark)
   wait_until 90 slot_has_confirmed "$lsn" 2>/dev/null ||
     fail "what was committed 90 s ago is not confirmed; states: $(for name in "${relays[@]}"; do relay_state "$name"; done | paste -sd ' ')"
   awk "BEGIN { printf \"%.3f\\n\", $EPOCHREALTIME - $began }" >>"$RUN/recoveries"
