@@ -3,7 +3,9 @@
 # reader's fetch are in it. The relay's own histogram adds the time from the commit to the broker's acknowledgement.
 #
 # A JVM makes machine code of what runs often: a cold broker was measured at four times the median of the same broker some minutes later. So small requests are
-# sent for BENCH_BROKER_WARM_SECONDS before anything is measured, and a peer that is a JVM itself gets BENCH_JVM_WARM_SECONDS of its own.
+# sent, and read by a reader that waits for them, for BENCH_BROKER_WARM_SECONDS before anything is measured, and a peer that is a JVM itself gets BENCH_JVM_WARM_SECONDS of its
+# own. Even so a broker with a new reader makes machine code anew: for two seconds its compilers had two fifths of the processors, and the first half second had ten times
+# the median of the rest. So the writer begins BENCH_LEAD_IN_SECONDS before what is measured does, and goes on without a pause.
 #
 # What is written is written back by the kernel half a minute later, and commits wait for it: behind the warm-up a writer's COMMIT had ten times the p99 of the next minute's.
 # So all that is dirty is written before what is measured begins, and who comes first changes from round to round.
@@ -34,22 +36,31 @@ latency_end() {
   esac
 }
 
-# latency_writes RATE SECONDS FILE: sets LATENCY_WRITTEN_US, how long it took. One connection commits some 600 rows a second.
-latency_writes() {
-  local began
-  began=$(now_us)
-  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$1" "$2" "${BENCH_WRITERS:-$(($1 > 2000 ? 32 : 8))}" >"$3" ||
-    fail_bench "the writer failed"
-  LATENCY_WRITTEN_US=$(($(now_us) - began))
+# latency_writer RATE SECONDS FILE [LEAD-IN-SECONDS]: one connection commits some 600 rows a second.
+latency_writer() {
+  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$1" "$2" "${BENCH_WRITERS:-$(($1 > 2000 ? 32 : 8))}" "${4:-0}" >"$3"
+}
+
+# latency_reader TOPIC SKIP SECONDS: sets LATENCY_READER, once it has seen the records that it skips.
+latency_reader() {
+  rm -f "$RUN/reader.out"
+  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" latency "$1" "$2" "$3" >"$RUN/reader.out" &
+  LATENCY_READER=$!
+  wait_until 20 grep -q ready "$RUN/reader.out" || fail_bench "the reader did not see the first $2 records"
 }
 
 latency_warm_broker() {
+  local writer
   say "warming the broker for $BENCH_BROKER_WARM_SECONDS s"
   topic_new latency.warm
   bench_sql -c "SELECT pg_create_logical_replication_slot('latency_slot', 'pgoutput')" >/dev/null
   relay_start pgoutput tcp latency_slot latency.warm
   relay_await_start
-  latency_writes 2000 "$BENCH_BROKER_WARM_SECONDS" "$RUN/warm.out"
+  latency_writer 2000 "$BENCH_BROKER_WARM_SECONDS" "$RUN/warm.out" &
+  writer=$!
+  latency_reader latency.warm 1 $((BENCH_BROKER_WARM_SECONDS + 30))
+  wait "$writer" || fail_bench "the writer failed"
+  wait "$LATENCY_READER" || fail_bench "the reader saw no end of the records"
   process_stop relay || fail_bench "the relay did not stop"
   slot_drop latency_slot
   topic_tool delete latency.warm >/dev/null 2>&1 || true
@@ -57,7 +68,7 @@ latency_warm_broker() {
 
 # measure_latency SYSTEM RATE ROUND
 measure_latency() {
-  local warm=$BENCH_WARM_SECONDS system=$1 rate=$2 round=$3 slot=latency_slot topic setting="$2/s" ticks percent metric rows reader NOTE_EVENTS=$(($2 * BENCH_SECONDS))
+  local warm=$BENCH_WARM_SECONDS system=$1 rate=$2 round=$3 slot=latency_slot topic setting="$2/s" writer began ticks took percent metric rows NOTE_EVENTS=$(($2 * BENCH_SECONDS))
   topic=latency.$system.$rate.$round
   bench_sql -c 'TRUNCATE outbox'
   topic_new "$topic"
@@ -65,19 +76,23 @@ measure_latency() {
   latency_begin "$system" "$slot" "$topic"
   # Not measured: the producer gets its id and learns of the topic with its first record, and machine code for small batches is made.
   [ "$system" = relay ] || warm=$BENCH_JVM_WARM_SECONDS
-  latency_writes "$rate" "$warm" "$RUN/warm.out"
+  latency_writer "$rate" "$warm" "$RUN/warm.out" || fail_bench "the writer failed"
   rows=$(bench_sql -c 'SELECT count(*) FROM outbox')
   wait_until 60 topic_holds "$topic" "$rows" || fail_bench "$system did not write the first $rows records"
   sync
-  "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" latency "$topic" "$rows" $((BENCH_SECONDS + 90)) >"$RUN/reader.out" &
-  reader=$!
-  wait_until 20 grep -q ready "$RUN/reader.out" || fail_bench "the reader did not see the first $rows records"
+  latency_reader "$topic" "$rows" $((BENCH_LEAD_IN_SECONDS + BENCH_SECONDS + 90))
+  rm -f "$RUN/writer.out"
+  latency_writer "$rate" "$BENCH_SECONDS" "$RUN/writer.out" "$BENCH_LEAD_IN_SECONDS" &
+  writer=$!
+  wait_until $((BENCH_LEAD_IN_SECONDS + 20)) grep -q measured "$RUN/writer.out" || fail_bench "the writer does not get through its lead-in"
   [ "$system" != relay ] || relay_metrics >"$RUN/metrics.before"
+  began=$(now_us)
   ticks=$(process_ticks "$LATENCY_PID")
-  latency_writes "$rate" "$BENCH_SECONDS" "$RUN/writer.out"
+  wait "$writer" || fail_bench "the writer failed"
   ticks=$(($(process_ticks "$LATENCY_PID") - ticks))
-  wait "$reader" || fail_bench "the reader saw no end of the records"
-  rows=$((rows + $(read_value "$RUN/writer.out" rows)))
+  took=$(($(now_us) - began))
+  wait "$LATENCY_READER" || fail_bench "the reader saw no end of the records"
+  rows=$((rows + $(read_value "$RUN/writer.out" lead_in_rows) + $(read_value "$RUN/writer.out" rows)))
   [ "$(read_value "$RUN/reader.out" records)" = "$rows" ] || fail_bench "the reader saw $(read_value "$RUN/reader.out" records) of $rows records"
   if [ "$system" = relay ]; then
     relay_metrics | histogram_since "$RUN/metrics.before" >"$RUN/metrics.out"
@@ -88,13 +103,13 @@ measure_latency() {
   note latency "$setting" "$system" rss_mb "$round" "$(compute "$(status_kb "$LATENCY_PID" VmRSS) / 1024")"
   note latency "$setting" "$system" peak_mb "$round" "$(compute "$(status_kb "$LATENCY_PID" VmHWM) / 1024")"
   # Of the time that the writer really took.
-  percent=$(compute "100 * $ticks / $BENCH_TICKS_PER_SECOND / $LATENCY_WRITTEN_US * 1e6")
+  percent=$(compute "100 * $ticks / $BENCH_TICKS_PER_SECOND / $took * 1e6")
   note latency "$setting" "$system" cpu_percent "$round" "$percent"
   for metric in min p50 p90 p99 p999 max; do
     note latency "$setting" "$system" "insert_to_reader_${metric}_ms" "$round" "$(compute "$(read_value "$RUN/reader.out" "latency_${metric}_us") / 1000")"
   done
   # Its schedule has all rows that were due, however late: at a rate that it cannot hold it writes for longer, and this is the rate that there was.
-  note latency "$setting" "writer_beside_$system" rows_per_s "$round" "$(compute "$(read_value "$RUN/writer.out" rows) / $LATENCY_WRITTEN_US * 1e6")"
+  note latency "$setting" "writer_beside_$system" rows_per_s "$round" "$(compute "$(read_value "$RUN/writer.out" rows) / $took * 1e6")"
   for metric in p50 p99; do
     note latency "$setting" "writer_beside_$system" "commit_${metric}_ms" "$round" "$(compute "$(read_value "$RUN/writer.out" "commit_${metric}_us") / 1000")"
     note latency "$setting" "writer_beside_$system" "behind_schedule_${metric}_ms" "$round" "$(compute "$(read_value "$RUN/writer.out" "late_${metric}_us") / 1000")"

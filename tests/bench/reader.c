@@ -8,8 +8,8 @@
  *
  *   reader -b BOOTSTRAP latency TOPIC SKIP SECONDS
  *       from the writer's clock in a payload ("sent_us", before its INSERT) to the moment when the record is here. The first SKIP records are not counted: the
- *       first ones of a producer wait for its id and for the topic's metadata. A line `ready=1` says that they are here, and so that this reader is awake;
- *       it ends QUIET_MS after the last record
+ *       first ones of a producer wait for its id and for the topic's metadata. A line `ready=1` says that they are here, and so that this reader is awake.
+ *       What the writer wrote before it measured ("sent_us" 0) is read and has no latency. It ends QUIET_MS after the last record
  *
  * Prints NAME=VALUE lines. Exit code 1: not all that was wanted had come after SECONDS.
  */

@@ -1,13 +1,14 @@
 /*
  * writer.c - services at work: single rows, each in a transaction of its own, arriving at random.
  *
- *   writer CONNINFO ROWS-PER-SECOND SECONDS [CONNECTIONS]
+ *   writer CONNINFO ROWS-PER-SECOND SECONDS [CONNECTIONS [LEAD-IN-SECONDS]]
  *
  * Arrivals are a Poisson process: each connection, on a thread of its own, draws exponential gaps at its share of the rate, and the sum of such processes is one.
  * The schedule does not wait for the database: a writer that is late writes at once until it has caught up, and how late it was is printed, because a benchmark
  * that slows down with what it measures flatters it. The payload is 250 bytes of JSON whose "sent_us" is this machine's clock right before the INSERT is sent.
+ * The same goes on for LEAD-IN-SECONDS before SECONDS begin: rows of that time have a "sent_us" of 0 and are in no percentile. A line `measured=1` says that it is over.
  *
- * Prints rows=, and percentiles of commit (INSERT sent to answer, the database's fsync included) and late (behind the schedule).
+ * Prints rows= and lead_in_rows=, and percentiles of commit (INSERT sent to answer, the database's fsync included) and late (behind the schedule).
  */
 #include <libpq-fe.h>
 #include <math.h>
@@ -28,10 +29,12 @@ struct service {
   PGconn *connection;
   double rate; /* rows per second */
   int64_t start_us;
+  int64_t measured_us; /* the lead-in is over */
   int64_t end_us;
   unsigned short random[3];
   struct durations commit;
   struct durations late;
+  long lead_in_rows;
   bool has_failed;
 };
 
@@ -51,7 +54,7 @@ static void sleep_until(int64_t us)
   }
 }
 
-static bool insert(struct service *service)
+static bool insert(struct service *service, int64_t sent_us)
 {
   char key[32], payload[PAYLOAD_BYTES + 1];
   const char *values[2] = {key, payload};
@@ -60,7 +63,7 @@ static bool insert(struct service *service)
   int length;
 
   (void)snprintf(key, sizeof(key), "agg-%ld", nrand48(service->random) % AGGREGATES);
-  length = snprintf(payload, sizeof(payload), "{\"sent_us\":%lld,\"pad\":\"", (long long)clock_us(CLOCK_REALTIME));
+  length = snprintf(payload, sizeof(payload), "{\"sent_us\":%lld,\"pad\":\"", (long long)sent_us);
   memset(payload + length, 'x', (size_t)(PAYLOAD_BYTES - length));
   memcpy(payload + PAYLOAD_BYTES - 2, "\"}", 3);
   result = PQexecPrepared(service->connection, "insert_event", 2, values, NULL, NULL, 0);
@@ -75,6 +78,7 @@ static void *serve(void *argument)
   double due_us = (double)service->start_us;
 
   while (!service->has_failed) {
+    bool is_measured;
     int64_t began_us;
 
     due_us += -log(1 - erand48(service->random)) / service->rate * 1e6;
@@ -82,10 +86,15 @@ static void *serve(void *argument)
       break;
     }
     sleep_until((int64_t)due_us);
+    is_measured = due_us >= (double)service->measured_us;
     began_us = clock_us(CLOCK_MONOTONIC);
-    service->has_failed = !insert(service);
-    durations_add(&service->late, began_us - (int64_t)due_us);
-    durations_add(&service->commit, clock_us(CLOCK_MONOTONIC) - began_us);
+    service->has_failed = !insert(service, is_measured ? clock_us(CLOCK_REALTIME) : 0);
+    if (is_measured) {
+      durations_add(&service->late, began_us - (int64_t)due_us);
+      durations_add(&service->commit, clock_us(CLOCK_MONOTONIC) - began_us);
+    } else {
+      service->lead_in_rows++;
+    }
   }
   return NULL;
 }
@@ -108,18 +117,20 @@ int main(int argc, char **argv)
   static struct service services[CONNECTIONS_MAX];
   struct durations commit = {0}, late = {0};
   bool has_failed = false;
-  double rate, seconds;
+  double rate, seconds, lead_in;
+  long lead_in_rows = 0;
   int count;
 
   if (argc < 4) {
-    (void)fprintf(stderr, "usage: writer CONNINFO ROWS-PER-SECOND SECONDS [CONNECTIONS]\n");
+    (void)fprintf(stderr, "usage: writer CONNINFO ROWS-PER-SECOND SECONDS [CONNECTIONS [LEAD-IN-SECONDS]]\n");
     return 2;
   }
   rate = strtod(argv[2], NULL);
   seconds = strtod(argv[3], NULL);
   count = argc > 4 ? atoi(argv[4]) : 8;
-  if (!(rate > 0) || !(seconds > 0) || count < 1 || count > CONNECTIONS_MAX) {
-    (void)fprintf(stderr, "writer: rate and seconds are above 0, connections from 1 to %d\n", CONNECTIONS_MAX);
+  lead_in = argc > 5 ? strtod(argv[5], NULL) : 0;
+  if (!(rate > 0) || !(seconds > 0) || !(lead_in >= 0) || count < 1 || count > CONNECTIONS_MAX) {
+    (void)fprintf(stderr, "writer: rate and seconds are above 0, the lead-in is not below, connections from 1 to %d\n", CONNECTIONS_MAX);
     return 2;
   }
   for (int i = 0; i < count; i++) {
@@ -133,12 +144,16 @@ int main(int argc, char **argv)
 
     service->rate = rate / count;
     service->start_us = clock_us(CLOCK_MONOTONIC);
-    service->end_us = service->start_us + (int64_t)(seconds * 1e6);
+    service->measured_us = service->start_us + (int64_t)(lead_in * 1e6);
+    service->end_us = service->measured_us + (int64_t)(seconds * 1e6);
     service->random[0] = (unsigned short)(i + 1); /* the same arrivals in every run */
     if (pthread_create(&service->thread, NULL, serve, service) != 0) {
       abort();
     }
   }
+  sleep_until(services[count - 1].measured_us);
+  printf("measured=1\n");
+  (void)fflush(stdout);
   for (int i = 0; i < count; i++) {
     struct service *service = &services[i];
 
@@ -148,12 +163,13 @@ int main(int argc, char **argv)
       has_failed = true;
     }
     PQfinish(service->connection);
+    lead_in_rows += service->lead_in_rows;
     durations_add_all(&commit, &service->commit);
     durations_add_all(&late, &service->late);
     durations_done(&service->commit);
     durations_done(&service->late);
   }
-  printf("rows=%zu\n", commit.count);
+  printf("rows=%zu\nlead_in_rows=%ld\n", commit.count, lead_in_rows);
   durations_print(&commit, "commit");
   durations_print(&late, "late");
   durations_done(&commit);
