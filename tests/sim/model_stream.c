@@ -338,7 +338,7 @@ static enum verdict ms_receive(struct stream *base, bool may_read, struct stream
         .wal_end = down.wal_end,
         .sent_us = down.sent_us,
     };
-    base->bytes_read += ret_message->body.length + 25;
+    base->bytes_read += (uint64_t)stream->world->plan.weight * (ret_message->body.length + 25);
   }
   return VERDICT_OK;
 }

@@ -105,7 +105,7 @@ static void draw_stalling(struct plan *plan)
 
 void plan_draw(struct plan *plan, uint64_t seed, struct dice *dice)
 {
-  *plan = (struct plan){.seed = seed};
+  *plan = (struct plan){.seed = seed, .weight = seed % 4 == 0 ? 1 : 512};
   draw_database(plan, dice);
   draw_kafka(plan, dice);
   plan->relays = dice_percent(dice, 12) ? 2 : 1;

@@ -98,6 +98,7 @@ struct plan {
   bool turns_each_second; /* as relay.c does; without, each deadline has to be right */
 
   int64_t latency_us; /* one way, about */
+  uint32_t weight;    /* a message counts as so many times its bytes, so that a few rows can be a backlog */
   bool is_near;       /* what the walsender sends is joined while the relay pauses, so that it may read a backlog in long pauses */
   uint32_t faults;    /* bits of enum sim_fault */
   uint32_t fault_count;

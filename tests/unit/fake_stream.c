@@ -20,6 +20,7 @@ struct fake_message {
   Lsn wal_end;
   bool reply_requested;
   int64_t sent_us;
+  uint64_t more_bytes;
 };
 
 struct fake_stream {
@@ -31,6 +32,7 @@ struct fake_stream {
   struct fake_message messages[FAKE_MESSAGES_MAX];
   size_t count, at;
   int64_t sent_us;
+  uint64_t more_bytes;
   bool breaks;
   enum verdict break_verdict;
   struct problem break_problem;
@@ -91,7 +93,7 @@ static enum verdict fs_receive(struct stream *base, bool may_read, struct stream
     return VERDICT_WAIT;
   }
   fake->at++;
-  base->bytes_read += message->length + 25;
+  base->bytes_read += message->length + message->more_bytes + 25;
   *ret_message = (struct stream_message){
       .kind = message->is_keepalive ? STREAM_KEEPALIVE : STREAM_DATA,
       .body = span_of(message->bytes, message->length),
@@ -189,6 +191,8 @@ static struct fake_message *message_new(struct fake_stream *fake)
   memset(message, 0, sizeof(*message));
   message->wal_end = SERVER_WAL_END;
   message->sent_us = fake->sent_us;
+  message->more_bytes = fake->more_bytes;
+  fake->more_bytes = 0;
   return message;
 }
 
@@ -285,6 +289,11 @@ void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_req
 void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t length)
 {
   put(message_new(fake), bytes, length);
+}
+
+void fake_stream_weighs(struct fake_stream *fake, uint64_t bytes)
+{
+  fake->more_bytes = bytes;
 }
 
 void fake_stream_sent_after(struct fake_stream *fake, int64_t after_us)

@@ -157,11 +157,18 @@ static inline void transaction(struct bench *bench, Lsn commit_lsn, Lsn end_lsn,
 
 #define KEYS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* One of a single row, which was committed so long before it is sent that the session is late. */
+/* One of a single row and of so many bytes. */
+static inline void large_transaction(struct bench *bench, Lsn commit_lsn, uint64_t bytes)
+{
+  fake_stream_weighs(bench->stream, bytes);
+  transaction(bench, commit_lsn, commit_lsn + 0x40, KEYS("a"));
+}
+
+/* One of a single row, so large and committed so long before it is sent that the session is late. */
 static inline void late_transaction(struct bench *bench)
 {
   fake_stream_sent_after(bench->stream, SESSION_LAG_US);
-  transaction(bench, 0x200, 0x240, KEYS("a"));
+  large_transaction(bench, 0x200, SESSION_LAG_BYTES);
 }
 
 /* Holds on the topic of a record with the key a (one transaction 0x200 .. 0x240): refused in company, then alone. */

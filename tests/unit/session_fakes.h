@@ -35,6 +35,8 @@ void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_req
 void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t length);
 /* The server's clock behind the commit time of each transaction when it sends what is written into the script from now on; negative: not known, as at first. */
 void fake_stream_sent_after(struct fake_stream *fake, int64_t after_us);
+/* The message that is made next counts as so many bytes more than it has. */
+void fake_stream_weighs(struct fake_stream *fake, uint64_t bytes);
 /* The connection breaks when the script is at its end. */
 void fake_stream_breaks(struct fake_stream *fake, const struct problem *problem);
 /* The same, refused for good by the server. */

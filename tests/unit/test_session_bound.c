@@ -10,6 +10,8 @@ static void begin_late(struct bench *bench)
   turn(bench, 1000);
   cr_assert_not(fake_stream_is_bounded(bench->stream));
   late_transaction(bench);
+  turn(bench, 0);
+  transaction(bench, 0x280, 0x2c0, KEYS("a"));
   turn(bench, 1000);
 }
 
@@ -30,7 +32,7 @@ Test(session_bound, it_is_not_while_a_record_waits_for_room)
   struct bench bench;
 
   begin_late(&bench);
-  fake_publisher_limit(bench.publisher, 1);
+  fake_publisher_limit(bench.publisher, 2);
   transaction(&bench, 0x300, 0x340, KEYS("a", "b"));
   turn(&bench, PACE_LONG_PAUSE_US);
   cr_assert_eq(bench.session->hand, HAND_FULL);

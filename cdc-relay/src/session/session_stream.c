@@ -26,6 +26,7 @@ void session_stream_begin(struct session *session)
   pace_init(&session->pace, session->facts.is_joined);
   session->pace_wait = PACE_SOCKET;
   session->paced_bytes = 0;
+  session->fresh_bytes = 0;
   session->keepalive_lsn = 0;
   session->has_more = true; /* what arrived together with the answer to START_REPLICATION wakes no poll() */
   session->sent_us = 0;
@@ -149,9 +150,15 @@ static bool may_receive(const struct session *session)
 }
 
 /* What was read last was committed a while ago. Both times are the server's, so that no clock of ours comes into it. */
-static bool is_late(const struct session *session)
+static bool is_old(const struct session *session)
 {
   return session->sent_us != 0 && session->sent_us - session->txn.commit_time_us >= SESSION_LAG_US;
+}
+
+/* There is a backlog: nothing but old events for a while. A server's disk that stalls makes a commit old, and the burst behind it should not wait. */
+static bool is_late(const struct session *session)
+{
+  return is_old(session) && stream_bytes_read(session->ports.stream) - session->fresh_bytes >= SESSION_LAG_BYTES;
 }
 
 static void receive(struct session *session)
@@ -182,10 +189,13 @@ static void receive(struct session *session)
     return;
   }
   session->has_more = verdict == VERDICT_OK;
+  session->sent_us = is_caught_up && !session->has_more ? 0 : session->sent_us; /* what was old is over: the next event need not be */
+  if (!is_old(session)) {
+    session->fresh_bytes = stream_bytes_read(session->ports.stream);
+  }
   if (!session->has_more) {
     uint64_t bytes = stream_bytes_read(session->ports.stream);
 
-    session->sent_us = is_caught_up ? 0 : session->sent_us; /* what was late is over: the next event need not be */
     session->pace_wait = pace_on_read(&session->pace, bytes - session->paced_bytes, is_late(session), session->now.mono_us, &session->pace_deadline_us);
     session->paced_bytes = bytes;
   }
