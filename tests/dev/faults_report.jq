@@ -37,7 +37,7 @@ def largest(f): map(f) | max // 0;
    then "| found where the scenario itself broke the guarantee, and waived | \($histories | map(. as $run | .history.waived | to_entries[] | select(.value > 0) | "\(.key) \(.value) in `\($run.name)`") | join(", ") | cell) |"
    else empty end),
   "| repeated, and judged against the window | \($histories | sum(.history | repeated.window)) |",
-  "| repeated, and judged only against what PostgreSQL had been told | \($histories | sum(.history | repeated.confirmed)) |",
+  "| repeated, and judged only against what PostgreSQL had been told, and had not forgotten when it was killed | \($histories | sum(.history | repeated.confirmed)) |",
   "| repeated, and judged against neither (mostly where two relays publish) | \($histories | sum(.history | repeated.neither)) |",
   "| repeated, mean of a fault | \(if ($histories | sum(.history.faults)) > 0 then ($histories | sum(.history.duplicates)) / ($histories | sum(.history.faults)) | round2 else "-" end) |",
   "| repeated, most after one fault | \($histories | largest(.history.duplicates_per_fault_max)) |",

@@ -214,6 +214,7 @@ fault_begins() {
 
 # fault_ends KIND [HITS]: HITS, of whatever it hits, where it may hit nothing. With 0 it was going on and did not happen: it is not counted.
 fault_ends() {
+  [[ ${2-1} =~ ^[0-9]+$ ]] || fail "fault $1 hit: '$2'"
   fault_mark "$1" "$([ "${2-1}" -gt 0 ] && echo end || echo missed)"
 }
 

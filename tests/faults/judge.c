@@ -160,7 +160,7 @@ static void count_repetition(const struct bench *bench, const struct reading *be
 {
   const struct history *history = bench->history;
   int64_t append_us = reading->append_ms * 1000 + 999;
-  size_t low = 0, high = history->fault_count;
+  size_t low = 0, high = history->fault_count, begun;
 
   while (low < high) {
     size_t middle = (low + high) / 2;
@@ -171,7 +171,8 @@ static void count_repetition(const struct bench *bench, const struct reading *be
       high = middle;
     }
   }
-  while (low > 1 && history->faults[low - 1].is_missed) {
+  begun = low;
+  while (low > 0 && history->faults[low - 1].is_missed) {
     low--;
   }
   bench->judgement->repetition_count++;
@@ -179,7 +180,7 @@ static void count_repetition(const struct bench *bench, const struct reading *be
     judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s is repeated though it had been confirmed (%s)", names_text(&history->names, reading->id),
                place(bench, reading).text);
   }
-  if (bench->options->window_ms > 0 && low > 0 && !is_near_a_fault(bench, before, reading)) {
+  if (bench->options->window_ms > 0 && begun > 0 && !is_near_a_fault(bench, before, reading)) {
     judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s is repeated though no fault came within %" PRId64 " ms of its record @%" PRId64 " (%s)",
                names_text(&history->names, reading->id), bench->options->window_ms, before->offset, place(bench, reading).text);
   }
@@ -187,6 +188,8 @@ static void count_repetition(const struct bench *bench, const struct reading *be
     bench->judgement->repetitions[low - 1]++;
   } else {
     bench->judgement->repetitions_without_fault++;
+  }
+  if (begun == 0) {
     judge_find(bench->judgement, GUARANTEE_DUPLICATES, "event %s is repeated before any fault (%s)", names_text(&history->names, reading->id),
                place(bench, reading).text);
   }

@@ -267,7 +267,7 @@ bool oracle_on_accepted(struct world *world, uint32_t relay, const struct flight
 
   TRACE(world, relay_name(&world->relays[relay]), "publishes e%u%s%s", flight->row, flight->is_dead_letter ? " as a dead letter" : "",
         flight->is_probe ? " to look" : "");
-  if (*in_hand == flight->row) {
+  if (*in_hand == flight->row && !flight->is_probe) {
     *in_hand = NO_ROW;
   }
   return counts(world, relay, flight);

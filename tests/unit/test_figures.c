@@ -207,6 +207,26 @@ Test(figures, a_fault_that_met_nothing_is_not_counted)
   cr_assert_float_eq(figures.recovery_max_s, 0.013, 1e-9);
 }
 
+Test(figures, what_is_repeated_where_every_fault_met_nothing_is_without_a_fault)
+{
+  struct script *script = script_new();
+  struct history history;
+  struct judgement judgement;
+
+  script_event(script, 10, "a1", "a", 1);
+  script_read(script, 11, 0, 0, "a", "a1", 1);
+  script_fault(script, 20, "cut", "begin");
+  script_read(script, 21, 0, 1, "a", "a1", 1);
+  script_fault(script, 22, "cut", "missed");
+  script_fault(script, 30, "kill", "begin");
+  script_fault(script, 31, "kill", "end");
+  script_judge(script, &usual, &history, &judgement);
+  cr_assert_eq(judgement.repetition_count, 1);
+  cr_assert_eq(judgement.repetitions_without_fault, 1);
+  judge_done(&judgement);
+  history_done(&history);
+}
+
 Test(figures, a_fault_that_met_nothing_was_going_on)
 {
   for (int window_ms = 4; window_ms <= 5; window_ms++) {
