@@ -26,9 +26,9 @@ mark() {
 # so it gets one life after the other until it has drawn that one; each of them must be in time.
 find_brokers() {
   local kind=$1 bad=1 lives=0 began pending took
-  [ "$2" != "$KAFKA" ] || bad=0
   relay_set KAFKA_BOOTSTRAP_SERVERS "$2"
   shift 2
+  [ $# != 0 ] || bad=0 # nothing shows that anything was in the way
   fault_begins "$kind"
   until [ $lives != 0 ] && { [ $# = 0 ] || wait_until 2 "$@" 2>/dev/null; }; do
     [ $lives = 0 ] || relay_stop
