@@ -30,7 +30,7 @@
   X(IN_FLIGHT_TRANSACTIONS, "cdc_relay_in_flight_transactions", GAUGE, "", GAUGE_AT(in_flight_transactions), NONE, NONE,                                       \
     "Transactions that were begun and are not settled.")                                                                                                       \
   X(UNCONFIRMED_EVENTS, "cdc_relay_unconfirmed_events", GAUGE, "", GAUGE_AT(unconfirmed_events), NONE, NONE,                                                   \
-    "Events of whole transactions in Kafka of which PostgreSQL was not told: the most that a crash can repeat.")                                               \
+    "Events of whole transactions in Kafka of which PostgreSQL was not told: what a crash repeats, beside what is in flight.")                                 \
   X(CONFIRMED_LAG_BYTES, "cdc_relay_confirmed_lag_bytes", GAUGE, "bytes", GAUGE_AT(confirmed_lag_bytes), NONE, NONE,                                           \
     "End of WAL minus the position that PostgreSQL was told.")                                                                                                 \
   X(OLDEST_UNSETTLED_SECONDS, "cdc_relay_oldest_unsettled_seconds", GAUGE, "seconds", GAUGE_AT(oldest_unsettled_seconds), NONE, NONE,                          \
