@@ -14,8 +14,8 @@
 # latency_begin SYSTEM SLOT TOPIC, latency_has TOPIC ROWS, latency_pid, latency_end: what differs between the relay and Debezium Server.
 latency_begin() {
   case $1 in
-    relay)
-      relay_start pgoutput tcp "$2" "$3"
+    relay | relay_unix)
+      relay_start pgoutput "$([ "$1" = relay ] && echo tcp || echo unix)" "$2" "$3"
       relay_await_start
       LATENCY_PID=$BENCH_RELAY
       ;;
@@ -31,7 +31,7 @@ latency_begin() {
 
 latency_end() {
   case $1 in
-    relay) process_stop relay || fail_bench "the relay did not stop" ;;
+    relay | relay_unix) process_stop relay || fail_bench "the relay did not stop" ;;
     debezium_*) debezium_stop ;;
   esac
 }
@@ -75,7 +75,7 @@ measure_latency() {
   bench_sql -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
   latency_begin "$system" "$slot" "$topic"
   # Not measured: the producer gets its id and learns of the topic with its first record, and machine code for small batches is made.
-  [ "$system" = relay ] || warm=$BENCH_JVM_WARM_SECONDS
+  [[ $system != debezium_* ]] || warm=$BENCH_JVM_WARM_SECONDS
   latency_writer "$rate" "$warm" "$RUN/warm.out" || fail_bench "the writer failed"
   rows=$(bench_sql -c 'SELECT count(*) FROM outbox')
   wait_until 60 topic_holds "$topic" "$rows" || fail_bench "$system did not write the first $rows records"
@@ -85,7 +85,7 @@ measure_latency() {
   latency_writer "$rate" "$BENCH_SECONDS" "$RUN/writer.out" "$BENCH_LEAD_IN_SECONDS" &
   writer=$!
   wait_until $((BENCH_LEAD_IN_SECONDS + 20)) grep -q measured "$RUN/writer.out" || fail_bench "the writer does not get through its lead-in"
-  [ "$system" != relay ] || relay_metrics >"$RUN/metrics.before"
+  [[ $system == debezium_* ]] || relay_metrics >"$RUN/metrics.before"
   began=$(now_us)
   ticks=$(process_ticks "$LATENCY_PID")
   wait "$writer" || fail_bench "the writer failed"
@@ -94,10 +94,10 @@ measure_latency() {
   wait "$LATENCY_READER" || fail_bench "the reader saw no end of the records"
   rows=$((rows + $(read_value "$RUN/writer.out" lead_in_rows) + $(read_value "$RUN/writer.out" rows)))
   [ "$(read_value "$RUN/reader.out" records)" = "$rows" ] || fail_bench "the reader saw $(read_value "$RUN/reader.out" records) of $rows records"
-  if [ "$system" = relay ]; then
+  if [[ $system != debezium_* ]]; then
     relay_metrics | histogram_since "$RUN/metrics.before" >"$RUN/metrics.out"
     for metric in 500:p50 990:p99 999:p999; do
-      note latency "$setting" relay "commit_to_ack_${metric#*:}_ms" "$round" "$(histogram_ms "0.${metric%:*}")"
+      note latency "$setting" "$system" "commit_to_ack_${metric#*:}_ms" "$round" "$(histogram_ms "0.${metric%:*}")"
     done
   fi
   note latency "$setting" "$system" rss_mb "$round" "$(compute "$(status_kb "$LATENCY_PID" VmRSS) / 1024")"
@@ -123,7 +123,7 @@ measure_latency() {
 
 measure_latencies() {
   local round=$1 rate system
-  local -a systems=(relay)
+  local -a systems=(relay relay_unix)
   [ "$round" != 1 ] || latency_warm_broker
   [ "$BENCH_PEERS" != yes ] || systems+=(debezium_lean)
   mapfile -t systems < <(printf '%s\n' "${systems[@]}" | if [ $((round % 2)) = 1 ]; then cat; else tac; fi)

@@ -4,20 +4,26 @@
 
 # From the start of the process to streaming, and, with a row that waits, to the broker's append of the first record.
 measure_start() {
-  local i slot=start_slot topic streaming_us NOTE_EVENTS=1
+  measure_start_by tcp "$1"
+  measure_start_by unix "$1"
+}
+
+# measure_start_by TRANSPORT ROUND
+measure_start_by() {
+  local transport=$1 round=$2 i slot=start_slot topic streaming_us NOTE_EVENTS=1
   bench_sql -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
   for ((i = 1; i <= BENCH_STARTS; i++)); do
-    topic=start.$1.$i
+    topic=start.$transport.$round.$i
     topic_new "$topic"
     bench_sql -c "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('bench', 'first', 'Happened', '{}')"
-    relay_start pgoutput tcp "$slot" "$topic"
+    relay_start pgoutput "$transport" "$slot" "$topic"
     relay_await 1 20
     streaming_us=$(date -d "$(log_field streaming_started ts)" +%s%6N)
     process_stop relay || fail_bench "the relay did not stop"
     wait_until 10 slot_is_idle "$slot"
     "$ROOT/build/release/tests/bench/bench_reader" -b "$KAFKA" drain "$topic" 1 20 >"$RUN/reader.out" || fail_bench "the first record is missing"
-    note start 'pgoutput tcp' relay process_to_streaming_ms "$1.$i" "$(compute "($streaming_us - $BENCH_STARTED_US) / 1000")"
-    note start 'pgoutput tcp' relay process_to_first_record_ms "$1.$i" "$(compute "$(read_value "$RUN/reader.out" first_ms) - $BENCH_STARTED_US / 1000")"
+    note start "pgoutput $transport" relay process_to_streaming_ms "$round.$i" "$(compute "($streaming_us - $BENCH_STARTED_US) / 1000")"
+    note start "pgoutput $transport" relay process_to_first_record_ms "$round.$i" "$(compute "$(read_value "$RUN/reader.out" first_ms) - $BENCH_STARTED_US / 1000")"
     topic_tool delete "$topic" >/dev/null 2>&1 || true
   done
   bench_sql -c "SELECT pg_drop_replication_slot('$slot')" >/dev/null

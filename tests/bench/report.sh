@@ -20,6 +20,8 @@ latency|insert_to_reader_p50_ms|relay|<|2|INSERT sent to an independent reader, 
 latency|insert_to_reader_p99_ms|relay|<|8|INSERT sent to an independent reader, p99, ms|^1000/s
 latency|cpu_percent|relay|<=|20|relay, % of a core|^1000/s
 latency|peak_mb|relay|<=|24|peak resident memory, steady, MB|.
+latency|insert_to_reader_p50_ms|relay_unix|<|2|the relay on a Unix socket: INSERT sent to an independent reader, p50, ms|^1000/s
+latency|insert_to_reader_p99_ms|relay_unix|<|8|the relay on a Unix socket: INSERT sent to an independent reader, p99, ms|^1000/s
 memory|peak_mb|relay|<=|48|peak memory, MB|one transaction
 memory|peak_mb|relay|<=|96|peak memory, MB|^10 min without Kafka
 start|process_to_streaming_ms|relay|<=|50|start of the process to streaming, ms|.
@@ -40,6 +42,7 @@ drain|pgoutput tcp all|debezium_lean|drain of one large transaction beside Debez
 latency|100/s|debezium_lean|latency beside Debezium Server (--peers)
 latency|1000/s|debezium_lean|latency beside Debezium Server (--peers)
 latency|5000/s|relay|latency
+latency|5000/s|relay_unix|latency by Unix socket
 latency|5000/s|debezium_lean|latency beside Debezium Server (--peers)
 memory|10 min without Kafka at 1000/s|relay|memory: ten minutes without Kafka (--long)
 SETTINGS
@@ -179,7 +182,7 @@ report_plots() {
   report_plot decode 'The decoding side alone: a publisher that settles at once' events/s drain events_per_s 'relay_decode|bare_reader|pg_recvlogical' .
   report_plot cpu 'CPU of the draining process' 's per million events' drain cpu_s_per_million 'relay|relay_decode|bare_reader|pg_recvlogical' .
   report_plot cpu-peers 'CPU of the draining process, beside Debezium Server' 's per million events' drain cpu_s_per_million 'relay|debezium_.*' '^pgoutput tcp [0-9]'
-  report_plot latency 'INSERT to an independent reader' ms latency 'insert_to_reader_p50_ms|insert_to_reader_p99_ms' 'relay|debezium_.*' .
+  report_plot latency 'INSERT to an independent reader' ms latency 'insert_to_reader_p50_ms|insert_to_reader_p99_ms' 'relay|relay_unix|debezium_.*' .
   report_plot orders 'Orders over HTTP, and the same rows by pgbench' requests/s orders requests_per_s '.*' .
   report_plot orders-cpu 'CPU of the database for an order' 's per 1,000' orders database_cpu_s_per_1000 '.*' .
   report_plot consumers 'Effects of a consumer, and the same statements by pgbench' events/s consumers events_per_s '.*' .

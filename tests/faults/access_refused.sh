@@ -73,6 +73,7 @@ refused() {
   began=$EPOCHREALTIME
   await_state held relay 30
   figure "${name}_detection" "$(seconds_since "$began")" s
+  assert_eq "the metric: $name" 1 "$(relay_metric 'cdc_relay_state{state="held"}')"
   assert_eq "code and cause: $name" "3 $2" "$(relay_get /status | jq -r '"\(.problem.code) \(.problem.cause)"')"
   n=$((n + 1))
   insert k $n
