@@ -11,7 +11,7 @@
 # So all that is dirty is written before what is measured begins, and who comes first changes from round to round.
 # shellcheck disable=SC2034,SC2154
 
-# latency_begin SYSTEM SLOT TOPIC, latency_has TOPIC ROWS, latency_pid, latency_end: what differs between the relay and Debezium Server.
+# latency_begin SYSTEM SLOT TOPIC, which sets LATENCY_PID, and latency_end SYSTEM: what differs between the relay and Debezium Server.
 latency_begin() {
   case $1 in
     relay | relay_unix)

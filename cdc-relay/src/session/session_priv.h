@@ -130,10 +130,10 @@ enum {
   SESSION_WORKED_US = 1000000,       /* streaming for so long forgets earlier failures of PostgreSQL: about one try a second is the most that follows */
   SESSION_STEADY_US = 30000000,      /* and for so long those of Kafka, where each new session repeats records, and holds */
   SESSION_LAG_US = 100000,           /* events so old may wait a few milliseconds more for a full batch, while more come, */
-  SESSION_LAG_BYTES = 131072,      /* once so much has come and all of it was old: a commit that waited for the disk is old, too, and what follows it is not */
-  SESSION_NUDGE_US = 100000,       /* looks again whether something goes on, though an event should tell */
-  SESSION_CLOCK_BACK_US = 5000000, /* so much is waited out */
-  SESSION_RELEASE_US = 2000000,    /* a hold is over when streaming goes on for so long, or brings a position forward */
+  SESSION_LAG_BYTES = 131072,        /* once so much has come and all of it was old: a few commits that waited for the server's disk are old, too */
+  SESSION_NUDGE_US = 100000,         /* looks again whether something goes on, though an event should tell */
+  SESSION_CLOCK_BACK_US = 5000000,   /* so much is waited out */
+  SESSION_RELEASE_US = 2000000,      /* a hold is over when streaming goes on for so long, or brings a position forward */
 };
 
 /* Moves the machine; the state that users see follows from it. */
