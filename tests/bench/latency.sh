@@ -36,11 +36,6 @@ latency_end() {
   esac
 }
 
-# latency_writer RATE SECONDS FILE [LEAD-IN-SECONDS]: one connection commits some 600 rows a second.
-latency_writer() {
-  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$1" "$2" "${BENCH_WRITERS:-$(($1 > 2000 ? 32 : 8))}" "${4:-0}" >"$3"
-}
-
 # latency_reader TOPIC SKIP SECONDS: sets LATENCY_READER, once it has seen the records that it skips.
 latency_reader() {
   rm -f "$RUN/reader.out"
@@ -56,7 +51,7 @@ latency_warm_broker() {
   bench_sql -c "SELECT pg_create_logical_replication_slot('latency_slot', 'pgoutput')" >/dev/null
   relay_start pgoutput tcp latency_slot latency.warm
   relay_await_start
-  latency_writer 2000 "$BENCH_BROKER_WARM_SECONDS" "$RUN/warm.out" &
+  write_events 2000 "$BENCH_BROKER_WARM_SECONDS" "$RUN/warm.out" &
   writer=$!
   latency_reader latency.warm 1 $((BENCH_BROKER_WARM_SECONDS + 30))
   wait "$writer" || fail_bench "the writer failed"
@@ -76,13 +71,13 @@ measure_latency() {
   latency_begin "$system" "$slot" "$topic"
   # Not measured: the producer gets its id and learns of the topic with its first record, and machine code for small batches is made.
   [[ $system != debezium_* ]] || warm=$BENCH_JVM_WARM_SECONDS
-  latency_writer "$rate" "$warm" "$RUN/warm.out" || fail_bench "the writer failed"
+  write_events "$rate" "$warm" "$RUN/warm.out" || fail_bench "the writer failed"
   rows=$(bench_sql -c 'SELECT count(*) FROM outbox')
   wait_until 60 topic_holds "$topic" "$rows" || fail_bench "$system did not write the first $rows records"
   sync
   latency_reader "$topic" "$rows" $((BENCH_LEAD_IN_SECONDS + BENCH_SECONDS + 90))
   rm -f "$RUN/writer.out"
-  latency_writer "$rate" "$BENCH_SECONDS" "$RUN/writer.out" "$BENCH_LEAD_IN_SECONDS" &
+  write_events "$rate" "$BENCH_SECONDS" "$RUN/writer.out" "$BENCH_LEAD_IN_SECONDS" &
   writer=$!
   wait_until $((BENCH_LEAD_IN_SECONDS + 20)) grep -q measured "$RUN/writer.out" || fail_bench "the writer does not get through its lead-in"
   [[ $system == debezium_* ]] || relay_metrics >"$RUN/metrics.before"

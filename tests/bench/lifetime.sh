@@ -47,11 +47,6 @@ outage_queue_is_full() {
   [ "$(relay_queue_events)" -ge "$(outage_queue_limit)" ]
 }
 
-# outage_writes SECONDS FILE
-outage_writes() {
-  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$BENCH_OUTAGE_RATE" "$1" 8 >"$2"
-}
-
 # Rows are written while there is no broker; then it comes back, and all of them must be there. What is measured is the memory of a relay whose queue is full. It fills
 # only where each partition has had a record of this relay's within the last minute, for else the first record to one goes alone, and all that follow wait for its report: so rows
 # are written to all partitions before, and the queue must be full in time.
@@ -61,13 +56,13 @@ measure_outage() {
   topic_new "$topic"
   bench_sql -c 'TRUNCATE outbox' -c "SELECT pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
   relay_start pgoutput tcp "$slot" "$topic"
-  outage_writes 5 "$RUN/writer.out" || fail_bench "the writer failed"
+  write_events "$BENCH_OUTAGE_RATE" 5 "$RUN/writer.out" || fail_bench "the writer failed"
   relay_await "$(read_value "$RUN/writer.out" rows)" 20
   outage_every_partition_has_records "$topic" || fail_bench "a partition got nothing before Kafka went: $(topic_tool ends "$topic" | paste -sd ';')"
   say "$setting"
   process_stop kafka || fail_bench "Kafka did not stop"
   ticks=$(process_ticks "$BENCH_RELAY")
-  outage_writes "$seconds" "$RUN/writer.out" &
+  write_events "$BENCH_OUTAGE_RATE" "$seconds" "$RUN/writer.out" &
   writer=$!
   wait_until $((seconds - 5)) outage_queue_is_full || fail_bench "the queue never filled: $(relay_queue_events) of $(outage_queue_limit) records, so that this measures nothing"
   wait "$writer" || fail_bench "the writer failed"

@@ -151,6 +151,11 @@ bench_unload() {
   bench_sql -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active" >/dev/null
 }
 
+# write_events RATE SECONDS FILE [LEAD-IN-SECONDS]: one connection commits some 600 rows a second.
+write_events() {
+  "$ROOT/build/release/tests/bench/bench_writer" "host=$PG_SOCKET port=$PG_PORT user=postgres dbname=bench" "$1" "$2" "${BENCH_WRITERS:-$(($1 > 2000 ? 32 : 8))}" "${4:-0}" >"$3"
+}
+
 slot_is_idle() {
   [ "$(bench_sql -c "SELECT active FROM pg_replication_slots WHERE slot_name = '$1'")" = f ]
 }

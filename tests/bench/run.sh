@@ -58,7 +58,7 @@ usage() {
   --events N         rows of a backlog; 200000 by default
   --rates LIST       events per second whose latency is measured: '100 1000 5000'
   --seconds N        of writing at each rate; 60 by default
-  --writers N        database connections of the program that writes at these rates; 8 by default, above 2000/s 32
+  --writers N        database connections of the program that writes at these rates, and without Kafka; 8 by default, above 2000/s 32
   --connections LIST database connections of order-service and of pgbench: '8 32'
   --load-seconds N   of each load of orders and consumers; 10 by default
   --only LIST        some of drain,memory,start,latency,orders,consumers,growth

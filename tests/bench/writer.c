@@ -1,7 +1,7 @@
 /*
  * writer.c - services at work: single rows, each in a transaction of its own, arriving at random.
  *
- *   writer CONNINFO ROWS-PER-SECOND SECONDS [CONNECTIONS [LEAD-IN-SECONDS]]
+ *   writer CONNINFO ROWS-PER-SECOND SECONDS CONNECTIONS LEAD-IN-SECONDS
  *
  * Arrivals are a Poisson process: each connection, on a thread of its own, draws exponential gaps at its share of the rate, and the sum of such processes is one.
  * The schedule does not wait for the database: a writer that is late writes at once until it has caught up, and how late it was is printed, because a benchmark
@@ -121,14 +121,14 @@ int main(int argc, char **argv)
   long lead_in_rows = 0;
   int count;
 
-  if (argc < 4) {
-    (void)fprintf(stderr, "usage: writer CONNINFO ROWS-PER-SECOND SECONDS [CONNECTIONS [LEAD-IN-SECONDS]]\n");
+  if (argc != 6) {
+    (void)fprintf(stderr, "usage: writer CONNINFO ROWS-PER-SECOND SECONDS CONNECTIONS LEAD-IN-SECONDS\n");
     return 2;
   }
   rate = strtod(argv[2], NULL);
   seconds = strtod(argv[3], NULL);
-  count = argc > 4 ? atoi(argv[4]) : 8;
-  lead_in = argc > 5 ? strtod(argv[5], NULL) : 0;
+  count = atoi(argv[4]);
+  lead_in = strtod(argv[5], NULL);
   if (!(rate > 0) || !(seconds > 0) || !(lead_in >= 0) || count < 1 || count > CONNECTIONS_MAX) {
     (void)fprintf(stderr, "writer: rate and seconds are above 0, the lead-in is not below, connections from 1 to %d\n", CONNECTIONS_MAX);
     return 2;
