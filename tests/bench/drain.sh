@@ -144,14 +144,14 @@ drain_pg_recvlogical() {
   note_drain "$setting" pg_recvlogical "$round" "$(compute "$PEER_CPU_US / $BENCH_LOADED")" "$database_ticks"
 }
 
-# debezium_mark TOPIC RECORDS: its ticks and records once so many are there, behind those in MARK_TICKS and MARK_RECORDS.
+# debezium_mark TOPIC RECORDS: its ticks and records once so many are there, by that number in MARK_TICKS and MARK_RECORDS.
 debezium_mark() {
   debezium_await "$1" "$2" 300
-  MARK_TICKS+=("$(process_ticks "$BENCH_DEBEZIUM")")
-  MARK_RECORDS+=("$(topic_tool total "$1")")
+  MARK_TICKS[$2]=$(process_ticks "$BENCH_DEBEZIUM")
+  MARK_RECORDS[$2]=$(topic_tool total "$1")
 }
 
-# debezium_note SETTING SYSTEM ROUND RATE FROM TO: the rate, and the CPU between two marks, of the records that came between them.
+# debezium_note SETTING SYSTEM ROUND RATE FROM TO: the rate, and the CPU between the marks of two numbers of records, of the records that came between them.
 debezium_note() {
   local records=$((MARK_RECORDS[$6] - MARK_RECORDS[$5]))
   note drain "$1" "$2" events_per_s "$3" "$4"
@@ -160,22 +160,22 @@ debezium_note() {
 
 # Cold, from its first record on, as many as the backlog has; and warm, the backlog behind the warm-up.
 drain_debezium() {
-  local kind=$1 setting=$2 round=$3 topic slot=copy_debezium records
-  local -a MARK_TICKS=() MARK_RECORDS=()
+  local kind=$1 setting=$2 round=$3 topic slot=copy_debezium records warm=$BENCH_PEER_WARM_EVENTS
+  local -A MARK_TICKS=() MARK_RECORDS=()
   topic=debezium.$kind.$round
   topic_new "$topic"
   slot_copy peer "$slot"
   debezium_start "$kind" "$slot" "$topic"
-  for records in 1 "$BENCH_LOADED" "$BENCH_PEER_WARM_EVENTS" $((BENCH_PEER_WARM_EVENTS + BENCH_LOADED)); do
+  for records in $(printf '%d\n' 1 "$BENCH_LOADED" "$warm" $((warm + BENCH_LOADED)) | sort -nu); do
     debezium_mark "$topic" "$records"
   done
   note drain "$setting" "debezium_$kind" peak_mb "$round" "$(compute "$(status_kb "$BENCH_DEBEZIUM" VmHWM) / 1024")"
   debezium_stop
   slot_drop "$slot"
-  drain_is_whole "$topic" "$BENCH_PEER_WARM_EVENTS"
+  drain_is_whole "$topic" "$warm"
   DRAIN_RATES[debezium_${kind}_cold]=$DRAIN_COLD_RATE
-  debezium_note "$setting" "debezium_${kind}_cold" "$round" "$DRAIN_COLD_RATE" 0 1
-  debezium_note "$setting" "debezium_$kind" "$round" "$DRAIN_RATE" 2 3
+  debezium_note "$setting" "debezium_${kind}_cold" "$round" "$DRAIN_COLD_RATE" 1 "$BENCH_LOADED"
+  debezium_note "$setting" "debezium_$kind" "$round" "$DRAIN_RATE" "$warm" $((warm + BENCH_LOADED))
 }
 
 # drain_systems SETTING: who drains it, in the order of odd rounds. Of one large transaction Debezium Server's fastest setting does, since each takes a minute.

@@ -63,7 +63,7 @@ latency_warm_broker() {
 
 # measure_latency SYSTEM RATE ROUND
 measure_latency() {
-  local warm=$BENCH_WARM_SECONDS system=$1 rate=$2 round=$3 slot=latency_slot topic setting="$2/s" writer began ticks took percent metric rows NOTE_EVENTS=$(($2 * BENCH_SECONDS))
+  local warm=$BENCH_WARM_SECONDS system=$1 rate=$2 round=$3 slot=latency_slot topic setting="$2/s$BENCH_WHERE" writer began ticks took percent metric rows NOTE_EVENTS=$(($2 * BENCH_SECONDS))
   topic=latency.$system.$rate.$round
   bench_sql -c 'TRUNCATE outbox'
   topic_new "$topic"

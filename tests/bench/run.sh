@@ -62,8 +62,9 @@ usage() {
   --connections LIST database connections of order-service and of pgbench: '8 32'
   --load-seconds N   of each load of orders and consumers; 10 by default
   --only LIST        some of drain,memory,start,latency,orders,consumers,growth
-  --add              keeps what build/reports/bench.tsv has from an earlier run, but for what this one measures anew: the figures of --only; of drains those
-                     that --match names, of latencies those of --rates
+  --add              keeps what build/reports/bench.tsv has from an earlier run (or docs/benchmarks/values.tsv, where it has nothing), but for what this one measures
+                     anew: the figures of --only; of drains those that --match names, of latencies those of --rates
+  --in-memory        latencies with the servers' data in /dev/shm, as settings of their own: what is left of the tail when no commit waits for a disk
   --match GLOB       only the drains whose name fits: 'pgoutput tcp 1', '* unix 100', '* all'
   --set PATH=VALUE   given to the relay: --set kafka.linger.ms=5
 
@@ -96,6 +97,7 @@ BENCH_SET=()
 BENCH_KIND=full
 BENCH_PEERS=no
 BENCH_PUBLISH=no
+BENCH_WHERE='' # what is put behind a rate
 
 bench_arguments() {
   while [ $# != 0 ]; do
@@ -108,6 +110,13 @@ bench_arguments() {
       --peers) BENCH_PEERS=yes ;;
       --publish) BENCH_PUBLISH=yes ;;
       --add) BENCH_ADD=yes ;;
+      --in-memory)
+        BENCH_WHERE=' in memory' BENCH_ONLY=latency RUN_FOLDERS=/dev/shm/cdc-relay-$UID
+        [ -d /dev/shm ] || {
+          echo "dev: bench: --in-memory puts the servers' data into /dev/shm, which this machine does not have" >&2
+          exit 2
+        }
+        ;;
       -h | --help)
         usage
         exit 0
@@ -166,18 +175,19 @@ bench_measures() {
   # shellcheck disable=SC2053
   case $1 in
     drain) [[ $2 == $BENCH_MATCH ]] ;;
-    latency) [[ " $BENCH_RATES " == *" ${2%/s} "* ]] ;;
+    latency) [[ " $BENCH_RATES " == *" ${2%/s*} "* && ${2#*/s} == "$BENCH_WHERE" ]] ;;
   esac
 }
 
-# An earlier run's values stay where they are asked for, and not measured anew. Lines of before a value had a machine have a column less, and stay so.
+# An earlier run's values stay where they are asked for, and not measured anew: those of this build folder, or, where there are none, the published ones. Lines of before a value had a machine have a column less, and stay so.
 bench_values_begin() {
-  local figure setting rest
+  local figure setting rest earlier=$BENCH_TSV
+  [ "$(tail -n +2 "$earlier" 2>/dev/null | wc -l)" != 0 ] || earlier=$ROOT/docs/benchmarks/values.tsv
   printf 'figure\tsetting\tsystem\tmetric\tround\tvalue\trevision\tday\tevents\tmachine\n' >"$RUN/values.tsv"
-  if [ $BENCH_ADD = yes ] && [ -s "$BENCH_TSV" ]; then
+  if [ $BENCH_ADD = yes ] && [ -s "$earlier" ]; then
     while IFS=$'\t' read -r figure setting rest; do
       bench_measures "$figure" "$setting" || printf '%s\t%s\t%s\n' "$figure" "$setting" "$rest"
-    done < <(tail -n +2 "$BENCH_TSV") >>"$RUN/values.tsv"
+    done < <(tail -n +2 "$earlier") >>"$RUN/values.tsv"
   fi
   mv "$RUN/values.tsv" "$BENCH_TSV"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# mutants.sh - `./dev faults --mutants [--short] [NAME...]`: does wrong on purpose, one wrong at a time, and shows which test notices.
+# mutants.sh - `./dev faults --mutants [--short|--publish] [NAME...]`: does wrong on purpose, one wrong at a time, and shows which test notices.
 #
 # The wrongs are named in cdc-relay/lib/fault_point.h. For each: the unit tests of its place, then the simulator, then a scenario on real servers where there is one
 # in the table below. Each that the table names has to notice: one that is silent has gone blind, or never saw this wrong, though its neighbours do. A mutant that nobody
@@ -11,7 +11,8 @@
 # Kafka, since the embedded one keeps no place for a static member.
 #
 # --short: no servers, and only what unit tests or the simulator's first histories can notice, which may be too few for the simulator: its silence is no error then.
-# ./dev test does so, too. The report of a whole run is build/reports/mutants.md, any other build/test/mutants/report.md.
+# ./dev test does so, too. The report of a whole run is build/reports/mutants.md, and with --publish docs/mutants.md as well; any other is
+# build/test/mutants/report.md.
 
 MUTANT_SIM_HISTORIES=20000 # from seed 1 on and by one process: the same each time
 MUTANT_SIM_SHORT_HISTORIES=1000
@@ -211,8 +212,19 @@ mutants_list() {
   sed -n '/define FAULT_MUTANTS/,/^$/p' "$ROOT/cdc-relay/lib/fault_point.h" | sed -nE 's/.*X\(([A-Z0-9_]+), "(.*)"\).*/\1 \2/p'
 }
 
+# mutants_publish REPORT WORDS
+mutants_publish() {
+  {
+    # shellcheck disable=SC2016
+    printf '# The last run of the mutants\n\nWritten by `./dev faults --mutants --publish`; what it does is in [proof.md](proof.md#mutants).\n\n- %s, cdc-relay %s: %s\n\n' \
+      "$(date -u +%F)" "$(revision)" "$2"
+    cat "$1"
+  } >"$ROOT/docs/mutants.md"
+  say 'written to docs/mutants.md'
+}
+
 dev_mutants() {
-  local name text seen caught unjudged silent names=() survivors=() doubts=() blind=() wrong began=$SECONDS total=0 report=$ROOT/build/reports/mutants.md
+  local name text seen caught unjudged silent publishes='' names=() survivors=() doubts=() blind=() wrong began=$SECONDS total=0 report=$ROOT/build/reports/mutants.md
   MUTANT_SERVERS=yes
   while [ $# != 0 ]; do
     case $1 in
@@ -220,11 +232,15 @@ dev_mutants() {
         MUTANT_SERVERS=''
         MUTANT_SIM_HISTORIES=$MUTANT_SIM_SHORT_HISTORIES
         ;;
+      --publish) publishes=yes ;;
       -*) usage_error "faults --mutants knows no $1" ;;
       *) names+=("$1") ;;
     esac
     shift
   done
+  if [ -n "$publishes" ] && { [ -z "$MUTANT_SERVERS" ] || [ ${#names[@]} != 0 ]; }; then
+    usage_error 'faults --mutants: --publish is for a whole run, and not for --short or single mutants'
+  fi
   # The report of a whole run stays.
   [ -n "$MUTANT_SERVERS" ] && [ ${#names[@]} = 0 ] || report=$ROOT/build/test/mutants/report.md
   wrong=$(mutants_check_table "${names[@]}")
@@ -305,6 +321,7 @@ dev_mutants() {
 
   echo
   say "$((SECONDS - began)) s, report in ${report#"$ROOT"/}"
+  [ -z "$publishes" ] || mutants_publish "$report" "$((total - ${#survivors[@]})) of $total mutants were caught"
   echo "$((total - ${#survivors[@]})) of $total mutants were caught"
   [ ${#doubts[@]} = 0 ] || echo "not all that were asked have judged ${doubts[*]} (build/test/mutants)"
   [ ${#blind[@]} = 0 ] || echo "not all that tests/dev/mutants.sh names have noticed ${blind[*]}"

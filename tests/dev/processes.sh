@@ -99,11 +99,11 @@ processes_stop_all() {
   fi
 }
 
-# run_new KIND: a new folder build/run/KIND.XXXXXX in RUN. Those of runs that were killed are cleared first: what they left running is ended.
+# run_new KIND: a new folder KIND.XXXXXX under build/run, or $RUN_FOLDERS, in RUN. Those of runs that were killed are cleared first: what they left running is ended.
 run_new() {
-  local old folder pid started
-  mkdir -p "$ROOT/build/run"
-  for old in "$ROOT/build/run/$1".??????; do
+  local old folder pid started folders=${RUN_FOLDERS:-$ROOT/build/run}
+  mkdir -p "$folders"
+  for old in "$folders/$1".??????; do
     if [ -e "$old/owner" ] && read -r pid started <"$old/owner" && ! process_is_alive "$pid" "$started"; then
       for folder in "$old" "$old"/*/; do # of a scenario and of a lane, too
         RUN=${folder%/} processes_stop_all
@@ -111,7 +111,7 @@ run_new() {
       rm -rf -- "$old"
     fi
   done
-  RUN=$(mktemp -d "$ROOT/build/run/$1.XXXXXX")
+  RUN=$(mktemp -d "$folders/$1.XXXXXX")
   echo "$$ $(process_started $$)" >"$RUN/owner"
 }
 

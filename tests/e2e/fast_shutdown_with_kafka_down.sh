@@ -16,15 +16,7 @@ OWN_POSTGRES=()
 # shellcheck source=tests/faults/campaign.sh
 . "$ROOT/tests/faults/campaign.sh"
 
-if [ -n "${FAULTS_SHORT:-}" ]; then
-  own_broker
-  kafka_goes() { broker_is down; }
-  kafka_comes() { broker_is up; }
-else
-  own_kafka
-  kafka_goes() { own_kafka_stop KILL; }
-  kafka_comes() { own_kafka_run; }
-fi
+own_kafka_or_broker
 topic=outbox.event.$T
 topic_create "$topic" 1
 relay_set KAFKA_QUEUE_BUFFERING_MAX_MESSAGES 500

@@ -33,6 +33,7 @@ struct bench {
   const struct told **told_of;  /* by name */
   const struct reading **first; /* by row */
   const struct reading **last;  /* by row: the newest so far */
+  const struct reading *top;    /* of the partition that is being read: the first record of the event that was committed last */
   struct key *keys;             /* by name: in its rows' topic */
   struct key *letter_keys;      /* by name: in the topic of dead letters */
   bool *is_collateral;          /* by row */
@@ -195,15 +196,32 @@ static void count_repetition(const struct bench *bench, const struct reading *be
   }
 }
 
-/* Whether the row is in its key's order, and a repetition part of a replay. */
-static void see_order(const struct bench *bench, const struct row *row, const struct reading *reading, bool is_first)
+/* The first record of an event: whether events of other keys that came before it in its partition were committed before it, by the positions that the relay tells. */
+static void see_partition(struct bench *bench, const struct reading *reading)
+{
+  const struct reading *top = bench->top;
+
+  if (!reading->has_lsn) {
+    return;
+  }
+  if (top != NULL && top->topic == reading->topic && top->partition == reading->partition &&
+      (reading->lsn < top->lsn || (reading->lsn == top->lsn && reading->index <= top->index))) {
+    judge_find(bench->judgement, GUARANTEE_ORDER, "event %s came first behind event %s of its partition, which was committed later (%s)",
+               names_text(&bench->history->names, reading->id), names_text(&bench->history->names, top->id), place(bench, reading).text);
+    return;
+  }
+  bench->top = reading;
+}
+
+/* Whether the row is in its key's order, and a repetition part of a replay. False when a first record is not. */
+static bool see_order(const struct bench *bench, const struct row *row, const struct reading *reading, bool is_first)
 {
   const struct names *names = &bench->history->names;
   struct key *key;
   int64_t at, top;
 
   if (row->key == NAME_NONE) {
-    return;
+    return true;
   }
   key = row->is_poison ? &bench->letter_keys[row->key] : &bench->keys[row->key];
   if (key->partition >= 0 && (key->partition != reading->partition || key->topic != reading->topic)) {
@@ -212,12 +230,12 @@ static void see_order(const struct bench *bench, const struct row *row, const st
                  names_text(names, row->id), names_text(names, key->topic), key->partition, place(bench, reading).text);
     }
     *key = (struct key){.topic = reading->topic, .partition = reading->partition, .at = row, .top = row};
-    return;
+    return false;
   }
   key->topic = reading->topic;
   key->partition = reading->partition;
   if (row->n == HISTORY_NO_NUMBER) {
-    return;
+    return true;
   }
   at = key->at != NULL ? key->at->place : 0;
   top = key->top != NULL ? key->top->place : 0;
@@ -231,6 +249,7 @@ static void see_order(const struct bench *bench, const struct row *row, const st
   }
   key->at = row;
   key->top = row->place > top ? row : key->top;
+  return !is_first || row->place >= top;
 }
 
 static void see_reading(struct bench *bench, const struct reading *reading)
@@ -239,7 +258,7 @@ static void see_reading(struct bench *bench, const struct reading *reading)
   uint32_t index = reading->id != NAME_NONE ? bench->row_of[reading->id] : NAME_NONE;
   const struct row *row;
   struct passage *passage;
-  bool is_letter;
+  bool is_letter, is_in_order;
 
   if (index == NAME_NONE) {
     judge_find(bench->judgement, GUARANTEE_PHANTOM, "event %s: %s (%s)", names_text(&history->names, reading->id), why_phantom(bench, reading->id),
@@ -262,9 +281,12 @@ static void see_reading(struct bench *bench, const struct reading *reading)
                is_letter ? "is a dead letter, and nobody had a reason to refuse it" : "is in a topic that was to refuse it", place(bench, reading).text);
     return;
   }
-  see_order(bench, row, reading, bench->first[index] == NULL);
+  is_in_order = see_order(bench, row, reading, bench->first[index] == NULL);
   if (bench->first[index] == NULL) {
     bench->first[index] = reading;
+    if (is_in_order && !is_letter && !bench->options->may_move_keys) {
+      see_partition(bench, reading);
+    }
   } else {
     count_repetition(bench, bench->last[index], reading);
   }

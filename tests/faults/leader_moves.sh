@@ -31,10 +31,10 @@ for ((i = 1; i <= $(times 1 4); i++)); do
     relay_kill
     relay_launch
   fi
+  fault_ends "leader gone by SIG$signal"
   recovery_begins
   stream_goes_on "the end of node $leader" 120
   assert_match "who leads without node $leader" "^[$(tr -d "$leader" <<<123)]\$" "$(node_leads "${WATCH_TOPICS[0]}")"
-  fault_ends "leader gone by SIG$signal"
   recovery_ends "recovery $i, after SIG$signal" 120
   node_run "$leader"
   await "node $leader in sync" 180 cluster_is_whole "${WATCH_TOPICS[0]}"

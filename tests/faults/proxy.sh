@@ -13,6 +13,7 @@
 #                                             named by OWN_KAFKA_PREPARES is called before the broker starts.
 #   kafka_failures                            how often the newest relay has begun anew for Kafka's sake
 #   own_kafka_stop [SIGNAL] / own_kafka_run   takes that broker down, brings it back with its data
+#   own_kafka_or_broker                       own_kafka, which kafka_goes kills and kafka_comes brings back; within `./dev test` the embedded broker, which is quicker
 #
 # Commands go one at a time: a proxy answers each before it gets the next.
 
@@ -116,4 +117,16 @@ own_kafka_run() {
 
 own_kafka_stop() {
   process_stop own-kafka "${1:-TERM}" 30 || fail 'the broker did not end when asked'
+}
+
+own_kafka_or_broker() {
+  if [ -n "${FAULTS_SHORT:-}" ]; then
+    own_broker
+    kafka_goes() { broker_is down; }
+    kafka_comes() { broker_is up; }
+  else
+    own_kafka
+    kafka_goes() { own_kafka_stop KILL; }
+    kafka_comes() { own_kafka_run; }
+  fi
 }

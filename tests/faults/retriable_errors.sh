@@ -53,6 +53,7 @@ cell() {
     relay_launch
   fi
   wait_until 20 proxy_has_applied kafka cell 1 || fail "$1 $2: no answer that could be made an error"
+  fault_ends "$1 $2"
   before=$(wal_end)
   if wait_until 30 slot_has_confirmed "$before" && wait_until 10 relay_is_in_state streaming relay; then
     passed=$((passed + 1))
@@ -61,7 +62,6 @@ cell() {
     await 'the relay after a cell that did not pass' 90 slot_has_confirmed "$before"
   fi
   proxy_say kafka clear cell
-  fault_ends "$1 $2"
 }
 for api in "${APIS[@]}"; do
   for code in $codes; do

@@ -25,6 +25,7 @@ dead=$(pg_in postgres "SELECT active_pid FROM pg_replication_slots WHERE slot_na
 fault_begins 'peer dead'
 proxy_say line freeze
 relay_kill first
+fault_ends 'peer dead'
 began=$EPOCHREALTIME
 recovery_begins
 relay_start second standby
@@ -32,7 +33,6 @@ slot_has_passed_on() {
   [ "$(pg_in postgres "SELECT active_pid <> $dead FROM pg_replication_slots WHERE slot_name = '$SLOT'")" = t ]
 }
 await_state streaming second 30
-fault_ends 'peer dead'
 taken=$(seconds_since "$began")
 slot_has_passed_on || fail 'the second relay streams, and the slot is still the dead one'\''s'
 figure take_over "$taken" s

@@ -29,9 +29,9 @@ for ((i = 1; i <= kills; i++)); do
   fault_begins 'the active relay is killed'
   began=${EPOCHREALTIME//[.,]/}
   relay_kill $winner
+  fault_ends 'the active relay is killed'
   await_state streaming $other 60
   echo $(((${EPOCHREALTIME//[.,]/} - began) / 1000)) >>"$RUN/takeovers"
-  fault_ends 'the active relay is killed'
   relay_launch $winner
   await_state standby $winner 60
   assert_eq 'the other goes on' streaming "$(relay_state $other)"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Failover as PostgreSQL 17 means it: a slot with failover, a standby that keeps a copy of it, a primary that sends the relay nothing which the standby does not have. Under
 # load the primary dies, the standby is promoted, and the relay, given both hosts, goes on there by itself: no event is lost, none is invented although commits that the
-# standby had not received are gone, order per key holds, and what is repeated is repeated as it was.
+# standby had not received are gone, order per key holds, and what is repeated is repeated as it was, from where the copy of the
+# slot stood.
 # row: P-15 failover to a standby with a synchronised slot
 # expects: O1 O2 O3 O4 O10
 # needs: PostgreSQL 17
@@ -28,6 +29,7 @@ await 'a load' 60 rows_are_more_than 300
 
 began=$EPOCHREALTIME
 primary_dies
+copied=$(standby_sql "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '$SLOT'")
 standby_promote
 await 'the relay at the new address' 60 slot_is_active
 echo "from the primary's death to a stream from the standby: $(awk "BEGIN { print $EPOCHREALTIME - $began }") s"
@@ -36,7 +38,7 @@ await 'writers that go on' 60 rows_are_more_than $((survived + 200))
 writers_stop
 
 await 'confirmation of all' 60 slot_has_confirmed "$(wal_end)"
-topic_equals_table "$topic"
+topic_equals_table "$topic" "$copied"
 echo "$ROWS rows, $survived of them from before the promotion; $REPEATED records repeated"
 assert_eq 'state' streaming "$(relay_state)"
 assert_eq 'times that the relay was held' 0 "$(relay_log relay 'select(.event == "state" and .state == "held") | .state' | wc -l)"

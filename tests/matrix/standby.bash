@@ -61,7 +61,7 @@ both_servers() {
   echo "postgresql://$1@127.0.0.1:$PRIMARY_PORT,127.0.0.1:$STANDBY_PORT/$DB?target_session_attrs=read-write"
 }
 
-# primary_dies: the whole server at once, as if its machine had lost power: postmaster and every process of it.
+# primary_dies: the whole server at once, as if its machine were gone: postmaster and every process of it.
 primary_dies() {
   local postmaster children
   postmaster=$(process_pid_of own)
@@ -119,13 +119,15 @@ rows_are_more_than() {
   [ "$(pg "SELECT count(*) FROM outbox")" -gt "$1" ]
 }
 
-# topic_equals_table TOPIC: what the table of the server in PG_SOCKET holds is in the topic and nothing else; each key in one partition, its numbers without a gap and
-# rising where they come first; what is repeated has the same number. Sets ROWS and REPEATED.
+# topic_equals_table TOPIC FROM: what the table of the server in PG_SOCKET holds is in the topic and nothing else; each key in one partition, its numbers without a gap and
+# rising where they come first; what is repeated has the same number, follows without a gap, and was committed behind FROM. Sets ROWS and REPEATED.
 topic_equals_table() {
-  local topic=$1 findings
+  local topic=$1 from=$2 findings
   pg "SELECT id, aggregateid, payload FROM outbox" | tr '|' ' ' | sort >"$RUN/table.txt"
   # value before the headers, which are the only field that may hold blanks
-  KCAT_FORMAT='%p %k %s %h\n' kcat_read -e -t "$topic" | sed -E 's/^([0-9]+ [^ ]+ [^ ]+) .*\bid=([^,]+).*/\1 \2/' >"$RUN/topic.txt" || fail "could not read topic $topic"
+  KCAT_FORMAT='%p %k %s %h\n' kcat_read -e -t "$topic" | awk '
+    function header(name, value) { value = " " $0; sub(".*[ ,]" name "=", "", value); sub(/,.*/, "", value); return value }
+    { print $1, $2, $3, header("id"), header("lsn") }' >"$RUN/topic.txt" || fail "could not read topic $topic"
   ROWS=$(wc -l <"$RUN/table.txt")
   REPEATED=$(($(wc -l <"$RUN/topic.txt") - $(cut -d ' ' -f 4 "$RUN/topic.txt" | sort -u | wc -l)))
   [ "$ROWS" -gt 0 ] || fail 'nothing was written'
@@ -134,6 +136,10 @@ topic_equals_table() {
   findings=$(awk '
     ($2 in partition) && partition[$2] != $1 { print "key " $2 " is in partitions " partition[$2] " and " $1 }
     { partition[$2] = $1 }
+    at[$2] < last[$2] && $3 > at[$2] + 1 { print "key " $2 ": number " $3 " behind " at[$2] " within a replay" }
+    { at[$2] = $3 }
     !seen[$4]++ && $3 != ++last[$2] { print "key " $2 ": number " $3 " where " last[$2] " was to come"; last[$2] = $3 }' "$RUN/topic.txt")
   assert_eq 'order within the keys' '' "$findings"
+  findings=$(awk 'seen[$4]++ { sub("/[0-9]+$", "", $5); print $5 }' "$RUN/topic.txt" | sort -u | paste -sd ,)
+  assert_eq "positions of what was repeated that lie before $from" 0 "$(pg "SELECT count(*) FROM unnest('{$findings}'::pg_lsn[]) AS repeated (lsn) WHERE lsn < '$from'")"
 }

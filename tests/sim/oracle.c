@@ -282,8 +282,15 @@ static void judge_order(struct world *world, uint32_t relay, const struct flight
   uint32_t *newest = &oracle->newest[row->topic][row->key];
   uint32_t *session_of = &oracle->session_of[relay][row->topic][row->key];
   uint32_t *next = &oracle->session_next[relay][row->topic][row->key];
+  uint64_t *latest = &oracle->latest[row->topic][row->key % world->plan.partitions];
+  uint64_t place = (uint64_t)row->transaction << 32 | (row->index + 1);
 
   if (row->appended == 0) {
+    if (place <= *latest) {
+      world_finds(world, "O3", "row e%u, of transaction %u, is in Kafka behind one of its partition of transaction %u", flight->row, row->transaction,
+                  (uint32_t)(*latest >> 32));
+    }
+    *latest = place;
     if (row->rank != *seen) {
       world_finds(world, "O3", "row e%u, number %u of its key, is in Kafka before number %u", flight->row, row->rank, *seen);
     }

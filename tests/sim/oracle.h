@@ -19,6 +19,7 @@
 #define SIM_ORACLE_H
 
 #include "history.h"
+#include "model_kafka.h"
 #include "publish/publisher.h"
 
 struct world;
@@ -36,6 +37,7 @@ struct oracle {
   uint32_t newest[HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];                           /* rank of the newest record, + 1 */
   uint32_t session_next[HISTORY_RELAYS_MAX][HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX]; /* of each relay: the rank that its session's next record has to have */
   uint32_t session_of[HISTORY_RELAYS_MAX][HISTORY_TOPICS_MAX][HISTORY_KEYS_MAX];
+  uint64_t latest[HISTORY_TOPICS_MAX][KAFKA_PARTITIONS_MAX]; /* the place among the commits of what has come furthest, of its first occurrences */
 };
 
 void oracle_init(struct world *world);

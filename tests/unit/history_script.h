@@ -76,12 +76,19 @@ static inline void script_event(struct script *script, int ms, const char *id, c
   script_row(script, id, key, n);
 }
 
+/* `index`: of the event in its transaction. */
+static inline void script_read_at(struct script *script, int ms, int partition, int offset, const char *key, const char *id, int position, int index)
+{
+  script_line(
+      script,
+      "{\"t\":%d500,\"op\":\"read\",\"topic\":\"orders\",\"partition\":%d,\"offset\":%d,\"append_ms\":%d,\"key\":\"%s\",\"id\":\"%s\",\"lsn\":\"0/%X/%d\","
+      "\"sha256\":\"%s\"}",
+      ms, partition, offset, ms, key, id, (unsigned)position, index, hash_of(id).text);
+}
+
 static inline void script_read(struct script *script, int ms, int partition, int offset, const char *key, const char *id, int position)
 {
-  script_line(script,
-              "{\"t\":%d500,\"op\":\"read\",\"topic\":\"orders\",\"partition\":%d,\"offset\":%d,\"append_ms\":%d,\"key\":\"%s\",\"id\":\"%s\",\"lsn\":\"0/%X/"
-              "0\",\"sha256\":\"%s\"}",
-              ms, partition, offset, ms, key, id, (unsigned)position, hash_of(id).text);
+  script_read_at(script, ms, partition, offset, key, id, position, 0);
 }
 
 static inline void script_sample(struct script *script, int ms, int confirmed)

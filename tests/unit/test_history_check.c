@@ -155,6 +155,22 @@ Test(history_check, a_later_number_that_comes_first_is_out_of_order)
   script_finds(script, &usual, GUARANTEE_ORDER, 1);
 }
 
+Test(history_check, events_of_two_keys_in_one_partition_come_in_the_order_of_their_commits)
+{
+  for (int index = 0; index < 4; index++) {
+    struct script *script = good_history();
+
+    script_event(script, 74, "a6", "a", 6);
+    script_event(script, 75, "c1", "c", 1);
+    script_event(script, 76, "c2", "c", 2);
+    script_read_at(script, 77, 0, 8, "c", "c1", 0x75, 1);
+    script_read_at(script, 77, 0, 9, "a", "a6", index == 3 ? 0x74 : 0x75, index);
+    script_read_at(script, 77, 0, 10, "c", "c1", 0x75, 1); /* its replay is no first record */
+    script_read_at(script, 78, 0, 11, "c", "c2", 0x76, 0); /* nor is what comes behind it to blame */
+    script_finds(script, &usual, GUARANTEE_ORDER, index == 2 ? 0 : 1);
+  }
+}
+
 Test(history_check, a_key_in_two_partitions_is_out_of_order_unless_keys_may_move)
 {
   for (int may_move = 0; may_move < 2; may_move++) {
