@@ -82,6 +82,8 @@ size_t fake_publisher_count(const struct fake_publisher *fake);
 const struct fake_record *fake_publisher_record(const struct fake_publisher *fake, size_t index);
 /* Gives a report for record `index` at the next reports call. */
 void fake_publisher_report(struct fake_publisher *fake, size_t index, enum report_outcome outcome);
+/* The cause that refusals have from now on; static. */
+void fake_publisher_refuses_for(struct fake_publisher *fake, const char *cause);
 void fake_publisher_report_all(struct fake_publisher *fake);
 bool fake_publisher_is_open(const struct fake_publisher *fake);
 int fake_publisher_opens(const struct fake_publisher *fake);

@@ -17,6 +17,7 @@
 
 void session_stream_begin(struct session *session)
 {
+  session_date_client(session);
   decoder_reset(session->ports.decoder);
   router_reset(session->ports.router);
   ledger_reset(session->ledger, session->facts.confirmed);
