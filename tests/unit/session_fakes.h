@@ -33,6 +33,8 @@ void fake_stream_row(struct fake_stream *fake, const char *id, const char *type,
 void fake_stream_commit(struct fake_stream *fake, Lsn commit_lsn, Lsn end_lsn);
 void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_requested);
 void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t length);
+/* What is on the wire as the commit time of each transaction from now on: microseconds since PostgreSQL's epoch. */
+void fake_stream_committed_at(struct fake_stream *fake, int64_t pg_time_us);
 /* The server's clock behind the commit time of each transaction when it sends what is written into the script from now on; negative: not known, as at first. */
 void fake_stream_sent_after(struct fake_stream *fake, int64_t after_us);
 /* The message that is made next counts as so many bytes more than it has. */
