@@ -270,10 +270,9 @@ static void publish_hand(struct session *session)
   enum verdict verdict;
 
   if ((!session->hand_is_counted && !ledger_has_room(session->ledger)) ||
-      (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
+      (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0)) ||
+      (MUTANT(FULL_QUEUE_HOARDS) && !hoard_mutant_publish(session))) { /* which stays behind all that is kept */
     verdict = VERDICT_WAIT;
-  } else if (MUTANT(FULL_QUEUE_HOARDS) && !hoard_mutant_publish(session)) {
-    verdict = VERDICT_WAIT; /* behind all that is kept */
   } else {
     CRASH_POINT(BEFORE_PUBLISH);
     witness_published(&session->witness, session->record.position.commit_lsn);
