@@ -15,6 +15,17 @@ struct moment {
   int64_t wall_us; /* since 1970-01-01 UTC; may step */
 };
 
+/* Microseconds from one time to another, or the nearest that fits: either may be a peer's, and so any number. */
+static inline int64_t moment_distance(int64_t from_us, int64_t to_us)
+{
+  int64_t distance_us;
+
+  if (__builtin_sub_overflow(to_us, from_us, &distance_us)) {
+    return to_us > from_us ? INT64_MAX : INT64_MIN;
+  }
+  return distance_us;
+}
+
 /* Reads both clocks. */
 struct moment moment_now(void);
 

@@ -64,7 +64,7 @@ static void on_delivered(void *context, size_t entry, bool is_dead_letter, int64
 
   metrics_count_event(relay->metrics, entry, is_dead_letter ? EVENT_DEAD_LETTERED : EVENT_PUBLISHED);
   if (commit_time_us != 0) {
-    metrics_observe_latency(relay->metrics, (double)(relay->now.wall_us - commit_time_us) / US_PER_S);
+    metrics_observe_latency(relay->metrics, (double)moment_distance(commit_time_us, relay->now.wall_us) / US_PER_S);
   }
 }
 

@@ -40,7 +40,7 @@ MUTANT_TABLE='
     STANDBY_KEEPS_PRODUCER        session,session_poison          sim   -
     MOVED_SLOT_ACCEPTED           witness,session_poison          sim   -
     START_NOT_JUDGED              session_start                   sim   faults/slot_moved_before_the_start/pgoutput
-    POISON_IN_COMPANY             session_poison                  sim   -
+    POISON_IN_COMPANY             session_poison,session_partition sim  -
     ISOLATION_IN_COMPANY          session_poison                  sim   -
     DEAD_LETTER_NOT_AWAITED       session_poison                  sim   -
     KEPT_RECORD_OVERTAKES         session_poison                  sim   -

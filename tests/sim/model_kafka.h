@@ -81,7 +81,8 @@ struct model_publisher {
   bool is_renewable;
   bool is_reporting; /* inside of publisher_reports() */
   uint32_t last_batch;
-  uint32_t count; /* flights */
+  int64_t learned_us; /* when the client in use learned what topics there are: with its first record; 0: not yet */
+  uint32_t count;     /* flights */
   uint32_t free;
   struct flight flights[KAFKA_FLIGHTS_MAX];
   struct lane lanes[KAFKA_LANES];

@@ -26,6 +26,7 @@ static void open_client(struct model_publisher *publisher)
 
   producer_forget(publisher);
   publisher->state = PRODUCER_OPEN;
+  publisher->learned_us = 0;
   publisher->until_us = world->now_us + 3 * link_latency_us(world); /* it has to find a broker first */
   publisher->refused_us = world->now_us + dice_magnitude(&world->dice, 100000, GIVE_UP_MAX_US);
 }
@@ -68,6 +69,29 @@ static enum verdict say_broken(const struct model_publisher *publisher, struct p
                      publisher->state == PRODUCER_BROKEN ? "fatal error of the producer" : "the producer is not open");
 }
 
+/* Partitions that topics were given by then. */
+static int64_t growth(const struct world *world, int64_t now_us)
+{
+  return now_us / world->plan.growth_us;
+}
+
+/* The row names a partition that was added before it was written, and behind what the client has learned. */
+static bool is_news(struct model_publisher *publisher, const struct flight *flight)
+{
+  const struct world *world = publisher->world;
+  const struct row *row = &world->history.rows[flight->row];
+  int64_t written_us = world->history.transactions[row->transaction].commit_time_us;
+  uint64_t chance = world->plan.seed ^ (uint64_t)flight->row << 32;
+
+  if (world->plan.growth_us == 0 || flight->is_dead_letter) {
+    return false;
+  }
+  if (publisher->learned_us == 0) {
+    publisher->learned_us = world_wall_us(world);
+  }
+  return chance_next(&chance) % 100 < world->plan.named_percent && growth(world, written_us) > growth(world, publisher->learned_us);
+}
+
 static enum verdict mp_publish(struct publisher *base, const struct record *record, uint64_t token, struct problem *problem)
 {
   struct model_publisher *publisher = model_publisher_of(base);
@@ -89,6 +113,10 @@ static enum verdict mp_publish(struct publisher *base, const struct record *reco
   }
   if (!flight.is_dead_letter && world->history.rows[flight.row].kind == ROW_TOO_LARGE && !world->cluster.is_mended) {
     return problem_set(problem, VERDICT_POISON, EXIT_POISON, "too_large", "record is too large");
+  }
+  if (is_news(publisher, &flight)) {
+    TRACE(world, relay_name(&world->relays[publisher->relay]), "has a client that does not know the partition of e%u", flight.row);
+    return problem_set(problem, VERDICT_POISON, EXIT_POISON, "no_partition", "the topic does not have the partition");
   }
   if (world->cluster.topic_refused_until_us[topic] > world->now_us && dice_percent(&world->dice, 30)) {
     return problem_set(problem, VERDICT_FATAL, EXIT_KAFKA_REFUSES, "unknown_topic", "topic does not exist"); /* it has been told already */

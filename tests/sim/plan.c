@@ -8,6 +8,7 @@
 
 #define NEARNESS UINT64_C(0x6E656172000001E1)
 #define STALLING UINT64_C(0x7374616C00000012)
+#define GROWTH   UINT64_C(0x67726F7700000007)
 
 const char *sim_fault_text(enum sim_fault fault)
 {
@@ -78,8 +79,8 @@ static void draw_faults(struct plan *plan, struct dice *dice)
 }
 
 /*
- * What was added when there were seeds to keep is drawn apart, so that the histories of all seeds whose server is not near, and whose line does not stall, stay what they
- * were. The lower halves of NEARNESS and STALLING are the first numbers that leave each seed that regression_seeds.txt had by then among them.
+ * What was added when there were seeds to keep is drawn apart, so that the histories of all seeds whose server is not near, whose line does not stall, and whose topics do not
+ * grow, stay what they were. The lower halves of NEARNESS, STALLING and GROWTH are the first numbers that leave each seed that regression_seeds.txt had by then among them.
  */
 static void draw_nearness(struct plan *plan)
 {
@@ -103,6 +104,16 @@ static void draw_stalling(struct plan *plan)
   }
 }
 
+static void draw_growth(struct plan *plan)
+{
+  struct dice dice = {.state = plan->seed ^ GROWTH};
+
+  if (dice_percent(&dice, 10)) {
+    plan->growth_us = dice_magnitude(&dice, 100 * US_PER_MS, seconds_us(100));
+    plan->named_percent = 1 + dice_below(&dice, 50);
+  }
+}
+
 void plan_draw(struct plan *plan, uint64_t seed, struct dice *dice)
 {
   *plan = (struct plan){.seed = seed, .weight = seed % 4 == 0 ? 1 : 512};
@@ -120,4 +131,5 @@ void plan_draw(struct plan *plan, uint64_t seed, struct dice *dice)
   plan->ends_with_stop = dice_percent(dice, 30);
   draw_nearness(plan);
   draw_stalling(plan);
+  draw_growth(plan);
 }

@@ -89,6 +89,8 @@ struct plan {
   uint32_t batch_records;
   uint32_t batches_on_the_wire; /* of a partition */
   int64_t linger_us;
+  int64_t growth_us;      /* so often topics are given one more partition; 0: never */
+  uint32_t named_percent; /* of rows, that name the newest one */
 
   /* the relay */
   uint32_t relays;

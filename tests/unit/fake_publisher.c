@@ -16,6 +16,7 @@ struct fake_publisher {
   bool has_publish_answer, has_reports_answer;
   enum verdict publish_verdict, reports_verdict;
   struct problem publish_problem, reports_problem;
+  const char *cause; /* of refusals */
   bool is_connected;
   bool is_ending;
   int opens, closes, hurries;
@@ -125,7 +126,7 @@ static enum verdict fp_reports(struct publisher *base, int limit, ReportFunction
     const struct fake_record *record = &fake->records[fake->reports[i].index];
     struct problem why;
 
-    (void)problem_set(&why, VERDICT_POISON, fake->reports[i].outcome == REPORT_REFUSED_TOPIC ? EXIT_KAFKA_REFUSES : EXIT_POISON, "refused", "broker refused");
+    (void)problem_set(&why, VERDICT_POISON, fake->reports[i].outcome == REPORT_REFUSED_TOPIC ? EXIT_KAFKA_REFUSES : EXIT_POISON, fake->cause, "broker refused");
     fake->unreported--;
     report(
         context,
@@ -158,6 +159,7 @@ struct publisher *fake_publisher_new(struct fake_publisher **ret_fake)
   fake->base.fd = -1;
   fake->limit = 1000;
   fake->is_connected = true;
+  fake->cause = "refused";
   *ret_fake = fake;
   return &fake->base;
 }
@@ -212,6 +214,11 @@ void fake_publisher_report_all(struct fake_publisher *fake)
       fake_publisher_report(fake, i, REPORT_DELIVERED);
     }
   }
+}
+
+void fake_publisher_refuses_for(struct fake_publisher *fake, const char *cause)
+{
+  fake->cause = cause;
 }
 
 bool fake_publisher_is_open(const struct fake_publisher *fake)

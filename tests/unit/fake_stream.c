@@ -31,6 +31,7 @@ struct fake_stream {
   struct stream_beginning moved;
   struct fake_message messages[FAKE_MESSAGES_MAX];
   size_t count, at;
+  int64_t commit_time_us;
   int64_t sent_us;
   uint64_t more_bytes;
   bool breaks;
@@ -153,6 +154,7 @@ struct stream *fake_stream_new(struct fake_stream **ret_fake)
 
   fake->base.ops = &ops;
   fake->base.fd = -1;
+  fake->commit_time_us = COMMIT_TIME_US;
   *ret_fake = fake;
   return &fake->base;
 }
@@ -220,7 +222,7 @@ void fake_stream_begin(struct fake_stream *fake, Lsn commit_lsn, uint32_t xid)
 
   put(message, "B", 1);
   put_number(message, commit_lsn, 8);
-  put_number(message, COMMIT_TIME_US, 8);
+  put_number(message, (uint64_t)fake->commit_time_us, 8);
   put_number(message, xid, 4);
 }
 
@@ -274,7 +276,7 @@ void fake_stream_commit(struct fake_stream *fake, Lsn commit_lsn, Lsn end_lsn)
   put_number(message, 0, 1);
   put_number(message, commit_lsn, 8);
   put_number(message, end_lsn, 8);
-  put_number(message, COMMIT_TIME_US, 8);
+  put_number(message, (uint64_t)fake->commit_time_us, 8);
 }
 
 void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_requested)
@@ -294,6 +296,11 @@ void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t lengt
 void fake_stream_weighs(struct fake_stream *fake, uint64_t bytes)
 {
   fake->more_bytes = bytes;
+}
+
+void fake_stream_committed_at(struct fake_stream *fake, int64_t pg_time_us)
+{
+  fake->commit_time_us = pg_time_us;
 }
 
 void fake_stream_sent_after(struct fake_stream *fake, int64_t after_us)

@@ -33,6 +33,8 @@ void fake_stream_row(struct fake_stream *fake, const char *id, const char *type,
 void fake_stream_commit(struct fake_stream *fake, Lsn commit_lsn, Lsn end_lsn);
 void fake_stream_keepalive(struct fake_stream *fake, Lsn wal_end, bool reply_requested);
 void fake_stream_bytes(struct fake_stream *fake, const char *bytes, size_t length);
+/* What is on the wire as the commit time of each transaction from now on: microseconds since PostgreSQL's epoch. */
+void fake_stream_committed_at(struct fake_stream *fake, int64_t pg_time_us);
 /* The server's clock behind the commit time of each transaction when it sends what is written into the script from now on; negative: not known, as at first. */
 void fake_stream_sent_after(struct fake_stream *fake, int64_t after_us);
 /* The message that is made next counts as so many bytes more than it has. */
@@ -82,6 +84,8 @@ size_t fake_publisher_count(const struct fake_publisher *fake);
 const struct fake_record *fake_publisher_record(const struct fake_publisher *fake, size_t index);
 /* Gives a report for record `index` at the next reports call. */
 void fake_publisher_report(struct fake_publisher *fake, size_t index, enum report_outcome outcome);
+/* The cause that refusals have from now on; static. */
+void fake_publisher_refuses_for(struct fake_publisher *fake, const char *cause);
 void fake_publisher_report_all(struct fake_publisher *fake);
 bool fake_publisher_is_open(const struct fake_publisher *fake);
 int fake_publisher_opens(const struct fake_publisher *fake);

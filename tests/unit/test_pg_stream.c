@@ -4,6 +4,8 @@
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <endian.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,13 +32,20 @@ static void say(struct peer *peer, char type, const void *body, size_t length)
   postgres_say(peer->fd, type, body, length);
 }
 
-/* XLogData whose body is one letter. */
-static void say_data(struct peer *peer, char letter)
+/* XLogData whose body is one letter, sent at that time by PostgreSQL's clock. */
+static void say_data_of(struct peer *peer, char letter, int64_t pg_time_us)
 {
+  const uint64_t time = htobe64((uint64_t)pg_time_us);
   char body[26] = {'w'};
 
+  memcpy(body + 17, &time, sizeof(time));
   body[25] = letter;
   say(peer, 'd', body, sizeof(body));
+}
+
+static void say_data(struct peer *peer, char letter)
+{
+  say_data_of(peer, letter, 0);
 }
 
 static void say_keepalive(struct peer *peer)
@@ -404,6 +413,27 @@ Test(pg_stream, other_notices_change_nothing)
   say_notice(&peer, "55000", "pgoutput_change");
   say_data(&peer, 'a');
   cr_expect_eq(receive_letter(&peer), 'a');
+  peer_done(&peer);
+}
+
+Test(pg_stream, a_time_that_does_not_fit_is_not_known)
+{
+  static const struct {
+    int64_t pg_time_us, sent_us;
+  } cases[] = {
+      {0, PG_EPOCH_US}, {-1, PG_EPOCH_US - 1}, {INT64_MIN, INT64_MIN + PG_EPOCH_US}, {INT64_MAX - PG_EPOCH_US, INT64_MAX}, {INT64_MAX - PG_EPOCH_US + 1, 0},
+      {INT64_MAX, 0},
+  };
+  struct peer peer = {0};
+
+  peer_start(&peer);
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct stream_message message;
+
+    say_data_of(&peer, 'a', cases[i].pg_time_us);
+    cr_assert_eq(receive(&peer, &message), VERDICT_OK, "%s", peer.problem.text);
+    cr_expect_eq(message.sent_us, cases[i].sent_us, "%" PRId64 " became %" PRId64, cases[i].pg_time_us, message.sent_us);
+  }
   peer_done(&peer);
 }
 

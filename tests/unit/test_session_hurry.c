@@ -41,6 +41,24 @@ Test(session_hurry, late_records_wait_for_company_while_more_come_and_no_longer)
   bench_done(&bench);
 }
 
+/* Nothing keeps a peer from such a time. */
+Test(session_hurry, a_commit_as_long_ago_as_can_be_is_late)
+{
+  struct bench bench;
+  struct session_figures figures;
+
+  bench_init(&bench);
+  fake_stream_committed_at(bench.stream, INT64_MIN);
+  late_transaction(&bench);
+  transaction(&bench, 0x300, 0x340, KEYS("a"));
+  turn(&bench, 1000);
+  cr_assert_eq(fake_publisher_count(bench.publisher), 2);
+  cr_assert_eq(fake_publisher_hurries(bench.publisher), 0);
+  session_figures(bench.session, bench.now, &figures);
+  cr_assert_gt(figures.oldest_unsettled_seconds, 1e12);
+  bench_done(&bench);
+}
+
 /* Its disk kept the server from answering a few commits; what comes behind them is not old. */
 Test(session_hurry, a_few_old_records_are_no_backlog)
 {

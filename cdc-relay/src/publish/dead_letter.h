@@ -28,7 +28,8 @@
 
 enum { DEAD_LETTER_HEADERS = 5 };
 
-/* The reason of a row that publisher_publish() would not take (POISON). What a report refuses is `refused_by_broker`. */
+/* The reason of a row that publisher_publish() would not take (POISON). What a report refuses is `refused_by_broker`, but for a partition that the topic does not have:
+ * that is the client's own word. */
 enum route_reason dead_letter_reason(const struct problem *refusal);
 
 /* Why; texts are borrowed, none is NULL. */

@@ -53,7 +53,8 @@ void publisher_close(struct publisher *publisher);
 
 /*
  * Takes one record (copies all of it). OK: one report with `token` will come. WAIT: queue full, nothing happened. POISON: this record can never be sent,
- * no report comes (problem->code EXIT_POISON). FATAL: refused for its topic (EXIT_KAFKA_REFUSES). RETRY: the client is broken.
+ * no report comes (problem->code EXIT_POISON); of a partition that the topic does not have (no_partition) this client knows no better, and a fresh one may.
+ * FATAL: refused for its topic (EXIT_KAFKA_REFUSES). RETRY: the client is broken.
  */
 enum verdict MUST_CHECK publisher_publish(struct publisher *publisher, const struct record *record, uint64_t token, struct problem *problem);
 

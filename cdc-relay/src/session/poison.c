@@ -4,7 +4,9 @@
  *   rows        1   2   3   4   5   6   7          refused in one batch: 2 to 5
  *   again       1   2   3   4   5   | 6   7        each alone up to the mark, which lies behind 5; only 3 is refused alone: poison
  *
- * A row that the router or the publisher refuses by itself never was in a batch, so isolation would tell nothing new about it.
+ * A row that the router or the publisher refuses by itself never was in a batch, so isolation would tell nothing new about it. But for one thing: the client refuses a
+ * partition by what it was told of the topic, which may be minutes ago. A row that is older than the client (session_date_client()) is judged by it; any other goes the way
+ * of isolation, at whose end a client that was made after the row was read sends it alone.
  */
 #include "session/poison.h"
 

@@ -3,6 +3,7 @@
  *
  *   the row                                            policy           dead letter topic   decision
  *   refused in company (by a report of the broker)                                          none yet: isolation, it may be its neighbour's fault
+ *   for a partition that the client does not know, and newer than the client                none yet: isolation, it may be the client's fault
  *   refused alone, or bad by its own content           stop             any                 HOLD
  *                                                      dead-letter      set                 DEAD_LETTER
  *                                                      dead-letter      none                HOLD

@@ -81,6 +81,18 @@ static void settle(struct session *session, const struct report *report)
   }
 }
 
+/* By the client, which goes by what it was told of the topic, and that may be minutes old. */
+static bool is_for_no_partition(const struct problem *why)
+{
+  return dead_letter_reason(why) == ROUTE_REASON_BAD_PARTITION;
+}
+
+/* The row was written after the producer's client was made, and its partition may have been, too. */
+static bool may_be_news(const struct session *session)
+{
+  return session->record.position.commit_lsn >= session->client_since || session->facts.timeline != session->client_timeline;
+}
+
 static void on_watched_refusal(struct session *session, const struct report *report, const struct problem *why)
 {
   struct problem problem = *why;
@@ -88,14 +100,14 @@ static void on_watched_refusal(struct session *session, const struct report *rep
   if (report->outcome == REPORT_REFUSED_TOPIC) {
     session_hold(session, &problem, &session->record, false);
   } else {
-    session_hand_is_poison(session, ROUTE_REASON_REFUSED_BY_BROKER, true, &problem);
+    session_hand_is_poison(session, is_for_no_partition(why) ? ROUTE_REASON_BAD_PARTITION : ROUTE_REASON_REFUSED_BY_BROKER, true, &problem);
   }
 }
 
 /* In company: remember, and end the session when all reports of the batch are in, so that the mark reaches the highest refused position. */
-static void on_refusal_in_company(struct session *session, const struct report *report, const struct problem *why)
+static void on_refusal_in_company(struct session *session, struct position position, const struct problem *why)
 {
-  isolation_begin(&session->isolation, report->position);
+  isolation_begin(&session->isolation, position);
   session->mark_has_risen = true;
   if (!session->has_refusal) {
     session->has_refusal = true;
@@ -151,7 +163,7 @@ static void on_report(void *context, const struct report *report, const struct p
     if (session->hand == HAND_WATCHED && position_compare(report->position, session->record.position) == 0) {
       on_watched_refusal(session, report, why);
     } else {
-      on_refusal_in_company(session, report, why);
+      on_refusal_in_company(session, report->position, why);
     }
     break;
   case REPORT_LOST:
@@ -161,6 +173,21 @@ static void on_report(void *context, const struct report *report, const struct p
     }
     break;
   }
+}
+
+/* The rows up to the mark come again, each alone. */
+static void leave_for_refusal(struct session *session)
+{
+  CRASH_POINT(AT_REFUSAL);
+  if (session->isolation.is_on) {
+    session->observer->isolating(session->observer->context, session->isolation.until, &session->refusal);
+  }
+  if (session->mark_has_risen) {
+    backoff_reset(&session->kafka_backoff); /* Kafka is there, and each such round gets further: the mark only rises */
+  }
+  session->has_refusal = false;
+  session->mark_has_risen = false;
+  session_fail(session, SESSION_KAFKA, &session->refusal);
 }
 
 /*
@@ -225,16 +252,7 @@ void session_serve_reports(struct session *session)
     session_look_failed(session);
   }
   if (session->phase == PHASE_STREAMING && session->has_refusal) {
-    CRASH_POINT(AT_REFUSAL);
-    if (session->isolation.is_on) {
-      session->observer->isolating(session->observer->context, session->isolation.until, &session->refusal);
-    }
-    if (session->mark_has_risen) {
-      backoff_reset(&session->kafka_backoff); /* Kafka is there, and each such round gets further: the mark only rises */
-    }
-    session->has_refusal = false;
-    session->mark_has_risen = false;
-    session_fail(session, SESSION_KAFKA, &session->refusal);
+    leave_for_refusal(session);
   }
   if (session->phase == PHASE_STREAMING && session_is_idle(session)) {
     session->caught_up_wall_us = session->now.wall_us;
@@ -252,10 +270,9 @@ static void publish_hand(struct session *session)
   enum verdict verdict;
 
   if ((!session->hand_is_counted && !ledger_has_room(session->ledger)) ||
-      (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0))) {
+      (is_alone && ledger_events_in_flight(session->ledger) > (session->hand_is_counted ? 1 : 0)) ||
+      (MUTANT(FULL_QUEUE_HOARDS) && !hoard_mutant_publish(session))) { /* which stays behind all that is kept */
     verdict = VERDICT_WAIT;
-  } else if (MUTANT(FULL_QUEUE_HOARDS) && !hoard_mutant_publish(session)) {
-    verdict = VERDICT_WAIT; /* behind all that is kept */
   } else {
     CRASH_POINT(BEFORE_PUBLISH);
     witness_published(&session->witness, session->record.position.commit_lsn);
@@ -295,7 +312,12 @@ static void publish_hand(struct session *session)
     }
     break;
   case VERDICT_POISON:
-    session_hand_is_poison(session, dead_letter_reason(&problem), true, &problem);
+    if (is_for_no_partition(&problem) && may_be_news(session) && !is_alone && !MUTANT(POISON_IN_COMPANY)) {
+      on_refusal_in_company(session, session->record.position, &problem);
+      leave_for_refusal(session);
+    } else {
+      session_hand_is_poison(session, dead_letter_reason(&problem), true, &problem);
+    }
     break;
   case VERDICT_FATAL:
     session_hold(session, &problem, &session->record, false);

@@ -171,6 +171,17 @@ void session_drop_publisher(struct session *session)
   if (session->publisher_is_open) {
     publisher_close(session->ports.publisher);
     session->publisher_is_open = false;
+    session->client_is_dated = false;
+  }
+}
+
+/* What it knows of a topic it learns when the first record for it comes, and so later than this. */
+void session_date_client(struct session *session)
+{
+  if (!session->client_is_dated) {
+    session->client_is_dated = true;
+    session->client_since = session->facts.wal_end;
+    session->client_timeline = session->facts.timeline;
   }
 }
 

@@ -59,6 +59,9 @@ struct session {
   struct backoff postgres_backoff;
   struct backoff kafka_backoff;
   bool publisher_is_open;
+  bool client_is_dated; /* a stream has begun since the producer's client was made: */
+  Lsn client_since;     /* where WAL ended just before that, and so before the client asked for any topic */
+  uint32_t client_timeline;
   int64_t wall_ahead_us;     /* of the monotonic clock, in the turn before */
   int64_t started_us;        /* when streaming last began */
   int64_t caught_up_wall_us; /* when nothing was in flight last */
@@ -163,6 +166,8 @@ void session_look_failed(struct session *session);
 void session_release(struct session *session);
 /* Ends the producer: what it still holds is never sent. Whenever another relay may have the slot, and whenever the producer is to be made anew. */
 void session_drop_publisher(struct session *session);
+/* A stream begins, with the client of the one before or with a fresh one: what is behind here may be news to it. */
+void session_date_client(struct session *session);
 /* RETRY -> session_fail(), FATAL -> session_hold(). */
 void session_end(struct session *session, enum session_side side, enum verdict verdict, const struct problem *why);
 

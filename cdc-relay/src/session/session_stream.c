@@ -17,6 +17,7 @@
 
 void session_stream_begin(struct session *session)
 {
+  session_date_client(session);
   decoder_reset(session->ports.decoder);
   router_reset(session->ports.router);
   ledger_reset(session->ledger, session->facts.confirmed);
@@ -152,7 +153,7 @@ static bool may_receive(const struct session *session)
 /* What was read last was committed a while ago. Both times are the server's, so that no clock of ours comes into it. */
 static bool is_old(const struct session *session)
 {
-  return session->sent_us != 0 && session->sent_us - session->txn.commit_time_us >= SESSION_LAG_US;
+  return session->sent_us != 0 && moment_distance(session->txn.commit_time_us, session->sent_us) >= SESSION_LAG_US;
 }
 
 /* There is a backlog: nothing but old events for a while. A server's disk that stalls makes a commit old, and the burst behind it should not wait. */
@@ -468,7 +469,7 @@ void session_figures(const struct session *session, struct moment now, struct se
   double oldest_seconds = 0;
 
   if (is_streaming && oldest_us != 0) {
-    oldest_seconds = (double)(now.wall_us - oldest_us) / US_PER_S;
+    oldest_seconds = (double)moment_distance(oldest_us, now.wall_us) / US_PER_S;
   } else if (!is_streaming && session->caught_up_wall_us != 0) {
     oldest_seconds = (double)(now.wall_us - session->caught_up_wall_us) / US_PER_S;
   }

@@ -317,6 +317,14 @@ static enum verdict pg_stream_start(struct stream *base, Lsn start, struct strea
   return verdict;
 }
 
+/* 0, which is not known, for a time that does not fit. */
+static int64_t read_time(const char *bytes)
+{
+  int64_t time_us;
+
+  return __builtin_add_overflow((int64_t)read_u64(bytes), PG_EPOCH_US, &time_us) ? 0 : time_us;
+}
+
 static enum verdict parse_message(struct pg_stream *stream, size_t length, struct stream_message *ret_message, struct problem *problem)
 {
   const char *bytes = stream->message;
@@ -327,7 +335,7 @@ static enum verdict parse_message(struct pg_stream *stream, size_t length, struc
         .body = span_of(bytes + XLOG_DATA_HEADER_BYTES, length - XLOG_DATA_HEADER_BYTES),
         .start = read_u64(bytes + 1),
         .wal_end = read_u64(bytes + 9),
-        .sent_us = (int64_t)read_u64(bytes + 17) + PG_EPOCH_US,
+        .sent_us = read_time(bytes + 17),
     };
     return VERDICT_OK;
   }

@@ -50,7 +50,7 @@ struct stream_message {
   struct span body; /* STREAM_DATA: what the decoder reads; borrowed until the next receive or close */
   Lsn start;        /* XLogData: where in WAL the data stands; of a commit its end */
   Lsn wal_end;      /* keepalive: all WAL before it has been sent. XLogData: the server's idea of the current end (informative) */
-  int64_t sent_us;  /* XLogData: when the server sent it, by the server's clock (us since 1970-01-01 UTC); 0: not known */
+  int64_t sent_us;  /* XLogData: when the server sent it, by the server's clock (us since 1970-01-01 UTC); 0: not known, or no time that fits */
   bool reply_requested;
 };
 
