@@ -70,7 +70,8 @@ static void world_init(struct world *world)
 }
 
 static char word_latin1[] = "LATIN1", word_replica[] = "replica", word_physical[] = "physical", word_wal2json[] = "wal2json", word_other[] = "other",
-            word_plugins[] = "pgoutput, \"test_decoding\"", word_near_plugins[] = "pgoutput2,xpgoutput", word_renamed[] = "renamed";
+            word_plugins[] = "pgoutput, \"test_decoding\"", word_near_plugins[] = "pgoutput2,xpgoutput", word_renamed[] = "renamed",
+            word_events[] = "app.events";
 
 #define SPOILER(name, ...)                                                                                                                                     \
   static void name(struct world *world)                                                                                                                        \
@@ -108,6 +109,7 @@ SPOILER(view, world->tables[0].is_view_or_other = true)
 SPOILER(unlogged, world->tables[0].is_persistent = false)
 SPOILER(unlogged_partition, world->tables[0].is_partitioned = true; world->tables[0].is_persistent = false)
 SPOILER(unpublished, world->tables[0].is_published = false)
+SPOILER(under_another_name, world->tables[0].published_as = word_events)
 SPOILER(partitioned_wal2json, use_wal2json(world); world->tables[0].is_partitioned = true)
 SPOILER(no_key_column, world->columns[2].name = word_renamed)
 SPOILER(no_payload_column, world->columns[4].name = word_renamed)
@@ -156,6 +158,7 @@ static const struct {
     {"view", view, EXIT_DATABASE_REFUSES, "public.outbox is not a table", "outbox[0].table"},
     {"unlogged", unlogged, EXIT_DATABASE_REFUSES, "unlogged", "ALTER TABLE \"public\".\"outbox\" SET LOGGED;"},
     {"unlogged_partition", unlogged_partition, EXIT_DATABASE_REFUSES, "has an unlogged partition", "\\d+ public.outbox"},
+    {"under another name", under_another_name, EXIT_DATABASE_REFUSES, "publishes its rows under that name", "a publication that does not have app.events"},
     {"unpublished", unpublished, EXIT_DATABASE_REFUSES, "not in publication", "ALTER PUBLICATION \"shop_outbox\" ADD TABLE \"public\".\"outbox\";"},
     {"partitioned_wal2json", partitioned_wal2json, EXIT_DATABASE_REFUSES, "is partitioned: wal2json", "pgoutput"},
     {"no_key_column", no_key_column, EXIT_DATABASE_REFUSES, "no column \"aggregateid\"", "outbox[0].table.field.event.key"},
@@ -361,8 +364,8 @@ Test(catalog, read_refuses_an_answer_of_another_form)
   {
     PGresult *few = result_of(26, 1, server_row);
     PGresult *none = result_of(27, 0, server_row);
-    const char *out_of_range[] = {"7", "t", "r", "p", "t", "f", "d", "t", "t", "-", "0", "id", "25", "25", "f"};
-    PGresult *entry = result_of(15, 1, out_of_range);
+    const char *out_of_range[] = {"7", "t", "r", "p", "t", "f", "d", "t", "t", "-", "0", "id", "25", "25", "f", "-"};
+    PGresult *entry = result_of(16, 1, out_of_range);
 
     cr_expect_eq(catalog_read(&catalog, &world.config, 0, few, &problem), VERDICT_RETRY);
     cr_expect_eq(catalog_read(&catalog, &world.config, 0, none, &problem), VERDICT_RETRY);
@@ -379,15 +382,15 @@ Test(catalog, read_takes_publication_and_tables)
   static const char *const publication_row[] = {"t", "t", "f", "t", "f", "true", "owner"};
   static const char *const none_row[] = {"f", "-", "-", "-", "-", "-", "-"};
   static const char *const table_rows[] = {
-      "0", "t", "p", "p", "t", "f", "d", "t", "t", "-", "12", "id",      "2950",  "2950", "t", /* one column ... */
-      "0", "t", "p", "p", "t", "f", "d", "t", "t", "-", "12", "payload", "16500", "17",   "t", /* ... and another, of a domain */
+      "0", "t", "p", "p", "t", "f", "d", "t", "t", "-", "12", "id",      "2950",  "2950", "t", "app.events", /* one column ... */
+      "0", "t", "p", "p", "t", "f", "d", "t", "t", "-", "12", "payload", "16500", "17",   "t", "app.events", /* ... and another, of a domain */
   };
   struct world world;
   struct catalog catalog;
   struct problem problem;
   PGresult *publication = result_of(7, 1, publication_row);
   PGresult *none = result_of(7, 1, none_row);
-  PGresult *tables = result_of(15, 2, table_rows);
+  PGresult *tables = result_of(16, 2, table_rows);
 
   world_init(&world);
   world.config.outbox_count = 2;
@@ -403,6 +406,7 @@ Test(catalog, read_takes_publication_and_tables)
   cr_expect(catalog.tables[0].exists && catalog.tables[0].is_partitioned && catalog.tables[0].has_payload_limit);
   cr_expect_eq(catalog.tables[0].rows_estimate, 12);
   cr_expect(catalog.tables[0].was_maintained);
+  cr_expect_str_eq(catalog.tables[0].published_as, "app.events");
   cr_assert_eq(catalog.tables[0].column_count, 2);
   cr_expect_str_eq(catalog.tables[0].columns[1].name, "payload");
   cr_expect_eq(catalog.tables[0].columns[1].type_oid, 16500);

@@ -381,6 +381,29 @@ Test(session, a_standby_that_hears_of_the_slot_does_not_knock_itself)
   bench_done(&bench);
 }
 
+/* Another relay may have the slot behind the line that is cut, and nobody says so. */
+Test(session, a_relay_that_does_not_get_back_at_once_ends_its_producer_and_makes_no_other_in_vain)
+{
+  struct bench bench;
+  struct problem lost;
+
+  bench_init(&bench);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  transaction(&bench, 0x200, 0x240, KEYS("a", "b", "c"));
+  turn(&bench, 10000);
+  fake_stream_on_connect(bench.stream, VERDICT_RETRY, NULL, &lost);
+  fake_stream_breaks(bench.stream, &lost);
+  turn(&bench, 10000);
+  cr_assert(fake_publisher_is_open(bench.publisher), "a line that breaks and is there again is no reason for a new producer");
+  turn(&bench, US_PER_S);
+  cr_assert_geq(bench.failures, 2);
+  cr_assert_leq(fake_publisher_opens(bench.publisher), 2);
+  turn(&bench, 60 * US_PER_S);
+  cr_assert_geq(bench.failures, 4);
+  cr_assert_eq(fake_publisher_opens(bench.publisher), 2, "a producer without records is kept, however often PostgreSQL says no");
+  bench_done(&bench);
+}
+
 Test(session, a_standby_has_no_producer)
 {
   struct bench bench;

@@ -119,8 +119,11 @@ void session_fail(struct session *session, enum session_side side, const struct 
 
   stream_close(session->ports.stream);
   session->hand = HAND_EMPTY;
-  /* In isolation also for PostgreSQL's sake: what the producer still holds would be company for the rows that are to be sent alone. */
-  if (side == SESSION_KAFKA || session->isolation.is_on) {
+  /*
+   * In isolation also for PostgreSQL's sake: what the producer still holds would be company for the rows that are to be sent alone. And where the first way back did not lead
+   * to a stream: another relay may have the slot by now, and what a client of the stream before still holds would come behind what that one sends.
+   */
+  if (side == SESSION_KAFKA || session->isolation.is_on || (session->phase != PHASE_STREAMING && session->client_is_dated)) {
     session_drop_publisher(session);
   }
   if (session->is_stopping || session->is_to_be_held || session->is_to_reconnect) {

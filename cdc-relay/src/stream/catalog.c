@@ -23,7 +23,7 @@
 #include "stream/pg_row.h"
 #include "stream/sql_text.h"
 
-enum { SERVER_COLUMNS = 25 + CATALOG_MARK_COLUMNS, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 15, SLOT_COLUMNS = 4 };
+enum { SERVER_COLUMNS = 25 + CATALOG_MARK_COLUMNS, PUBLICATION_COLUMNS = 7, TABLE_COLUMNS = 16, SLOT_COLUMNS = 4 };
 
 #define WAL_END   " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END"
 #define FROM_SLOT " FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = "
@@ -47,7 +47,8 @@ static const char publication_query[] = "SELECT p.oid IS NOT NULL, p.pubinsert, 
 
 /*
  * %1 the entries, %2 the publication's name, %3 whether the publication decides which columns are sent. A partitioned table's rows and inserts are its leaves'.
- * A table is published under its own name where the server's view says so, and a partitioned one that the view shows only by its leaves, where it was named.
+ * A table is published under its own name where the server's view says so, and a partitioned one that the view shows only by its leaves, where it was named. Where partitions
+ * are published by their root, and an ancestor of the table is in the view, its rows come under that ancestor's name, whatever the view says of the table.
  */
 static const char table_query_head[] =
     "SELECT e.entry, c.oid IS NOT NULL, c.relkind, CASE WHEN leaf.without_log THEN 'u' ELSE c.relpersistence END,"
@@ -60,7 +61,11 @@ static const char table_query_head[] =
     "'%length%'))),"
     " leaf.estimate, leaf.inserted, a.attname, a.atttypid, (WITH RECURSIVE up AS (SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t"
     "  WHERE t.oid = a.atttypid UNION ALL SELECT t.oid, t.typtype, t.typbasetype FROM up JOIN pg_catalog.pg_type t ON t.oid = up.typbasetype"
-    "  WHERE up.typtype = 'd') SELECT up.oid FROM up WHERE up.typtype <> 'd'), leaf.maintained"
+    "  WHERE up.typtype = 'd') SELECT up.oid FROM up WHERE up.typtype <> 'd'), leaf.maintained,"
+    " CASE WHEN c.relispartition THEN (SELECT min(q.oid::regclass::text) FROM pg_partition_ancestors(c.oid) g JOIN pg_catalog.pg_class q ON q.oid = g.relid "
+    "AND q.oid <> c.oid"
+    "  JOIN pg_catalog.pg_namespace m ON m.oid = q.relnamespace JOIN pg_catalog.pg_publication_tables v ON v.pubname = p.pubname"
+    "  AND v.schemaname = m.nspname AND v.tablename = q.relname WHERE (to_jsonb(p) ->> 'pubviaroot')::boolean) END"
     " FROM (VALUES (-1, '', '', '')";
 static const char table_query_middle[] =
     ") AS e (entry, schema, name, payload)"
@@ -90,6 +95,7 @@ static void tables_done(struct catalog *catalog)
       free(catalog->tables[i].columns[k].name);
     }
     free(catalog->tables[i].columns);
+    free(catalog->tables[i].published_as);
   }
   free(catalog->tables);
   catalog->tables = NULL;
@@ -230,6 +236,7 @@ static void read_table(struct catalog_table *table, struct pg_row *row)
   table->rows_estimate = pg_row_int(row, 9, 0, INT64_MAX, inserted > 0 ? inserted : -1);
   table->inserted_rows = inserted;
   table->was_maintained = pg_row_bool(row, 14);
+  take_text(&table->published_as, row_copy(row, 15));
 }
 
 static void read_column(struct catalog_table *table, struct pg_row *row)

@@ -29,6 +29,7 @@ struct catalog_table { /* one per outbox entry; a message entry has only `is_mes
   bool is_view_or_other; /* neither table nor partitioned table */
   bool is_persistent;    /* not unlogged, not temporary; nor is any of its partitions */
   bool is_published;     /* in the publication, itself or by way of FOR ALL TABLES, a schema, or its partition root */
+  char *published_as;    /* the ancestor under whose name the publication sends its rows; NULL: none */
   bool has_row_filter_or_column_list;
   char replica_identity; /* pg_class.relreplident; 'd' counts as one only with a primary key: */
   bool has_primary_key;

@@ -355,6 +355,10 @@ static void judge_table(const struct judge *judge, size_t entry)
     REFUSE(judge, EXIT_DATABASE_REFUSES, "partitioned",
            ("table %s is partitioned, and publication \"%s\" publishes it under the names of its partitions", outbox->table, publication),
            "ALTER PUBLICATION %s SET (publish_via_partition_root = true);", quote(publication).text);
+  } else if (by_publication && table->published_as != NULL) {
+    REFUSE(judge, EXIT_DATABASE_REFUSES, "not_published",
+           ("table %s is a partition of %s, and publication \"%s\" publishes its rows under that name", outbox->table, table->published_as, publication),
+           "give the outbox a publication that does not have %s, and name it in postgres.publication", table->published_as);
   } else if (by_publication && !table->is_published) {
     REFUSE(judge, EXIT_DATABASE_REFUSES, "not_published", ("table %s is not in publication \"%s\"", outbox->table, publication),
            "ALTER PUBLICATION %s ADD TABLE %s; (rows written before are never published)", quote(publication).text, quote_table(outbox).text);

@@ -4,7 +4,8 @@
  *
  *   publication   its row, those of its tables, and what else depends on it: its schemas (PostgreSQL 15 and later) have a catalog that older servers do not know
  *   tables        entry, OID, kind, persistence, and which of its partitions are not persistent: an unlogged one writes no log, and no walsender says so. Others may come
- *                 and go, as they do each month
+ *                 and go, as they do each month. Whose partition it is, since its rows may come under that name; and which columns have a domain, since one over bytea comes as
+ *                 text. Columns of other types come and go, too
  */
 #include "stream/catalog_mark.h"
 
@@ -24,7 +25,12 @@ static const char mark_middle[] =
     "), '/', (SELECT pg_catalog.string_agg(pg_catalog.concat(e.entry, ' ', c.oid, ' ', c.relkind, ' ', c.relpersistence, ' ',"
     " (WITH RECURSIVE part (oid) AS (SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid"
     " UNION SELECT i.inhrelid FROM part JOIN pg_catalog.pg_inherits i ON i.inhparent = part.oid) SELECT pg_catalog.string_agg(q.oid::text, ' ' ORDER BY q.oid)"
-    " FROM part JOIN pg_catalog.pg_class q ON q.oid = part.oid AND q.relpersistence <> 'p')), ' ' ORDER BY e.entry) FROM ";
+    " FROM part JOIN pg_catalog.pg_class q ON q.oid = part.oid AND q.relpersistence <> 'p'), ' ',"
+    " (WITH RECURSIVE up (oid) AS (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid"
+    " UNION SELECT i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid) SELECT pg_catalog.string_agg(up.oid::text, ' ' ORDER BY up.oid) "
+    "FROM up), ' ',"
+    " (SELECT pg_catalog.string_agg(pg_catalog.concat(a.attname, ' ', a.atttypid), ' ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a"
+    " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typtype = 'd' WHERE a.attrelid = c.oid AND a.attnum > 0)), ' ' ORDER BY e.entry) FROM ";
 static const char mark_tail[] = ")), 0)";
 
 void catalog_put_entries(struct sql_text *sql, const struct config *config, bool with_payload)
