@@ -184,7 +184,7 @@ pg 'CREATE TABLE parts (LIKE outbox INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PA
 if [ "$PLUGIN" = pgoutput ]; then
   with OUTBOX_0_TABLE public.parts 0 check
   with OUTBOX_0_TABLE public.parts_1 3 check
-  says 'table public.parts_1 is not in publication'
+  says 'table public.parts_1 is a partition of (public\.)?parts, and publication'
   pg "ALTER PUBLICATION \"$SLOT\" SET (publish_via_partition_root = false)"
   with OUTBOX_0_TABLE public.parts 3 check
   says 'SET \(publish_via_partition_root = true\)'

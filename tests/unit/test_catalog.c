@@ -158,7 +158,7 @@ static const struct {
     {"view", view, EXIT_DATABASE_REFUSES, "public.outbox is not a table", "outbox[0].table"},
     {"unlogged", unlogged, EXIT_DATABASE_REFUSES, "unlogged", "ALTER TABLE \"public\".\"outbox\" SET LOGGED;"},
     {"unlogged_partition", unlogged_partition, EXIT_DATABASE_REFUSES, "has an unlogged partition", "\\d+ public.outbox"},
-    {"under another name", under_another_name, EXIT_DATABASE_REFUSES, "publishes its rows under that name", "a publication that does not have app.events"},
+    {"under another name", under_another_name, EXIT_DATABASE_REFUSES, "publishes its rows under that name", "set outbox[0].table to app.events"},
     {"unpublished", unpublished, EXIT_DATABASE_REFUSES, "not in publication", "ALTER PUBLICATION \"shop_outbox\" ADD TABLE \"public\".\"outbox\";"},
     {"partitioned_wal2json", partitioned_wal2json, EXIT_DATABASE_REFUSES, "is partitioned: wal2json", "pgoutput"},
     {"no_key_column", no_key_column, EXIT_DATABASE_REFUSES, "no column \"aggregateid\"", "outbox[0].table.field.event.key"},

@@ -358,7 +358,8 @@ static void judge_table(const struct judge *judge, size_t entry)
   } else if (by_publication && table->published_as != NULL) {
     REFUSE(judge, EXIT_DATABASE_REFUSES, "not_published",
            ("table %s is a partition of %s, and publication \"%s\" publishes its rows under that name", outbox->table, table->published_as, publication),
-           "give the outbox a publication that does not have %s, and name it in postgres.publication", table->published_as);
+           "set outbox[%zu].table to %s where that is the outbox, or name a publication in postgres.publication that does not have it", entry,
+           table->published_as);
   } else if (by_publication && !table->is_published) {
     REFUSE(judge, EXIT_DATABASE_REFUSES, "not_published", ("table %s is not in publication \"%s\"", outbox->table, publication),
            "ALTER PUBLICATION %s ADD TABLE %s; (rows written before are never published)", quote(publication).text, quote_table(outbox).text);
