@@ -91,6 +91,7 @@ kafka_failures() {
   relay_log relay 'select(.event == "session_failed" and .side == "kafka") | .cause' | wc -l
 }
 
+# shellcheck disable=SC2120 # most want no line
 own_kafka() {
   kafka_is_installed || {
     echo 'needs a real Kafka, which could not be fetched'
@@ -119,6 +120,7 @@ own_kafka_stop() {
   process_stop own-kafka "${1:-TERM}" 30 || fail 'the broker did not end when asked'
 }
 
+# shellcheck disable=SC2119,SC2317
 own_kafka_or_broker() {
   if [ -n "${FAULTS_SHORT:-}" ]; then
     own_broker
