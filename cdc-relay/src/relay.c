@@ -97,7 +97,9 @@ static void take_figures(struct relay *relay, const struct slot_figures *figures
       metrics_count_ignored(relay->metrics, i, IGNORED_DELETE, figures->deleted[i]);
     }
   }
-  session_on_slot_activity(relay->session, figures->slot_is_active, figures->active_pid, figures->asked_us, relay->now);
+  if (!session_is_elsewhere(relay->session, &figures->catalog)) {
+    session_on_slot_activity(relay->session, figures->slot_is_active, figures->active_pid, figures->asked_us, relay->now);
+  }
   if (session_is_misjudged(relay->session, &figures->catalog, figures->catalog_has_changed, figures->asked_us)) {
     /* A table that is no longer published is missed without a word by a stream that runs: only a new one is judged. */
     news_catalog_changed(relay);
@@ -120,8 +122,10 @@ static void turn_monitor(struct relay *relay)
       take_figures(relay, &figures);
       break;
     case SLOT_MONITOR_SHUTDOWN:
+      if (!relay->has_slot || !session_is_elsewhere(relay->session, &relay->slot.catalog)) { /* what let nobody in has not said which server it is */
+        session_on_server_shutdown(relay->session, relay->now);
+      }
       relay->has_slot = false;
-      session_on_server_shutdown(relay->session, relay->now);
       break;
     case SLOT_MONITOR_LOST:
       relay->has_slot = false; /* a figure that is not known is left out, not repeated */

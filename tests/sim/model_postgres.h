@@ -135,7 +135,9 @@ struct session_record {
   int64_t busy_us;    /* when it last had something under way, or was held */
   uint32_t left;      /* streams that this process has left in a row as stalled, */
   uint32_t left_process;
-  Lsn left_lsn; /* with no more told than this */
+  Lsn left_lsn;            /* with no more told than this */
+  uint32_t failures;       /* of PostgreSQL since a stream began: the first one is that stream's own, the next ones are those of ways back */
+  bool has_heard_of_other; /* on its way back, of another with the slot */
 };
 
 /* The relay's end. */

@@ -82,6 +82,8 @@ void oracle_on_start(struct world *world, struct model_stream *stream)
     stream->record.highest_flush = stream->record.start;
   }
   stream->record.knows_position = true;
+  stream->record.failures = 0;
+  stream->record.has_heard_of_other = false;
   TRACE(world, relay_name(&world->relays[stream->relay]), "session %u streams from %s", stream->record.number, lsn_text(stream->record.start).text);
 }
 

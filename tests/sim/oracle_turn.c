@@ -121,11 +121,15 @@ void oracle_on_left_for_stalled(struct world *world, const struct relay *relay)
   record->left_process = relay->process;
 }
 
-/* Only the owner of the slot has records that are still to be sent. */
+/* Only the owner of the slot has records that are still to be sent; who was the owner, for one way back, and while nobody says that another one is. */
 static void judge_ownership(struct world *world, const struct relay *relay)
 {
   if (relay->stream.step == STEP_CLOSED && (relay->state == RELAY_STANDBY || relay->state == RELAY_HELD) && relay->publisher.count > 0) {
     world_finds(world, "I5", "%s is %s, and its producer has %u records", relay_name(relay), relay_state_name(relay->state), relay->publisher.count);
+  }
+  if (relay->stream.step < STEP_STREAMING && relay->publisher.count > 0 && (relay->stream.record.failures > 1 || relay->stream.record.has_heard_of_other)) {
+    world_finds(world, "I5", "%s %s, and its producer has %u records", relay_name(relay),
+                relay->stream.record.has_heard_of_other ? "has heard that another one has the slot" : "has not got back to PostgreSQL", relay->publisher.count);
   }
 }
 

@@ -83,6 +83,7 @@ static void on_failed(void *context, enum session_side side, const struct proble
 
   TRACE(relay->world, relay_name(relay), "failed on the side of %s: %s; again in %d ms", side == SESSION_KAFKA ? "Kafka" : "PostgreSQL", why->text,
         (int)(delay_us / US_PER_MS));
+  relay->stream.record.failures += side == SESSION_POSTGRES;
   if (strcmp(why->cause, "stream_stalled") == 0) {
     oracle_on_left_for_stalled(relay->world, relay);
   }
@@ -273,6 +274,7 @@ static void tell_answer(struct relay *relay)
   monitor->answer_us = INT64_MAX;
   if (monitor->is_active && monitor->asked_us >= relay->stream.looked_us && server_pid_owner(monitor->active_pid) != relay->number) {
     relay->stream.record.knows_position = false; /* another relay may have confirmed */
+    relay->stream.record.has_heard_of_other = relay->stream.record.has_heard_of_other || relay->stream.step < STEP_READY;
   }
   session_on_slot_activity(relay->session, monitor->is_active, monitor->active_pid, monitor->asked_us, now_of(relay));
 }

@@ -148,6 +148,76 @@ Test(session_start, a_relay_that_was_seen_before_a_start_that_failed_may_have_mo
   bench_done(&bench);
 }
 
+/* A session whose stream has broken with records that Kafka has not taken, and whose first way back hangs. */
+static void hang_on_the_way_back(struct bench *bench)
+{
+  struct problem lost;
+
+  bench_init(bench);
+  bench->facts.backend_pid = OUR_PID;
+  fake_stream_on_connect(bench->stream, VERDICT_OK, &bench->facts, NULL);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  transaction(bench, 0x200, 0x240, KEYS("a", "b"));
+  turn(bench, US_PER_S);
+  fake_stream_on_connect(bench->stream, VERDICT_WAIT, NULL, NULL);
+  fake_stream_breaks(bench->stream, &lost);
+  turn(bench, US_PER_S);
+  cr_assert_eq(state_of(bench), RELAY_CONNECTING);
+  cr_assert(fake_publisher_is_open(bench->publisher));
+}
+
+Test(session_start, a_relay_that_hears_of_another_on_its_way_back_ends_its_producer)
+{
+  struct bench bench;
+
+  hang_on_the_way_back(&bench);
+  session_on_slot_activity(bench.session, false, 0, bench.now.mono_us, bench.now);
+  session_on_slot_activity(bench.session, true, OUR_PID, bench.now.mono_us, bench.now);
+  session_on_slot_activity(bench.session, true, OLDER_PID, bench.now.mono_us - 3 * US_PER_S, bench.now);
+  cr_assert(fake_publisher_is_open(bench.publisher), "nobody else was seen with the slot");
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
+  cr_assert_not(fake_publisher_is_open(bench.publisher), "old records would come behind those of the other relay");
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  turn(&bench, US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_STREAMING);
+  cr_assert_eq(fake_publisher_opens(bench.publisher), 2);
+  bench_done(&bench);
+}
+
+/* A client that has seen no stream holds nothing: it is not made anew with each answer. */
+Test(session_start, a_producer_without_records_outlives_the_news_of_another_relay)
+{
+  struct bench bench;
+
+  hang_on_the_way_back(&bench);
+  for (int i = 0; i < 5; i++) {
+    session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
+    turn(&bench, 40 * US_PER_S);
+  }
+  cr_assert_leq(fake_publisher_opens(bench.publisher), 2);
+  bench_done(&bench);
+}
+
+Test(session_start, a_relay_that_hears_of_another_while_it_waits_for_its_next_try_ends_its_producer)
+{
+  struct bench bench;
+  struct problem lost;
+
+  bench_init(&bench);
+  bench.facts.backend_pid = OUR_PID;
+  fake_stream_on_connect(bench.stream, VERDICT_OK, &bench.facts, NULL);
+  (void)problem_set(&lost, VERDICT_RETRY, EXIT_UNEXPECTED, "network", "connection lost");
+  transaction(&bench, 0x200, 0x240, KEYS("a"));
+  turn(&bench, 10000);
+  fake_stream_breaks(bench.stream, &lost);
+  session_step(bench.session, bench.now, POLLIN);
+  cr_assert_eq(state_of(&bench), RELAY_BACKOFF);
+  cr_assert(fake_publisher_is_open(bench.publisher));
+  session_on_slot_activity(bench.session, true, 4711, bench.now.mono_us, bench.now);
+  cr_assert_not(fake_publisher_is_open(bench.publisher));
+  bench_done(&bench);
+}
+
 /* A session with a record in hand that waits for room: what a server that stops would wait for. */
 static void wait_for_room(struct bench *bench)
 {
@@ -323,6 +393,26 @@ Test(session_start, of_another_server_than_the_streams_only_a_change_counts)
   stream_judged(&bench);
   cr_assert_not(session_is_misjudged(bench.session, &seen, false, bench.now.mono_us), "the relay would begin anew with each answer");
   cr_assert(session_is_misjudged(bench.session, &seen, true, bench.now.mono_us));
+  bench_done(&bench);
+}
+
+/* A standby may have a slot of the same name, and stops when it likes: neither is the stream's. */
+Test(session_start, what_another_server_says_of_slot_and_shutdown_is_not_of_the_stream)
+{
+  const struct catalog_mark other = {"2024-01-01 00:00:00.6+00", 7};
+  struct bench bench;
+
+  bench_init(&bench);
+  cr_assert_not(session_is_elsewhere(bench.session, &other), "nothing is known yet");
+  bench_done(&bench);
+  stream_judged(&bench);
+  cr_assert_not(session_is_elsewhere(bench.session, &judged));
+  cr_assert(session_is_elsewhere(bench.session, &other));
+  session_reload(bench.session, bench.now);
+  fake_stream_on_connect(bench.stream, VERDICT_WAIT, NULL, NULL);
+  turn(&bench, 10 * US_PER_S);
+  cr_assert_eq(state_of(&bench), RELAY_CONNECTING);
+  cr_assert_not(session_is_elsewhere(bench.session, &other), "the next stream may be that server's");
   bench_done(&bench);
 }
 

@@ -385,6 +385,9 @@ static void see_walsender(struct session *session, int32_t active_pid)
 {
   if (session->phase != PHASE_STARTING || (session->seen_pid != 0 && session->seen_pid != active_pid)) {
     witness_forget_position(&session->witness); /* another relay has it, and may confirm */
+    if (session->client_is_dated && (session->phase <= PHASE_STARTING || session->phase == PHASE_BACKOFF)) {
+      session_drop_publisher(session); /* a way back may hang for a minute */
+    }
   } else {
     session->seen_pid = active_pid;
   }

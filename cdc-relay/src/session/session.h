@@ -67,6 +67,11 @@ short session_poll_events(const struct session *session);
 /* Whether to poll for the publisher's reports as well. Not while much is read on a timer: they are taken at each turn anyway, and one wake-up for each is dear. */
 bool session_wants_reports(const struct session *session);
 
+/*
+ * Whether a stream runs, and it is not that server's: what is said there of the slot, or of a shutdown, is none of ours, and is not to be told. While none runs all is to
+ * be told, since the next stream may be that server's.
+ */
+bool session_is_elsewhere(const struct session *session, const struct catalog_mark *seen);
 /* The second connection's news: who had the slot when it was asked for, at `asked_us` (monotonic) or later. */
 void session_on_slot_activity(struct session *session, bool is_active, int32_t active_pid, int64_t asked_us, struct moment now);
 /*

@@ -396,16 +396,24 @@ void session_stream_turn(struct session *session, short stream_events)
 
 /* ---- what the owner polls for, and asks ---- */
 
+/* The mark of the server that the stream which runs is from; empty: none runs, or it is not known. */
+static const char *server_of_stream(const struct session *session)
+{
+  return session->phase == PHASE_STREAMING || session->phase == PHASE_PROBING ? session->facts.catalog.server : "";
+}
+
+bool session_is_elsewhere(const struct session *session, const struct catalog_mark *seen)
+{
+  return server_of_stream(session)[0] != '\0' && strcmp(server_of_stream(session), seen->server) != 0;
+}
+
 bool session_is_misjudged(const struct session *session, const struct catalog_mark *seen, bool has_changed, int64_t asked_us)
 {
-  const struct catalog_mark *judged = &session->facts.catalog;
-  bool is_running = session->phase == PHASE_STREAMING || session->phase == PHASE_PROBING;
-
-  if (!is_running || judged->server[0] == '\0' || strcmp(judged->server, seen->server) != 0) {
+  if (strcmp(server_of_stream(session), seen->server) != 0 || seen->server[0] == '\0') {
     return has_changed;
   }
   /* An older answer may show what was there before the look, and what has changed since that answer may have been judged. */
-  return asked_us >= session->looked_us && seen->number != judged->number && !session->is_stopping;
+  return asked_us >= session->looked_us && seen->number != session->facts.catalog.number && !session->is_stopping;
 }
 
 int64_t session_deadline_us(const struct session *session)
@@ -465,14 +473,9 @@ bool session_wants_reports(const struct session *session)
 void session_figures(const struct session *session, struct moment now, struct session_figures *ret_figures)
 {
   bool is_streaming = session->phase == PHASE_STREAMING;
-  int64_t oldest_us = ledger_oldest_commit_time_us(session->ledger);
-  double oldest_seconds = 0;
+  int64_t since_us = is_streaming ? ledger_oldest_commit_time_us(session->ledger) : session->caught_up_wall_us;
+  double oldest_seconds = since_us != 0 ? (double)moment_distance(since_us, now.wall_us) / US_PER_S : 0;
 
-  if (is_streaming && oldest_us != 0) {
-    oldest_seconds = (double)moment_distance(oldest_us, now.wall_us) / US_PER_S;
-  } else if (!is_streaming && session->caught_up_wall_us != 0) {
-    oldest_seconds = (double)(now.wall_us - session->caught_up_wall_us) / US_PER_S;
-  }
   *ret_figures = (struct session_figures){
       .state = session->state,
       .state_since_wall_us = session->state_since_wall_us,
